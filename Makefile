@@ -1,0 +1,52 @@
+# make dataset    set up, build a dataset from a synthetic sample (or COCO=PATH), show it and draw a picture of it
+# make test       set up and run the tests
+# make help       all targets
+
+PYTHON ?= python3
+COCO   ?= data/sample
+OUT    ?= data/dataset
+ARGS   ?=
+
+BIN  := .venv/bin
+CODE := posegen tests examples
+
+.PHONY: help dataset test lint format clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make dataset [COCO=PATH] [OUT=DIR] [ARGS='...']   build a dataset; without COCO from a synthetic sample"
+	@echo "make test      run the tests"
+	@echo "make lint      check style and types; changes nothing"
+	@echo "make format    rewrite the code in the project's style"
+	@echo "make clean     remove what make made, the datasets in data/ included"
+
+dataset: .venv/posegen
+	@if [ "$(COCO)" = data/sample ] && [ ! -d data/sample ]; then $(BIN)/posegen sample data/sample --images 64 --seed 0; fi
+	@$(BIN)/posegen build --coco "$(COCO)" --out "$(OUT)" $(ARGS)
+	@$(BIN)/posegen inspect "$(OUT)"
+	@printf '\nlook at: ' && $(BIN)/posegen inspect "$(OUT)" --sample 0 --save data/picture.png
+
+test: .venv/dev
+	$(BIN)/python -m pytest -n 2
+
+lint: .venv/dev
+	$(BIN)/ruff check $(CODE)
+	$(BIN)/ruff format --check $(CODE)
+	$(BIN)/mypy
+
+format: .venv/dev
+	$(BIN)/ruff check --fix $(CODE)
+	$(BIN)/ruff format $(CODE)
+
+clean:
+	rm -rf .venv data dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+.venv/posegen: pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; v >= (3, 10) or sys.exit("posegen needs Python 3.10 or newer, this is %d.%d; name another with make PYTHON=..." % v)'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
+	@touch $@
+
+.venv/dev: .venv/posegen
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@

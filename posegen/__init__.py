@@ -1,0 +1,62 @@
+"""Renders the labels of COCO keypoint datasets offline and writes image/label pairs to sharded HDF5.
+
+>>> import posegen
+>>> manifest = posegen.build("coco/", "out/", posegen.BuildConfig.preset("tf-pose"), workers=8)
+
+Importing the package is cheap: its parts load when they are first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from posegen.config import BuildConfig
+    from posegen.errors import PosegenError
+    from posegen.labels import render_heatmap, render_paf
+    from posegen.manifest import Manifest
+    from posegen.pipeline import build
+    from posegen.shard import ShardReader
+    from posegen.skeleton import COCO_17, OPENPOSE_18, Skeleton
+    from posegen.synthetic import write_sample_coco
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "COCO_17",
+    "OPENPOSE_18",
+    "BuildConfig",
+    "Manifest",
+    "PosegenError",
+    "ShardReader",
+    "Skeleton",
+    "build",
+    "render_heatmap",
+    "render_paf",
+    "write_sample_coco",
+]
+
+_HOMES = {
+    "COCO_17": "skeleton",
+    "OPENPOSE_18": "skeleton",
+    "BuildConfig": "config",
+    "Manifest": "manifest",
+    "PosegenError": "errors",
+    "ShardReader": "shard",
+    "Skeleton": "skeleton",
+    "build": "pipeline",
+    "render_heatmap": "labels",
+    "render_paf": "labels",
+    "write_sample_coco": "synthetic",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'posegen' has no attribute '{name}'")
+    return getattr(importlib.import_module(f"posegen.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -1,0 +1,172 @@
+"""`posegen build`."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from pathlib import Path
+from typing import Any
+
+import click
+from tqdm import tqdm
+
+from posegen.config import CHOICES, PRESETS, BuildConfig, load_options
+from posegen.errors import ConfigError
+from posegen.manifest import Manifest
+from posegen.skeleton import SKELETONS, Skeleton
+
+_DEFAULT = PRESETS["tf-pose"]
+_EXISTING = click.Path(path_type=Path)
+
+
+def _default(field: str) -> str:
+    value = getattr(_DEFAULT, field)
+    if field == "input_size":
+        return f"{value[1]}x{value[0]}"
+    if isinstance(value, Skeleton):
+        return value.name
+    return ",".join(value) if isinstance(value, tuple) else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _option(name: str, kind: Any, text: str, **settings: Any) -> Any:
+    """Make an option for a field of `BuildConfig`; it says the default but leaves it to the preset."""
+    field = settings.pop("field", name.removeprefix("--").replace("-", "_"))
+    shown = getattr(_DEFAULT, field)
+    note = "" if shown is None or shown is False else f"  [default: {_default(field)}]"
+    return click.option(name, field, type=kind, default=None, help=text + note, **settings)
+
+
+@click.command("build", short_help="Build a dataset from COCO keypoint annotations.")
+@click.option("--coco", type=_EXISTING, required=True, metavar="PATH", help="COCO root, or one annotation file.")
+@click.option("--out", type=_EXISTING, required=True, metavar="DIR", help="Where to write the dataset.")
+@click.option("--split", metavar="NAME", help="Split of the COCO root.  [default: train2017, or the only one]")
+@click.option("--images", type=_EXISTING, metavar="DIR", help="Image directory, if it is not where COCO has it.")
+@click.option("--preset", type=click.Choice(list(PRESETS)), help="What to start from.  [default: tf-pose]")
+@click.option("--config", "config_file", type=_EXISTING, metavar="FILE.toml", help="Options from a file.")
+@_option("--category", str, "Category whose keypoints to use.  [default: the only one]", metavar="NAME")
+@_option("--skeleton", str, "Built-in skeleton, or a file.", metavar="NAME|FILE.toml")
+@_option("--labels", str, "Which labels to render.", metavar="heatmap,paf,mask")
+@_option("--input-size", str, "Size of the network's input in pixels.", metavar="WxH")
+@_option("--stride", float, "Input pixels a label cell.", metavar="NUMBER")
+@_option("--grid", click.Choice(CHOICES["grid"]), "How full-resolution maps become cells.")
+@_option("--sigma", float, "Gaussians' standard deviation in input pixels.", field="sigma_px", metavar="PIXELS")
+@_option("--half-width", float, "How far a field reaches from its limb.", field="half_width_px", metavar="PIXELS")
+@_option("--fit", click.Choice(CHOICES["fit"]), "How a picture is mapped into the input.")
+@_option("--visibility", click.Choice(CHOICES["visibility"]), "Which keypoints to draw.")
+@_option("--min-keypoints", int, "Draw only people with so many labelled keypoints.", metavar="N")
+@_option("--min-area", float, "Draw only people of such an area in image pixels.", metavar="PIXELS")
+@click.option("--keep-empty", is_flag=True, default=None, help="Keep images on which nobody is drawn.")
+@_option("--label-dtype", click.Choice(CHOICES["label_dtype"]), "How label values are stored.")
+@_option("--layout", click.Choice(CHOICES["layout"]), "Axis order of stored labels.")
+@_option("--compression", click.Choice(CHOICES["compression"]), "Compressor of the labels; gzip reads anywhere.")
+@_option("--image-encoding", click.Choice(CHOICES["image_encoding"]), "How pictures are stored.")
+@_option("--jpeg-quality", int, "For JPEG.", metavar="1-100")
+@_option("--shard-size", int, "Samples a shard.", metavar="N")
+@_option("--seed", int, "What the order of the samples is drawn from.", metavar="N")
+@_option("--limit", int, "Build only the first N samples in that order.", metavar="N")
+@click.option("--workers", type=int, metavar="N", help="Processes.  [default: the CPUs there are for this one]")
+@click.option("--max-failures", default="0", show_default=True, metavar="N|P%", help="Samples that may fail.")
+@click.option("--overwrite", is_flag=True, help="Replace a dataset that is already there.")
+@click.option("--quiet", is_flag=True, help="Print nothing but errors.")
+def command(  # noqa: PLR0917 (one argument an option)
+    coco: Path,
+    out: Path,
+    split: str | None,
+    images: Path | None,
+    preset: str | None,
+    config_file: Path | None,
+    workers: int | None,
+    max_failures: str,
+    overwrite: bool,
+    quiet: bool,
+    **options: Any,
+) -> None:
+    """Build a dataset from COCO keypoint annotations.
+
+    Images, and labels rendered for them, go to shards in DIR; the manifest is written last. What is left out is counted
+    and named. Workers change no byte of the result.
+
+    \b
+      posegen build --coco /data/coco --out /data/pose
+      posegen build --coco /data/coco --split val2017 --out /data/pose-val --label-dtype uint8
+    """
+    from posegen.pipeline import build
+
+    config = _configure(preset, config_file, {k: v for k, v in options.items() if v is not None})
+    with tqdm(unit=" samples", dynamic_ncols=True, disable=True if quiet else None) as bar:
+
+        def show(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        manifest = build(
+            coco,
+            out,
+            config,
+            split=split,
+            images=images,
+            workers=workers,
+            max_failures=max_failures,
+            overwrite=overwrite,
+            progress=show,
+        )
+    if not quiet:
+        click.echo(_summary(manifest, out))
+
+
+def _configure(preset: str | None, path: Path | None, options: dict[str, Any]) -> BuildConfig:
+    """Lay the options of the call over those of the file, and both over the preset."""
+    from_file = load_options(path) if path else {}
+    base = BuildConfig.preset(preset or from_file.pop("preset", "tf-pose"))
+    from_file.pop("preset", None)
+    if path and isinstance(from_file.get("skeleton"), str) and from_file["skeleton"] not in SKELETONS:
+        from_file["skeleton"] = str(path.parent / from_file["skeleton"])
+    chosen = from_file | options
+    if "input_size" in chosen:
+        chosen["input_size"] = _size(chosen["input_size"])
+    if "skeleton" in chosen:
+        chosen["skeleton"] = _skeleton(chosen["skeleton"])
+    if "labels" in chosen:
+        words = chosen["labels"]
+        chosen["labels"] = tuple(words.split(",") if isinstance(words, str) else words)
+    return dataclasses.replace(base, **chosen)
+
+
+def _size(text: Any) -> tuple[int, int]:
+    match = re.fullmatch(r"(\d{1,6})[xX](\d{1,6})", str(text))
+    if match is None:
+        raise ConfigError(f"input size must be WIDTHxHEIGHT, as in 368x368, not {text!r}")
+    return int(match[2]), int(match[1])
+
+
+def _skeleton(name: Any) -> Skeleton:
+    if name in SKELETONS:
+        return SKELETONS[name]
+    path = Path(str(name))
+    if not path.exists():
+        raise ConfigError(f"there is no skeleton '{name}': expected {', '.join(SKELETONS)}, or a TOML file")
+    return Skeleton.from_toml(path)
+
+
+def _summary(manifest: Manifest, out: Path) -> str:
+    shards = len(manifest.shards)
+    lines = [
+        f"{manifest.samples} samples with {manifest.people} people in {shards} shard{'' if shards == 1 else 's'}, "
+        f"{manifest.bytes / 1e6:.1f} MB: {out}"
+    ]
+    audit = manifest.audit
+    if audit["left_out"]:
+        total = sum(audit["left_out"].values())
+        lines.append(f"{total} of {audit['images']} images left out: {_counts(audit['left_out'])}")
+    if audit["not_drawn"]:
+        total = sum(audit["not_drawn"].values())
+        lines.append(f"{total} of {audit['annotations']} annotations not drawn: {_counts(audit['not_drawn'])}")
+    if audit["noticed"]:
+        lines.append(f"noticed in the annotations: {_counts(audit['noticed'])}")
+    if manifest.failures:
+        lines.append(f"{manifest.failures} samples could not be built: {out / 'failures.jsonl'}")
+    return "\n".join(lines)
+
+
+def _counts(counter: dict[str, int]) -> str:
+    return "; ".join(f"{count} {reason}" for reason, count in counter.items())

@@ -1,0 +1,130 @@
+"""`posegen inspect`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from posegen.errors import ConfigError
+
+_PATH = click.Path(path_type=Path)
+_SHEET_SAMPLES = 16
+
+
+@click.command("inspect", short_help="Show what a dataset or a shard holds.")
+@click.argument("path", type=_PATH, metavar="PATH")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--sample", type=int, metavar="I", help="Draw the sample of this index; goes with --save.")
+@click.option("--save", type=_PATH, metavar="PNG", help="Where to write its picture.")
+@click.option("--sheet", type=_PATH, metavar="PNG", help=f"Draw the first {_SHEET_SAMPLES} samples.")
+def command(path: Path, as_json: bool, sample: int | None, save: Path | None, sheet: Path | None) -> None:
+    """Show what a dataset directory or one shard holds.
+
+    \b
+      posegen inspect /data/pose
+      posegen inspect /data/pose --sample 3 --save sample.png
+    """
+    from posegen.inspection import describe, save_sample, save_sheet
+
+    if (sample is None) != (save is None):
+        raise ConfigError("--sample I and --save PNG go together")
+    if sample is not None and save is not None:
+        save_sample(path, sample, save)
+        click.echo(save)
+    if sheet is not None:
+        save_sheet(path, _SHEET_SAMPLES, sheet)
+        click.echo(sheet)
+    if sample is None and sheet is None:
+        description = describe(path)
+        click.echo(json.dumps(description, indent=2) if as_json else _format(description))
+
+
+def _format(description: dict[str, Any]) -> str:
+    d = description
+    config, skeleton = d["config"], d["skeleton"]
+    shards = f" in {d['shards']} shard{'' if d['shards'] == 1 else 's'}" if d["kind"] == "dataset" else ""
+    lines = [
+        f"{d['path']}: {d['kind']}, {d['samples']} samples with {d['people']} people{shards}, {_bytes(d['bytes'])}",
+        "",
+        "arrays",
+        *_table(
+            ("name", "shape", "dtype", "chunk", "compressor", "stored", "ratio"),
+            [
+                (name, _shape(a["shape"]), a["dtype"], _shape(a["chunk"]), a["compressor"] or "-", _bytes(a["stored"]),
+                 f"{a['ratio']:.1f}")
+                for name, a in d["arrays"].items()
+            ],
+        ),
+        "",
+        f"keypoints labelled ({skeleton['name']})",
+        *_table(
+            ("", "keypoint", "count", "of people"),
+            [
+                (str(k), name, str(count), f"{count / max(d['people'], 1):.0%}")
+                for k, (name, count) in enumerate(d["keypoints"].items())
+            ],
+        ),
+    ]  # fmt: skip
+    if skeleton["limbs"]:
+        names = skeleton["keypoints"]
+        lines += ["", "limbs", *_wrap(f"{names[a]}-{names[b]}" for a, b in skeleton["limbs"])]
+    shown = {key: _value(key, value) for key, value in config.items() if key != "skeleton" and value is not None}
+    lines += ["", "configuration", *_wrap(f"{key}={value}" for key, value in shown.items())]
+    for title in ("audit", "source", "versions"):
+        if title in d:
+            lines += ["", title, *_wrap(_facts(d[title]))]
+    if d.get("failures"):
+        lines.append(f"\n{d['failures']} samples could not be built; see failures.jsonl beside the shards")
+    return "\n".join(lines)
+
+
+def _facts(record: dict[str, Any]) -> Iterable[str]:
+    for key, value in record.items():
+        if isinstance(value, dict):
+            yield from (f"{key.replace('_', ' ')}: {count} {reason};" for reason, count in value.items())
+        else:
+            yield f"{key}={value}"
+
+
+def _value(key: str, value: Any) -> str:
+    if key == "input_size":
+        return f"{value[1]}x{value[0]}"
+    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Align columns: words to the left, numbers to the right."""
+    widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
+    right = [all(row[i][:1].isdigit() for row in rows) and bool(rows) for i in range(len(header))]
+    return [
+        "  "
+        + "  ".join(
+            text.rjust(width) if to_right else text.ljust(width)
+            for text, width, to_right in zip(row, widths, right, strict=True)
+        ).rstrip()
+        for row in [header, *rows]
+    ]
+
+
+def _wrap(items: Iterable[str]) -> list[str]:
+    lines = [" "]
+    for item in items:
+        if len(lines[-1]) + len(item) > 100 and lines[-1].strip():
+            lines.append(" ")
+        lines[-1] += f" {item}"
+    return lines
+
+
+def _shape(shape: Sequence[int] | None) -> str:
+    return "x".join(map(str, shape)) if shape else "-"
+
+
+def _bytes(count: int) -> str:
+    for unit, size in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if count >= size:
+            return f"{count / size:.1f} {unit}"
+    return f"{count} B"

@@ -1,0 +1,231 @@
+"""What changes the bytes of a dataset, and nothing else: a frozen description with presets and a digest.
+
+Workers, progress and paths are arguments of `posegen.pipeline.build`; they must not change a byte.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import hashlib
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from posegen.errors import ConfigError
+from posegen.files import canonical_json, load_toml
+from posegen.geometry import FitMode, Size
+from posegen.grid import GridKind, count_cells, make_grid
+from posegen.labels import HeatmapLabel, Label, LabelDtype, MaskLabel, PafLabel
+from posegen.skeleton import OPENPOSE_18, Skeleton
+
+LabelName = Literal["heatmap", "paf", "mask"]
+Visibility = Literal["labelled", "visible"]
+Layout = Literal["chw", "hwc"]
+Compression = Literal["zstd", "gzip", "lzf", "none"]
+ImageEncoding = Literal["jpeg", "png", "raw"]
+
+CHOICES: Mapping[str, tuple[str, ...]] = {
+    "labels": get_args(LabelName),
+    "grid": get_args(GridKind),
+    "fit": get_args(FitMode),
+    "visibility": get_args(Visibility),
+    "label_dtype": get_args(LabelDtype),
+    "layout": get_args(Layout),
+    "compression": get_args(Compression),
+    "image_encoding": get_args(ImageEncoding),
+}
+"""The fields that are one (or, for `labels`, some) of a few words."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildConfig:
+    """Everything that changes the bytes of a dataset built from given annotations and images.
+
+    Parameters
+    ----------
+    skeleton
+        Keypoints, limbs and flip pairs of the labels; None takes those of the file's category.
+    category
+        Name of the COCO category to use; None takes the only one that has keypoints.
+    labels
+        Which labels to render.
+    input_size
+        (H, W) of the network's input in pixels.
+    stride
+        Input pixels a label cell; it must divide the input size into whole cells.
+    grid
+        How heatmaps and part affinity fields are sampled; see `posegen.grid`.
+    sigma_px
+        Standard deviation of the Gaussians, in input pixels.
+    half_width_px
+        How far a part affinity field reaches from its limb's line, in input pixels.
+    fit
+        How the picture is mapped into the input; see `posegen.geometry.fit`.
+    visibility
+        Draw every `labelled` keypoint (v > 0) or only the `visible` ones (v == 2).
+    min_keypoints, min_area
+        People with fewer labelled keypoints, or a smaller `area` in image pixels, are not drawn, and masked.
+    keep_empty
+        Whether images on which nobody is drawn become samples.
+    label_dtype
+        How label values are stored; with `uint8` part affinity fields are `int8`.
+    layout
+        Axis order of a stored label.
+    compression
+        Compressor of the label chunks.
+    image_encoding, jpeg_quality
+        How pictures are stored.
+    shard_size
+        Samples a shard.
+    seed
+        What the order of the samples is drawn from.
+    limit
+        Keep only so many samples, the first in that order; None keeps all.
+
+    Raises
+    ------
+    ConfigError
+        If a value is out of its range, or values do not go together.
+    """
+
+    skeleton: Skeleton | None = OPENPOSE_18
+    category: str | None = None
+    labels: tuple[LabelName, ...] = ("heatmap", "paf", "mask")
+    input_size: Size = (368, 368)
+    stride: float = 8
+    grid: GridKind = "bilinear"
+    sigma_px: float = 8.0
+    half_width_px: float = 8.0
+    fit: FitMode = "letterbox"
+    visibility: Visibility = "labelled"
+    min_keypoints: int = 1
+    min_area: float = 0.0
+    keep_empty: bool = False
+    label_dtype: LabelDtype = "float16"
+    layout: Layout = "chw"
+    compression: Compression = "zstd"
+    image_encoding: ImageEncoding = "jpeg"
+    jpeg_quality: int = 95
+    shard_size: int = 1024
+    seed: int = 0
+    limit: int | None = None
+
+    def __post_init__(self) -> None:
+        for field, valid in CHOICES.items():
+            value = getattr(self, field)
+            for word in value if field == "labels" else (value,):
+                if word not in valid:
+                    raise ConfigError(f"{field} must be {_either(valid)}, not {word!r}")
+        if not self.labels or len(set(self.labels)) != len(self.labels):
+            raise ConfigError("labels must name at least one label, and none twice")
+        _check_range("input_size", min(self.input_size), 1, 16384)
+        _check_range("input_size", max(self.input_size), 1, 16384)
+        _check_range("sigma_px", self.sigma_px, 1e-3, 1e4)
+        _check_range("half_width_px", self.half_width_px, 1e-3, 1e4)
+        _check_range("min_keypoints", self.min_keypoints, 1, math.inf)
+        _check_range("min_area", self.min_area, 0, math.inf)
+        _check_range("jpeg_quality", self.jpeg_quality, 1, 100)
+        _check_range("shard_size", self.shard_size, 1, 1 << 20)
+        _check_range("seed", self.seed, 0, (1 << 63) - 1)
+        if self.limit is not None:
+            _check_range("limit", self.limit, 1, math.inf)
+        object.__setattr__(self, "stride", float(self.stride))
+        count_cells(self.input_size, self.stride)
+
+    @classmethod
+    def preset(cls, name: str) -> BuildConfig:
+        """Return a preset by name; raises `ConfigError` if there is none of that name."""
+        if name not in PRESETS:
+            near = difflib.get_close_matches(name, PRESETS, n=1)
+            raise ConfigError(
+                f"there is no preset '{name}'{f' (did you mean {near[0]!r}?)' if near else ''};"
+                f" presets are {', '.join(PRESETS)}"
+            )
+        return PRESETS[name]
+
+    @property
+    def cells(self) -> Size:
+        """(h, w) of the label grid."""
+        return count_cells(self.input_size, self.stride)
+
+    def create_labels(self, skeleton: Skeleton) -> tuple[Label, ...]:
+        """Create the labels to render for people of a skeleton."""
+        grid = make_grid(self.grid, self.input_size, self.cells)
+        created: dict[str, Label] = {
+            "heatmap": HeatmapLabel(grid=grid, keypoints=skeleton.keypoints, sigma_px=self.sigma_px),
+            "paf": PafLabel(
+                grid=grid,
+                limbs=skeleton.limbs,
+                limb_names=skeleton.limb_names,
+                half_width_px=self.half_width_px,
+            ),
+            "mask": MaskLabel(input_size=self.input_size, cells=self.cells),
+        }
+        return tuple(created[name] for name in self.labels if name != "paf" or skeleton.limbs)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return numbers, strings and lists, for JSON."""
+        record = dataclasses.asdict(dataclasses.replace(self, skeleton=None))
+        record["skeleton"] = self.skeleton.to_dict() if self.skeleton else None
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in record.items()}
+
+    @classmethod
+    def from_dict(cls, record: Mapping[str, Any]) -> BuildConfig:
+        """Read what `to_dict` wrote. Raises `ConfigError` where it is not that."""
+        values = dict(record)
+        try:
+            if values.get("skeleton") is not None:
+                values["skeleton"] = Skeleton.from_dict(values["skeleton"])
+            for key in ("labels", "input_size"):
+                values[key] = tuple(values[key])
+            return cls(**values)
+        except (KeyError, TypeError, ValueError) as error:
+            raise ConfigError(f"a stored configuration cannot be read: {error!r}") from error
+
+    @property
+    def digest(self) -> str:
+        """A hash of everything here (sha256, hexadecimal)."""
+        return hashlib.sha256(canonical_json(self.to_dict()).encode()).hexdigest()
+
+
+def load_options(path: Path) -> dict[str, Any]:
+    """Read build options from a TOML file: keys are the fields of `BuildConfig`, with `-` or `_`, and `preset`.
+
+    `input-size` is "WIDTHxHEIGHT", `skeleton` the path of a skeleton file relative to this one. Values are checked
+    where they are used, by `BuildConfig`.
+
+    Raises
+    ------
+    ConfigError
+        If the file cannot be read, or has a key that is no option; the message names the nearest.
+    """
+    fields = {field.name for field in dataclasses.fields(BuildConfig)} | {"preset"}
+    options = {}
+    for key, value in load_toml(path).items():
+        name = key.replace("-", "_")
+        if name not in fields:
+            near = difflib.get_close_matches(name, fields, n=1)
+            hint = f" (did you mean '{near[0].replace('_', '-')}'?)" if near else ""
+            raise ConfigError(f"{path}: '{key}' is no build option{hint}")
+        options[name] = value
+    return options
+
+
+def _either(words: tuple[str, ...]) -> str:
+    return ", ".join(words[:-1]) + f" or {words[-1]}"
+
+
+def _check_range(name: str, value: float, low: float, high: float) -> None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
+        bound = f"at least {low:g}" if high == math.inf else f"between {low:g} and {high:g}"
+        raise ConfigError(f"{name} must be a number {bound}, not {value!r}")
+
+
+PRESETS: Mapping[str, BuildConfig] = {
+    "tf-pose": BuildConfig(),
+    "coco": BuildConfig(skeleton=None),
+}
+"""`tf-pose`: the labels of tf-pose-estimation. `coco`: the same for the category's own keypoints and limbs."""

@@ -1,0 +1,48 @@
+"""The exceptions that posegen raises on purpose, one tree under `PosegenError`.
+
+    PosegenError
+     +- ConfigError           what the caller asked for cannot be: an option, a path, a name
+     |   +- MissingExtraError an optional package is needed and not installed
+     +- AnnotationError       the annotation file is not what it has to be
+     +- ImageError            one picture cannot be read
+     +- ShardError            a shard or a manifest is damaged, foreign or of an unknown version
+     +- BuildError            the build ended without a dataset
+
+Every message says what was expected, what was found and where, and what to do next.
+"""
+
+
+class PosegenError(Exception):
+    """Base class of everything posegen raises on purpose."""
+
+
+class ConfigError(PosegenError):
+    """What the caller asked for cannot be: an option, a path or a name is wrong."""
+
+
+class MissingExtraError(ConfigError):
+    """An optional package is needed and not installed."""
+
+    def __init__(self, package: str, extra: str) -> None:
+        super().__init__(f"this needs {package}, which is not installed: pip install 'posegen[{extra}]'")
+        self.package = package
+        self.extra = extra
+
+    def __reduce__(self) -> tuple[type["MissingExtraError"], tuple[str, str]]:
+        return type(self), (self.package, self.extra)
+
+
+class AnnotationError(PosegenError):
+    """The annotation file is not what it has to be."""
+
+
+class ImageError(PosegenError):
+    """One picture cannot be read."""
+
+
+class ShardError(PosegenError):
+    """A shard or a manifest is damaged, foreign or of an unknown version."""
+
+
+class BuildError(PosegenError):
+    """The build ended without a dataset."""

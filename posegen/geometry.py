@@ -1,0 +1,103 @@
+"""Where things are: the only coordinate convention, and the maps from image to input.
+
+Points are (x, y), pixel centres sit at integers: the left edge of the picture is at x = -0.5. Sizes and shapes are
+(height, width).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from posegen.errors import ConfigError
+
+Size = tuple[int, int]
+"""(height, width)."""
+
+FitMode = Literal["letterbox", "stretch", "cover"]
+
+
+@dataclass(frozen=True, slots=True)
+class Affine:
+    """The map x' = xx x + xy y + x0, y' = yx x + yy y + y0 of points."""
+
+    xx: float
+    xy: float
+    x0: float
+    yx: float
+    yy: float
+    y0: float
+
+    @classmethod
+    def resize(cls, source: Size, target: Size, offset: tuple[int, int] = (0, 0)) -> Affine:
+        """Map the pixels of a picture of size `source` to its copy resized to `target` and moved by (x, y) `offset`.
+
+        Resizing by s moves X to s (X + 0.5) - 0.5: it is the pixels' edges that are scaled, not their centres.
+        """
+        sy, sx = target[0] / source[0], target[1] / source[1]
+        return cls(sx, 0.0, 0.5 * sx - 0.5 + offset[0], 0.0, sy, 0.5 * sy - 0.5 + offset[1])
+
+    @classmethod
+    def from_matrix(cls, matrix: NDArray[np.floating]) -> Affine:
+        """Take a (2, 3) matrix."""
+        return cls(*(float(value) for value in np.asarray(matrix, np.float64).ravel()))
+
+    @property
+    def matrix(self) -> NDArray[np.float64]:
+        """The (2, 3) float64 matrix, as OpenCV's `warpAffine` takes it."""
+        return np.array([[self.xx, self.xy, self.x0], [self.yx, self.yy, self.y0]])
+
+    def apply(self, points: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Map points (..., 2)."""
+        matrix = self.matrix
+        return np.asarray(points, np.float64) @ matrix[:, :2].T + matrix[:, 2]
+
+    def inverse(self) -> Affine:
+        """Return the map back. Raises `ConfigError` if there is none."""
+        det = self.xx * self.yy - self.xy * self.yx
+        if det == 0 or not np.isfinite(det):
+            raise ConfigError(f"an affine map with determinant {det} cannot be inverted")
+        xx, xy, yx, yy = self.yy / det, -self.xy / det, -self.yx / det, self.xx / det
+        return Affine(xx, xy, -xx * self.x0 - xy * self.y0, yx, yy, -yx * self.x0 - yy * self.y0)
+
+
+def fit(source: Size, target: Size, mode: FitMode) -> Affine:
+    """Map a picture of size `source` into a frame of size `target`.
+
+    `letterbox` keeps the aspect ratio and centres the picture on padding, `cover` keeps it and cuts what does not fit,
+    `stretch` does not keep it. The picture is resized to whole pixels and moved by whole pixels, so that the map of the
+    points is exactly what a resize does to the picture; the aspect ratio is kept to within that rounding.
+
+    Raises
+    ------
+    ConfigError
+        If `mode` is none of the three.
+    """
+    (h, w), (height, width) = source, target
+    if mode == "stretch":
+        return Affine.resize(source, target)
+    if mode not in {"letterbox", "cover"}:
+        raise ConfigError(f"fit must be letterbox, stretch or cover, not '{mode}'")
+    choose = min if mode == "letterbox" else max
+    scale = choose(height / h, width / w)
+    resized = (max(1, round(h * scale)), max(1, round(w * scale)))
+    return Affine.resize(source, resized, ((width - resized[1]) // 2, (height - resized[0]) // 2))
+
+
+def overlap(pixels: int, scale: float, offset: float, cells: int, stride: float) -> NDArray[np.float64]:
+    """Measure which share of each cell each source pixel covers, along one axis.
+
+    Source pixel j, which covers j - 0.5 to j + 0.5, is mapped by X' = scale X + offset; cell i covers
+    i * stride - 0.5 to (i + 1) * stride - 0.5.
+
+    Returns
+    -------
+    (cells, pixels) float64. A row adds up to the share of the cell that lies in the picture.
+    """
+    edges = scale * (np.arange(pixels + 1) - 0.5) + offset
+    starts = np.arange(cells)[:, None] * stride - 0.5
+    covered = np.clip(edges, starts, starts + stride)
+    return np.diff(covered, axis=1) / stride

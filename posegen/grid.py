@@ -1,0 +1,177 @@
+"""At which input pixels a label is needed, and how the values there become cells.
+
+A label is a function of input pixels; a network predicts it on a coarser grid of cells. Reducing a full-resolution map
+by `cv2.resize(INTER_LINEAR)` at stride 8 reads 4 of every 64 pixels, and a `Grid` says which. A label renders at
+`Grid.positions` and calls `Grid.reduce`: it never knows which sampling it serves, and no pixel is rendered that no cell
+reads.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from posegen.errors import ConfigError
+from posegen.geometry import Size, overlap
+
+GridKind = Literal["bilinear", "area", "point"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Grid:
+    """h x w cells over an input of H x W pixels, each reading t x t positions ("taps").
+
+    Attributes
+    ----------
+    kind
+        `bilinear` reads two taps an axis as `cv2.resize(INTER_LINEAR)` does, `point` one, `area` all of the cell.
+    input_size, cells
+        (H, W) in pixels and (h, w).
+    positions
+        (t, 2, max(h, w)) float64: for each tap, the rows then the columns of the cells' taps, in input pixels. Taps
+        come first so that one tap of all cells is one block of memory, and reducing is a sum of whole blocks. The
+        shorter axis repeats its last cell, which nobody reads.
+    weights
+        (t, 2, max(h, w)) float32: how much each tap counts; a cell's add up to 1 along each axis.
+    even
+        Whether all taps count alike.
+    """
+
+    kind: GridKind
+    input_size: Size
+    cells: Size
+    positions: NDArray[np.float64]
+    weights: NDArray[np.float32]
+    even: bool
+
+    @property
+    def taps(self) -> int:
+        """Positions a cell and axis (t)."""
+        return self.positions.shape[0]
+
+    @property
+    def stride(self) -> tuple[float, float]:
+        """Pixels a cell along y and x."""
+        return self.input_size[0] / self.cells[0], self.input_size[1] / self.cells[1]
+
+    @property
+    def slack(self) -> int:
+        """By how many cells a tap may lie outside its own cell's pixels, which happens below a stride of 2."""
+        return 1 if min(self.stride) < 2 else 0
+
+    def cell_of(self, pixels: NDArray[np.float64]) -> NDArray[np.int64]:
+        """Find in which cells (2, ...) y and x coordinates lie, given in input pixels; they may be outside the grid."""
+        per_pixel = np.divide(self.cells, self.input_size).reshape(2, *[1] * (pixels.ndim - 1))
+        return np.floor((pixels + 0.5) * per_pixel).astype(np.int64)
+
+    def positions_at(self, cells: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return the taps (t, 2, ...), in input pixels, of the cells (2, ...), rows then columns, inside the grid."""
+        longest = self.positions.shape[2]
+        offset = np.array([0, longest]).reshape(2, *[1] * (cells.ndim - 1))
+        return self.positions.reshape(self.taps, -1).take(cells + offset, axis=1)
+
+    def reduce(
+        self,
+        values: NDArray[np.float32],
+        rows: NDArray[np.int64] | None = None,
+        columns: NDArray[np.int64] | None = None,
+    ) -> NDArray[np.float32]:
+        """Reduce the values at the taps of some cells to the values of the cells.
+
+        Parameters
+        ----------
+        values
+            (t, t, ...) float32: for each tap of y and each of x, the values there.
+        rows, columns
+            Which cells these are, broadcasting against `...`; by default `...` ends in all h x w.
+
+        Returns
+        -------
+        (...) float32.
+        """
+        taps = self.taps
+        if taps == 1:
+            return values[0, 0]
+        if self.even:
+            total = np.add.reduce(values.reshape(taps * taps, -1), axis=0)
+            total *= np.float32(1 / taps**2)
+            return total.reshape(values.shape[2:])
+        if rows is None or columns is None:
+            rows, columns = np.ogrid[: self.cells[0], : self.cells[1]]
+        total = np.zeros(values.shape[2:], np.float32)
+        for i in range(taps):
+            for j in range(taps):
+                total += values[i, j] * (self.weights[i, 0][rows] * self.weights[j, 1][columns])
+        return total
+
+
+@lru_cache(maxsize=64)
+def make_grid(kind: GridKind, input_size: Size, cells: Size) -> Grid:
+    """Lay a grid of `cells` over an input of `input_size`, both (height, width).
+
+    Raises
+    ------
+    ConfigError
+        If `kind` is unknown, or there are no cells, or more cells than pixels.
+    """
+    if kind not in _AXES:
+        raise ConfigError(f"grid must be one of {', '.join(_AXES)}, not '{kind}'")
+    for name, pixels, count in zip(("rows", "columns"), input_size, cells, strict=True):
+        if not 1 <= count <= pixels:
+            raise ConfigError(f"a label grid of {count} {name} needs an input of at least as many pixels, not {pixels}")
+    axes = [_AXES[kind](pixels, count) for pixels, count in zip(input_size, cells, strict=True)]
+    shape = (max(len(taps) for taps, _ in axes), 2, max(cells))
+    positions, weights = np.empty(shape), np.zeros(shape, np.float32)
+    for axis, (taps, shares) in enumerate(axes):
+        beyond = (0, shape[2] - taps.shape[1])
+        positions[:, axis] = np.pad(taps, ((0, shape[0] - len(taps)), beyond), mode="edge")
+        weights[: len(taps), axis] = np.pad(shares, ((0, 0), beyond), mode="edge")
+    for array in (positions, weights):
+        array.setflags(write=False)
+    return Grid(kind, input_size, cells, positions, weights, bool((weights == weights[0, 0, 0]).all()))
+
+
+def count_cells(input_size: Size, stride: float) -> Size:
+    """Return the (h, w) cells of an input of (H, W) pixels. Raises `ConfigError` unless both are whole."""
+    cells = tuple(round(pixels / stride) if stride > 0 else 0 for pixels in input_size)
+    if not all(n >= 1 and abs(n * stride - p) <= 1e-6 * p for n, p in zip(cells, input_size, strict=True)):
+        raise ConfigError(
+            f"a stride of {stride:g} does not divide the input size {input_size[1]}x{input_size[0]} into whole cells"
+        )
+    return cells[0], cells[1]
+
+
+def _bilinear(pixels: int, cells: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Read source position f = (i + 0.5) (N/n) - 0.5 from floor(f) and floor(f) + 1, clamped at the border."""
+    f = (np.arange(cells) + 0.5) * (pixels / cells) - 0.5
+    low = np.floor(f)
+    fraction = f - low
+    if not fraction.any():
+        return low[None], np.ones((1, cells))
+    taps: NDArray[np.float64] = np.clip([low, low + 1], 0, pixels - 1)
+    return taps, np.stack([1 - fraction, fraction])
+
+
+def _area(pixels: int, cells: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Read every pixel that a cell covers, weighted by how much of it the cell covers."""
+    shares = overlap(pixels, 1.0, 0.0, cells, pixels / cells)
+    shares[shares < 1e-9] = 0
+    counts = (shares > 0).sum(axis=1)
+    steps = np.arange(counts.max())[:, None]
+    # A cell that covers fewer pixels than others reads its last one again, with no weight.
+    taps = (shares > 0).argmax(axis=1) + np.minimum(steps, counts - 1)
+    weights = np.where(steps < counts, np.take_along_axis(shares.T, taps, axis=0), 0)
+    return taps.astype(np.float64), weights / weights.sum(axis=0)
+
+
+def _point(pixels: int, cells: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Read the cell's centre, i * stride + (stride - 1) / 2."""
+    stride = pixels / cells
+    return (np.arange(cells) * stride + (stride - 1) / 2)[None], np.ones((1, cells))
+
+
+_AXES = {"bilinear": _bilinear, "area": _area, "point": _point}

@@ -1,0 +1,142 @@
+"""Pictures: read, decoded, checked against their annotation, mapped into the input, encoded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from posegen.config import ImageEncoding
+from posegen.errors import ImageError
+from posegen.geometry import Affine, Size
+
+PADDING = 128
+"""Gray level around a picture that does not fill the input: the middle, as OpenPose has it."""
+
+
+def read_file(directory: Path, name: str) -> bytes:
+    """Read an image file of a directory.
+
+    Raises
+    ------
+    ImageError
+        If it does not exist, cannot be read, is empty, or lies outside the directory by way of a symbolic link.
+    """
+    path = directory / name
+    try:
+        real = path.resolve()
+        if not real.is_relative_to(directory.resolve()):
+            raise ImageError(f"{path}: leads out of the image directory, to {real}")
+        data = real.read_bytes()
+    except OSError as error:
+        raise ImageError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except ValueError as error:
+        raise ImageError(f"{path}: is not the name of a file: {error}") from error
+    if not data:
+        raise ImageError(f"{path}: is empty")
+    return data
+
+
+def decode(data: bytes, size: Size, name: str) -> NDArray[np.uint8]:
+    """Decode a picture as the annotation sees it.
+
+    COCO annotates pixels as they are stored, so the EXIF orientation is not applied, unless the size shows that the
+    annotator's tool did apply it.
+
+    Parameters
+    ----------
+    data
+        An encoded image: gray, colour, with alpha, of 8 or 16 bits.
+    size
+        (height, width) that the annotation states.
+    name
+        What to call the picture in messages.
+
+    Returns
+    -------
+    (height, width, 3) uint8 in OpenCV's order B, G, R.
+
+    Raises
+    ------
+    ImageError
+        If it is no image, is truncated, or has another size.
+    """
+    picture = _imdecode(data, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+    if picture is None:
+        raise ImageError(f"{name}: is not an image, or is truncated ({len(data)} bytes)")
+    if picture.shape[:2] != size:
+        found = picture.shape[:2]
+        if found == size[::-1]:
+            picture = _imdecode(data, cv2.IMREAD_COLOR)
+        if picture is None or picture.shape[:2] != size:
+            raise ImageError(
+                f"{name}: is {found[1]}x{found[0]} pixels, but its annotation says {size[1]}x{size[0]}; "
+                "the annotations belong to another version of the picture"
+            )
+    return picture
+
+
+def warp(picture: NDArray[np.uint8], affine: Affine, input_size: Size) -> NDArray[np.uint8]:
+    """Map a picture into the input, by the same map as its points.
+
+    What `posegen.geometry.fit` returns is a resize to whole pixels and a move by whole pixels, and is done so:
+    anti-aliased (`INTER_AREA`) along an axis that shrinks, linear along one that grows.
+
+    Parameters
+    ----------
+    picture
+        (h0, w0, 3) uint8.
+    affine
+        From its pixels to input pixels; without rotation or shear.
+    input_size
+        (H, W).
+
+    Returns
+    -------
+    (H, W, 3) uint8, gray where there is no picture.
+    """
+    height, width = picture.shape[:2]
+    rows, columns = round(affine.yy * height), round(affine.xx * width)
+    y, x = round(affine.y0 - 0.5 * affine.yy + 0.5), round(affine.x0 - 0.5 * affine.xx + 0.5)
+    resized = _resize(_resize(picture, (min(rows, height), min(columns, width))), (rows, columns))
+    if (rows, columns, y, x) == (*input_size, 0, 0):
+        return resized
+    out = np.full((*input_size, 3), PADDING, np.uint8)
+    top, left = max(y, 0), max(x, 0)
+    bottom, right = min(y + rows, input_size[0]), min(x + columns, input_size[1])
+    out[top:bottom, left:right] = resized[top - y : bottom - y, left - x : right - x]
+    return out
+
+
+def encode(picture: NDArray[np.uint8], encoding: ImageEncoding, quality: int) -> bytes:
+    """Encode a (H, W, 3) uint8 B, G, R picture; `raw` gives the bytes of its R, G, B pixels."""
+    if encoding == "raw":
+        return np.ascontiguousarray(picture[..., ::-1]).tobytes()
+    suffix, parameters = {
+        "jpeg": (".jpg", [cv2.IMWRITE_JPEG_QUALITY, quality]),
+        "png": (".png", [cv2.IMWRITE_PNG_COMPRESSION, 3]),
+    }[encoding]
+    written, data = cv2.imencode(suffix, picture, parameters)
+    if not written:
+        raise ImageError(f"OpenCV could not encode a picture of {picture.shape[1]}x{picture.shape[0]} as {encoding}")
+    return data.tobytes()
+
+
+def _imdecode(data: bytes, flags: int) -> NDArray[np.uint8] | None:
+    try:
+        picture = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    except cv2.error:
+        return None
+    return None if picture is None else np.asarray(picture, np.uint8)
+
+
+def _resize(picture: NDArray[np.uint8], size: Size) -> NDArray[np.uint8]:
+    if picture.shape[:2] == size:
+        return picture
+    shrinks = size[0] <= picture.shape[0] and size[1] <= picture.shape[1]
+    return np.asarray(
+        cv2.resize(picture, size[::-1], interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR),
+        np.uint8,
+    )

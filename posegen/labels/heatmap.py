@@ -1,0 +1,122 @@
+"""Keypoint heatmaps: a Gaussian at every drawn keypoint, one channel a keypoint, and a background channel."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from posegen.grid import Grid
+from posegen.labels.base import ArraySpec, Scene
+
+THRESHOLD = 4.6052
+"""Half squared distance in sigmas beyond which a Gaussian is cut, where it has fallen to 1 %."""
+
+_BLOCK = 512
+"""Keypoints drawn at once: enough to spread the cost of a NumPy call, few enough to stay in the cache."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeatmapLabel:
+    """Gaussians of one sigma, cut where they fall below 1 %; people merge by maximum.
+
+    The heatmaps of Cao et al. (arXiv:1611.08050) as tf-pose-estimation draws them: for a point c the pixels x in
+    [int(max(0, cx - r)), int(min(W, cx + r))) with r = sqrt(2 * 4.6052) sigma, y likewise, where
+    d = |p - c|^2 / (2 sigma^2) < 4.6052, have the value exp(-d). The background is 1 - the maximum over all keypoints,
+    taken before the reduction to cells.
+
+    Parameters
+    ----------
+    grid
+        Where to draw.
+    keypoints
+        The names of the K channels.
+    sigma_px
+        Standard deviation in input pixels.
+    background
+        Whether a last channel holds the background.
+    """
+
+    grid: Grid
+    keypoints: tuple[str, ...]
+    sigma_px: float
+    background: bool = True
+
+    @property
+    def spec(self) -> ArraySpec:
+        """The array that `render` makes."""
+        channels = (*self.keypoints, "background") if self.background else self.keypoints
+        return ArraySpec(name="heatmap", channels=channels, cells=self.grid.cells)
+
+    def render(self, scene: Scene) -> NDArray[np.float32]:
+        """Draw (K, h, w), or (K + 1, h, w) with background; float32 from 0 to 1."""
+        keypoints, (h, w), taps = len(self.keypoints), self.grid.cells, self.grid.taps
+        channel, person = np.nonzero(scene.drawn.T)
+        # Where several people have a keypoint, the maximum has to be taken before the reduction. Only these channels
+        # and the background are kept at the resolution of the taps; their keypoints are drawn first.
+        crowded = np.bincount(channel, minlength=keypoints) > 1
+        order = np.argsort(~crowded[channel], kind="stable")
+        channel, person = channel[order], person[order]
+        several = int(crowded[channel].sum())
+        plane = np.cumsum(crowded) * (h * w)
+        planes = np.zeros((taps, taps, plane[-1] + h * w), np.float32)
+        out = np.zeros((len(self.spec.channels), h * w), np.float32)
+        centres = np.ascontiguousarray(scene.points[person, channel, ::-1].T)
+        for start in range(0, len(channel), _BLOCK):
+            rows, columns, values = self._draw(centres[:, start : start + _BLOCK])
+            of = channel[start : start + _BLOCK]
+            cell = rows * w + columns
+            if self.background:
+                _merge(planes, cell, values)
+            split = min(max(several - start, 0), len(of))
+            if split:
+                _merge(planes, cell[..., :split] + plane[of[:split]], values[..., :split])
+            if split < len(of):
+                alone = self.grid.reduce(values[..., split:], rows[..., split:], columns[..., split:])
+                out.reshape(-1)[cell[..., split:] + of[split:] * (h * w)] = alone
+        merged = self.grid.reduce(planes.reshape(taps, taps, -1, h, w)).reshape(-1, h * w)
+        out[:keypoints][crowded] = merged[1:]
+        if self.background:
+            np.subtract(1, merged[0], out=out[-1])
+        return out.reshape(-1, h, w)
+
+    def _draw(self, centres: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
+        """Draw M Gaussians, each on the n x m cells it can reach.
+
+        Parameters
+        ----------
+        centres
+            (2, M) y and x in input pixels.
+
+        Returns
+        -------
+        The rows (n, 1, M) and columns (1, m, M) of the cells, and the values (t, t, n, m, M) at their taps. Keypoints
+        are the last axis, for NumPy's inner loops to be long.
+        """
+        grid, reach = self.grid, math.sqrt(2 * THRESHOLD) * self.sigma_px
+        n, m = (min(int(2 * reach / s) + 2 + 2 * grid.slack, c) for s, c in zip(grid.stride, grid.cells, strict=True))
+        first = grid.cell_of(centres - reach) - grid.slack
+        last = np.array(grid.cells)[:, None] - 1
+        first = np.minimum(np.maximum(first, 0), last + 1 - [[n], [m]])
+        # Both axes at once: the shorter one is drawn as far as the longer one and cut afterwards.
+        cells = np.minimum(first[:, None] + np.arange(max(n, m))[:, None], last[:, None])
+        at = grid.positions_at(cells)
+        d = at - centres[:, None]
+        d *= d
+        d *= 1 / (2 * self.sigma_px**2)
+        # On the near side the Gaussian ends before its box does; on the far side int() cuts into it.
+        end = np.trunc(np.minimum(centres + reach, np.array(grid.input_size)[:, None]))
+        np.copyto(d, THRESHOLD, where=at >= end[:, None])
+        g = np.exp(-d.astype(np.float32))
+        values = g[:, None, 0, :n, None] * g[None, :, 1, None, :m]
+        values *= d[:, None, 0, :n, None] + d[None, :, 1, None, :m] < THRESHOLD
+        return cells[0, :n, None], cells[1, None, :m], values
+
+
+def _merge(planes: NDArray[np.float32], cell: NDArray[np.int64], values: NDArray[np.float32]) -> None:
+    """Take the maximum of what is in `planes` (t, t, cells) and `values` (t, t, ...) at `cell` (...), tap by tap."""
+    flat = cell.ravel()
+    for tap in np.ndindex(planes.shape[:2]):
+        np.maximum.at(planes[tap], flat, values[tap].ravel())

@@ -1,0 +1,57 @@
+"""How label values are stored: as they are, as half precision, or as whole numbers with a scale."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from posegen.labels.base import ArraySpec
+
+LabelDtype = Literal["float16", "float32", "uint8"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Storage:
+    """One way to store the values of one label: value = stored * scale, to within `max_abs_error`.
+
+    Attributes
+    ----------
+    dtype
+        `float16`, `float32`, `uint8` (values from 0 to 1) or `int8` (values from -1 to 1).
+    scale
+        What a stored 1 means.
+    max_abs_error
+        The most by which a value read back differs from the one that was rendered.
+    """
+
+    dtype: str
+    scale: float
+    max_abs_error: float
+
+    def encode(self, values: NDArray[np.float32]) -> NDArray[Any]:
+        """Turn float32 values of any shape into what is stored."""
+        if self.scale == 1.0:
+            return values.astype(self.dtype, copy=False)
+        return np.rint(values * np.float32(1 / self.scale)).astype(self.dtype)
+
+    def decode(self, stored: NDArray[Any]) -> NDArray[np.float32]:
+        """Turn what is stored into float32 values."""
+        values: NDArray[np.float32] = stored.astype(np.float32)
+        if self.scale != 1.0:
+            values *= np.float32(self.scale)
+        return values
+
+
+def choose_storage(dtype: LabelDtype, spec: ArraySpec) -> Storage:
+    """Choose how to store a label; `uint8` becomes `int8` where values are signed."""
+    if dtype == "float32":
+        return Storage(dtype="float32", scale=1.0, max_abs_error=0.0)
+    if dtype == "float16":
+        # Half a unit in the last place of values up to 1.
+        return Storage(dtype="float16", scale=1.0, max_abs_error=2.0**-12)
+    steps = 127 if spec.signed else 255
+    # Half a step, and what float32 rounds on the way there and back.
+    return Storage(dtype="int8" if spec.signed else "uint8", scale=1 / steps, max_abs_error=0.5 / steps + 2.0**-22)

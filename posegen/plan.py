@@ -1,0 +1,110 @@
+"""Which sample goes to which shard, from the seed and the ids alone."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from posegen.annotations import CocoKeypoints, Sample
+from posegen.config import BuildConfig
+from posegen.files import canonical_json
+from posegen.skeleton import Skeleton
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ShardTask:
+    """All that a worker needs to build one shard; what it is sent.
+
+    Attributes
+    ----------
+    file_name
+        Of the shard.
+    samples
+        In the order in which they are stored.
+    names
+        The annotated keypoints' names.
+    skeleton
+        Of the labels.
+    config
+        Of the build.
+    images
+        The directory that the samples' file names are relative to.
+    directory
+        Where to write the shard.
+    """
+
+    file_name: str
+    samples: tuple[Sample, ...]
+    names: tuple[str, ...]
+    skeleton: Skeleton
+    config: BuildConfig
+    images: Path
+    directory: Path
+
+    @property
+    def digest(self) -> str:
+        """A hash of all that determines the shard but the pictures (sha256, hexadecimal)."""
+        hashed = hashlib.sha256(canonical_json([self.config.digest, self.names, self.skeleton.to_dict()]).encode())
+        for sample in self.samples:
+            shapes = [[s.segmentation, s.bbox] for s in (*sample.ignored, *sample.drawn)]
+            record = [
+                sample.image_id,
+                sample.file_name,
+                sample.width,
+                sample.height,
+                len(sample.ignored),
+                shapes,
+            ]
+            hashed.update(canonical_json(record).encode())
+            for array in (sample.keypoints, sample.bboxes, sample.annotation_ids):
+                hashed.update(array.tobytes())
+        return hashed.hexdigest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class BuildPlan:
+    """The samples of a dataset, shard by shard."""
+
+    coco: CocoKeypoints
+    config: BuildConfig
+    shards: tuple[tuple[Sample, ...], ...]
+
+    @property
+    def samples(self) -> int:
+        """How many samples there are in all shards."""
+        return sum(map(len, self.shards))
+
+    def task(self, index: int, *, images: Path, directory: Path) -> ShardTask:
+        """Make the task of one shard; made when it is sent, so that the plan is all that stays in memory."""
+        return ShardTask(
+            file_name=f"shard-{index:05d}-of-{len(self.shards):05d}.h5",
+            samples=self.shards[index],
+            names=self.coco.names,
+            skeleton=self.coco.skeleton,
+            config=self.config,
+            images=images,
+            directory=directory,
+        )
+
+
+def make_plan(coco: CocoKeypoints, config: BuildConfig) -> BuildPlan:
+    """Shuffle the samples, keep the first `config.limit`, and cut them into shards of `config.shard_size`.
+
+    Samples are ordered by a hash of the seed and their image id, so the order of two images never depends on which
+    others there are. What the limit leaves out is counted in the audit.
+    """
+    order = sorted(coco.samples, key=lambda sample: (_rank(config.seed, sample.image_id), sample.image_id))
+    if config.limit is not None and len(order) > config.limit:
+        coco.audit.left_out["beyond the limit"] = len(order) - config.limit
+        order = order[: config.limit]
+    return BuildPlan(coco=coco, config=config, shards=tuple(_cut(order, config.shard_size)))
+
+
+def _rank(seed: int, image_id: int) -> bytes:
+    return hashlib.blake2b(f"{seed} {image_id}".encode(), digest_size=8).digest()
+
+
+def _cut(samples: Sequence[Sample], size: int) -> list[tuple[Sample, ...]]:
+    return [tuple(samples[i : i + size]) for i in range(0, len(samples), size)]

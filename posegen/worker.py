@@ -1,0 +1,120 @@
+"""What happens to one shard inside a worker: pictures and points in, a shard out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from posegen import images
+from posegen.annotations import Sample
+from posegen.errors import ImageError
+from posegen.geometry import Affine, fit
+from posegen.labels import Label, Scene, choose_storage
+from posegen.plan import ShardTask
+from posegen.segmentation import find_ignored
+from posegen.shard import BuiltSample, ShardRecord, ShardWriter, StoredLabel
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """A sample that could not be built."""
+
+    image_id: int
+    file: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShardResult:
+    """What became of a task: the shard's record, if a sample was left to write, and the failures."""
+
+    record: ShardRecord | None
+    failures: tuple[Failure, ...]
+
+
+def build_shard(task: ShardTask, report: Callable[[int], None]) -> ShardResult:
+    """Build one shard; `report` is called with 1 for each sample.
+
+    Raises
+    ------
+    OSError
+        If the shard cannot be written.
+    """
+    cv2.setNumThreads(1)
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    config = task.config
+    labels = config.create_labels(task.skeleton)
+    stored = [
+        StoredLabel(spec=label.spec, storage=choose_storage(config.label_dtype, label.spec), layout=config.layout)
+        for label in labels
+    ]
+    failures: list[Failure] = []
+    writer = ShardWriter(len(task.samples), stored, config=config, skeleton=task.skeleton, task_digest=task.digest)
+    try:
+        for sample in task.samples:
+            try:
+                writer.append(_build_sample(sample, task, labels, stored))
+            except ImageError as error:
+                failures.append(Failure(image_id=sample.image_id, file=sample.file_name, reason=str(error)))
+            report(1)
+        if len(failures) == len(task.samples):
+            return ShardResult(record=None, failures=tuple(failures))
+        return ShardResult(record=writer.finish(task.directory / task.file_name), failures=tuple(failures))
+    finally:
+        writer.close()
+
+
+def place(sample: Sample, task: ShardTask) -> tuple[Scene, NDArray[np.float32]]:
+    """Map a sample's people into the input.
+
+    Returns
+    -------
+    The scene to draw labels from, and the (N, K, 3) float32 x, y, v that are stored. The scene has the stored values,
+    so that labels can be drawn again from a shard.
+    """
+    config = task.config
+    size = sample.height, sample.width
+    affine = fit(size, config.input_size, config.fit)
+    derived = task.skeleton.derive(sample.keypoints, task.names)
+    labelled = derived[..., 2] > 0
+    keypoints = np.zeros(derived.shape, np.float32)
+    keypoints[labelled] = np.column_stack([affine.apply(derived[labelled, :2]), derived[labelled, 2]])
+    scene = Scene(
+        points=keypoints[..., :2].astype(np.float64),
+        drawn=labelled if config.visibility == "labelled" else derived[..., 2] == 2,
+        image_size=size,
+        affine=affine,
+        ignored=find_ignored(sample) if "mask" in config.labels else None,
+    )
+    return scene, keypoints
+
+
+def _build_sample(sample: Sample, task: ShardTask, labels: tuple[Label, ...], stored: list[StoredLabel]) -> BuiltSample:
+    config = task.config
+    data = images.read_file(task.images, sample.file_name)
+    picture = images.decode(data, (sample.height, sample.width), sample.file_name)
+    scene, keypoints = place(sample, task)
+    picture = images.warp(picture, scene.affine, config.input_size)
+    return BuiltSample(
+        image_id=sample.image_id,
+        file_name=sample.file_name,
+        width=sample.width,
+        height=sample.height,
+        affine=scene.affine.matrix,
+        image=images.encode(picture, config.image_encoding, config.jpeg_quality),
+        labels={s.spec.name: s.arrange(label.render(scene)) for label, s in zip(labels, stored, strict=True)},
+        keypoints=keypoints,
+        bboxes=_map_boxes(sample.bboxes, scene.affine),
+        annotation_ids=sample.annotation_ids,
+    )
+
+
+def _map_boxes(boxes: NDArray[np.float64], affine: Affine) -> NDArray[np.float32]:
+    """Map (n, 4) boxes x, y, width, height; COCO counts them from the picture's edge, not from a pixel's centre."""
+    scale = np.array([affine.xx, affine.yy])
+    corner = affine.apply(boxes[:, :2] - 0.5) + 0.5
+    return np.column_stack([corner, boxes[:, 2:] * scale]).astype(np.float32)
