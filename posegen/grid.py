@@ -152,8 +152,8 @@ def _bilinear(pixels: int, cells: int) -> tuple[NDArray[np.float64], NDArray[np.
     fraction = f - low
     if not fraction.any():
         return low[None], np.ones((1, cells))
-    taps: NDArray[np.float64] = np.clip([low, low + 1], 0, pixels - 1)
-    return taps, np.stack([1 - fraction, fraction])
+    taps = np.clip(np.stack([low, low + 1]), 0, pixels - 1)
+    return taps.astype(np.float64), np.stack([1 - fraction, fraction]).astype(np.float64)
 
 
 def _area(pixels: int, cells: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -171,7 +171,8 @@ def _area(pixels: int, cells: int) -> tuple[NDArray[np.float64], NDArray[np.floa
 def _point(pixels: int, cells: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Read the cell's centre, i * stride + (stride - 1) / 2."""
     stride = pixels / cells
-    return (np.arange(cells) * stride + (stride - 1) / 2)[None], np.ones((1, cells))
+    centres = np.arange(cells, dtype=np.float64) * stride + (stride - 1) / 2
+    return centres[None], np.ones((1, cells))
 
 
 _AXES = {"bilinear": _bilinear, "area": _area, "point": _point}

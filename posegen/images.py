@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import cv2
@@ -16,6 +17,10 @@ PADDING = 128
 """Gray level around a picture that does not fill the input: the middle, as OpenPose has it."""
 
 
+_EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOMEM}
+"""Troubles of this process, not of a picture."""
+
+
 def read_file(directory: Path, name: str) -> bytes:
     """Read an image file of a directory.
 
@@ -23,6 +28,8 @@ def read_file(directory: Path, name: str) -> bytes:
     ------
     ImageError
         If it does not exist, cannot be read, is empty, or lies outside the directory by way of a symbolic link.
+    OSError
+        If the process has no files or memory left.
     """
     path = directory / name
     try:
@@ -31,7 +38,11 @@ def read_file(directory: Path, name: str) -> bytes:
             raise ImageError(f"{path}: leads out of the image directory, to {real}")
         data = real.read_bytes()
     except OSError as error:
+        if error.errno in _EXHAUSTED:
+            raise
         raise ImageError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except RuntimeError as error:  # pathlib's word for symbolic links in a circle, before Python 3.13
+        raise ImageError(f"{path}: cannot be read: {error}") from error
     except ValueError as error:
         raise ImageError(f"{path}: is not the name of a file: {error}") from error
     if not data:

@@ -19,9 +19,9 @@ def describe(path: Path) -> dict[str, Any]:
 
     Returns
     -------
-    A dict for JSON: `path`, `kind` (`dataset` or `shard`), `samples`, `people`, `bytes`, `shards`, `keypoints` (how often
-    each is labelled), `arrays` (name, shape, dtype, chunk, compressor, stored and logical bytes, ratio; over all shards),
-    `config`, `skeleton`, `versions`, and for a dataset `failures`, `audit` and `source`.
+    A dict for JSON: `path`, `kind` (`dataset` or `shard`), `samples`, `people`, `bytes`, `shards`, `keypoints` (how
+    often each is labelled), `arrays` (by name: shape, dtype, chunk, compressor, stored and logical bytes, ratio; over
+    all shards), `config`, `skeleton`, `versions`, and for a dataset `failures`, `audit` and `source`.
 
     Raises
     ------

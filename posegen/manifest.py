@@ -120,24 +120,10 @@ class Manifest:
                 config=BuildConfig.from_dict(record["config"]),
                 skeleton=Skeleton.from_dict(record["skeleton"]),
                 source={str(k): str(v) for k, v in record["source"].items()},
-                shards=tuple(_shard(shard) for shard in record["shards"]),
+                shards=tuple(ShardRecord.from_dict(shard) for shard in record["shards"]),
                 failures=int(record["failures"]),
                 audit=dict(record["audit"]),
                 versions=dict(record["versions"]),
             )
         except (KeyError, TypeError, ValueError, AttributeError, ConfigError) as error:
             raise ShardError(f"{path}: is damaged: {error!r}") from error
-
-
-def _shard(record: Mapping[str, Any]) -> ShardRecord:
-    name = str(record["file"])
-    if Path(name).name != name or name in {"", ".", ".."}:
-        raise ValueError(f"{name!r} is not a file name")
-    return ShardRecord(
-        file=name,
-        samples=int(record["samples"]),
-        people=int(record["people"]),
-        bytes=int(record["bytes"]),
-        sha256=str(record["sha256"]),
-        keypoints=tuple(map(int, record["keypoints"])),
-    )

@@ -2,34 +2,35 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import fcntl
 import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from posegen.annotations import CocoPaths, find_coco, read_coco
 from posegen.config import BuildConfig
 from posegen.errors import BuildError, ConfigError
-from posegen.executors import LocalExecutor, available_cpus
+from posegen.executors import Done, Executor, LocalExecutor, Lost, available_cpus
 from posegen.files import write_atomically
-from posegen.manifest import MANIFEST_NAME, Manifest
-from posegen.plan import BuildPlan, make_plan
-from posegen.shard import library_versions
+from posegen.manifest import Manifest
+from posegen.plan import BuildPlan, ShardTask, make_plan
+from posegen.shard import ShardRecord, library_versions
+from posegen.state import FAILURES_NAME, BuildState, open_state
 from posegen.worker import Failure, ShardResult, build_shard
 
 Progress = Callable[[int, int], None]
 """Called with how many samples are done, and how many there are."""
 
-FAILURES_NAME = "failures.jsonl"
+Notify = Callable[[str], None]
+"""Called with a line for the user: what was taken over, which worker died."""
 
-_STATE_NAME = ".posegen"
-_SHARD_FILE = re.compile(r"shard-\d+-of-\d+\.h5")
 _SHOWN_FAILURES = 10
+_DEATHS_AT_ONE_IMAGE = 3
+_DEATHS_OF_ONE_SHARD = 20
 
 
 def build(
@@ -43,11 +44,13 @@ def build(
     max_failures: int | str = 0,
     overwrite: bool = False,
     progress: Progress | None = None,
+    notify: Notify | None = None,
 ) -> Manifest:
-    """Build a dataset.
+    """Build a dataset, or go on building it.
 
     Shards are written beside their final place and moved there when all are whole; the manifest comes last. So `out`
-    has either a complete dataset or none, and a dataset that is overwritten stays until its successor stands.
+    has either a complete dataset or none, and a dataset that is replaced stays until its successor stands. Shards that
+    an earlier run finished are taken over if all they were made from is unchanged.
 
     Parameters
     ----------
@@ -64,9 +67,11 @@ def build(
     max_failures
         How many samples may fail: a number, or a share of them as in `"1%"`.
     overwrite
-        Whether a dataset that is already in `out` is replaced.
+        Whether to replace what was built in `out` with other options.
     progress
         Called in this process after every sample.
+    notify
+        Called in this process with what the user should know meanwhile.
 
     Returns
     -------
@@ -75,46 +80,144 @@ def build(
     Raises
     ------
     ConfigError
-        If an argument is wrong, or `out` holds something else.
+        If an argument is wrong, or `out` holds something else, or was built with other options.
     AnnotationError
         If the annotations are bad.
     BuildError
-        If more samples failed than may, a worker died, or a file could not be written. There is no dataset then.
+        If more samples failed than may, workers kept dying, or a file could not be written. What was finished stays for
+        the next run.
     """
     config = config or BuildConfig()
     out = Path(out)
     executor = LocalExecutor(available_cpus() if workers is None else workers)
     allowed = _Allowance.parse(max_failures)
     paths = find_coco(Path(coco), split=split, images=None if images is None else Path(images))
-    _check_output(out, overwrite=overwrite)
-    plan = make_plan(read_coco(paths.annotations, config), config)
-    if not plan.samples:
-        raise BuildError(f"{paths.annotations}: there is nothing to build: {_why_empty(plan)}")
     try:
-        with _exclusive(out) as state:
-            results = list(_run(executor, plan, paths, state, progress or _ignore))
-            failures = sorted((f for r in results for f in r.failures), key=lambda f: (f.image_id, f.file))
+        with open_state(out, config, overwrite=overwrite) as state:
+            plan = make_plan(read_coco(paths.annotations, config), config)
+            if not plan.samples:
+                raise BuildError(f"{paths.annotations}: there is nothing to build: {_why_empty(plan)}")
+            run = _Run(plan, paths, state, progress or _ignore, notify or _ignore)
+            run.take_over()
+            run.announce()
+            run.build(executor)
+            failures = run.failures
             _write_failures(out, failures)
             if len(failures) > allowed.of(plan.samples):
                 raise BuildError(_describe_failures(out, failures, plan.samples))
-            records = sorted((r.record for r in results if r.record is not None), key=lambda r: r.file)
             manifest = Manifest(
                 config=config,
                 skeleton=plan.coco.skeleton,
                 source={"annotations": paths.annotations.name, "images": paths.images.name},
-                shards=tuple(records),
+                shards=run.records,
                 failures=len(failures),
                 audit=plan.coco.audit.to_dict(),
                 versions=library_versions(),
             )
-            _publish(manifest, state, out)
+            state.publish(manifest)
             return manifest
     except OSError as error:
-        raise BuildError(f"{error.filename or out}: cannot be written: {error.strerror or error}") from error
+        raise BuildError(
+            f"{error.filename or out}: {error.strerror or error}; finished shards stay, run again to go on"
+        ) from error
 
 
-def _ignore(_done: int, _total: int) -> None:
-    """Show no progress."""
+class _Run:
+    """One run of a build: which shards stand, which are to be built, what failed."""
+
+    def __init__(
+        self, plan: BuildPlan, paths: CocoPaths, state: BuildState, progress: Progress, notify: Notify
+    ) -> None:
+        self.plan = plan
+        self.paths = paths
+        self.state = state
+        self.progress = progress
+        self.notify = notify
+        self.done = 0
+        self.results: dict[str, ShardResult] = {}
+        self.waiting = list(range(len(plan.shards)))
+        self.quarantined: dict[int, dict[int, str]] = defaultdict(dict)
+        self.deaths: dict[int, list[int | None]] = defaultdict(list)
+
+    @property
+    def failures(self) -> list[Failure]:
+        """The samples that could not be built, by image id."""
+        found = (failure for result in self.results.values() for failure in result.failures)
+        return sorted(found, key=lambda failure: (failure.image_id, failure.file))
+
+    @property
+    def records(self) -> tuple[ShardRecord, ...]:
+        """The finished shards, in the order of their numbers."""
+        found = (result.record for result in self.results.values() if result.record is not None)
+        return tuple(sorted(found, key=lambda record: record.file))
+
+    def take_over(self) -> None:
+        """Find the shards that stand from an earlier run."""
+        missing = []
+        for index in self.waiting:
+            task = self._task(index)
+            record = self.state.find(task)
+            if record is None:
+                missing.append(index)
+            else:
+                self.results[task.file_name] = ShardResult(record=record, failures=())
+                self._advance(record.samples)
+        self.waiting = missing
+
+    def announce(self) -> None:
+        """Say what was taken over, what is to be done, and what that needs on disk."""
+        shards = len(self.plan.shards)
+        if self.results:
+            rest = f"building {len(self.waiting)}" if self.waiting else "nothing is left to build"
+            self.notify(f"{len(self.results)} of {shards} shards stand from an earlier run; {rest}")
+        if not self.waiting:
+            return
+        needed = _estimate_bytes(self.plan) * sum(len(self.plan.shards[i]) for i in self.waiting)
+        free = shutil.disk_usage(self.state.out).free
+        short = "; warning: that may not be enough" if free < needed else ""
+        self.notify(f"this will take about {needed / 1e6:,.0f} MB on disk; {free / 1e6:,.0f} MB are free{short}")
+
+    def build(self, executor: Executor) -> None:
+        """Build the shards that are missing. A task whose worker dies is tried again until an image is to blame."""
+        index_of = {self.plan.file_name(index): index for index in self.waiting}
+        while self.waiting:
+            tasks, self.waiting = (self._task(index) for index in self.waiting), []
+            for outcome in executor.run(build_shard, tasks, self._advance):
+                if isinstance(outcome, Done):
+                    self._finish(outcome.task, outcome.result)
+                else:
+                    self._mourn(index_of[outcome.task.file_name], outcome)
+
+    def _task(self, index: int) -> ShardTask:
+        return self.plan.task(
+            index, images=self.paths.images, directory=self.state.staged, quarantined=self.quarantined[index]
+        )
+
+    def _advance(self, samples: int) -> None:
+        self.done += samples
+        self.progress(self.done, self.plan.samples)
+
+    def _finish(self, task: ShardTask, result: ShardResult) -> None:
+        # A shard with failures leaves no record: the next run tries them again.
+        if result.record is not None and not result.failures:
+            self.state.commit(task, result.record)
+        self.results[task.file_name] = result
+
+    def _mourn(self, index: int, lost: Lost[ShardTask]) -> None:
+        """Decide what to do about a dead worker: try again, or without the image that killed several."""
+        deaths, samples = self.deaths[index], lost.task.samples
+        at = lost.reported if lost.reported is not None and lost.reported < len(samples) else None
+        deaths.append(at)
+        self.waiting.append(index)
+        if at is not None and deaths.count(at) >= _DEATHS_AT_ONE_IMAGE:
+            sample = samples[at]
+            reason = f"{sample.file_name}: the worker that decodes it {lost.reason}, {deaths.count(at)} times"
+            self.quarantined[index][sample.image_id] = reason
+            self.notify(f"image {sample.image_id} is left out: {reason}")
+        elif len(deaths) >= _DEATHS_OF_ONE_SHARD:
+            raise BuildError(f"{lost.task.file_name}: its worker died {len(deaths)} times; the last {lost.reason}")
+        else:
+            self.notify(f"a worker {lost.reason} while building {lost.task.file_name}; trying again")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -135,18 +238,8 @@ class _Allowance:
         return max(self.number, int(self.share * samples))
 
 
-def _check_output(out: Path, *, overwrite: bool) -> None:
-    if out.exists() and not out.is_dir():
-        raise ConfigError(f"{out}: is a file; the output must be a directory")
-    if (out / MANIFEST_NAME).exists() and not overwrite:
-        raise ConfigError(f"{out}: already holds a dataset; choose another directory, or replace it with --overwrite")
-    known = {MANIFEST_NAME, FAILURES_NAME, _STATE_NAME}
-    if out.exists():
-        other = [p.name for p in sorted(out.iterdir()) if p.name not in known and not _SHARD_FILE.fullmatch(p.name)]
-        if other:
-            raise ConfigError(
-                f"{out}: holds {other[0]}, which is no part of a dataset; choose an empty or a new directory"
-            )
+def _ignore(*_: object) -> None:
+    """Tell nobody."""
 
 
 def _why_empty(plan: BuildPlan) -> str:
@@ -155,46 +248,15 @@ def _why_empty(plan: BuildPlan) -> str:
     return f"{audit.images} images ({counts or 'none'})"
 
 
-@contextlib.contextmanager
-def _exclusive(out: Path) -> Iterator[Path]:
-    """Keep other builds out of a directory; yields the directory of the build's own files, which is removed at the end.
-
-    The lock is the kernel's, so that it is gone when its process is.
-    """
-    state = out / _STATE_NAME
-    state.mkdir(parents=True, exist_ok=True)
-    with (state / "lock").open("a+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            lock.seek(0)
-            raise BuildError(f"{out}: process {lock.read().strip() or '?'} is building here; wait for it") from error
-        lock.truncate(0)
-        lock.write(f"{os.getpid()}\n")
-        lock.flush()
-        try:
-            yield state
-        finally:
-            with contextlib.suppress(OSError):
-                shutil.rmtree(state)
-
-
-def _run(
-    executor: LocalExecutor, plan: BuildPlan, paths: CocoPaths, state: Path, progress: Progress
-) -> Iterator[ShardResult]:
-    staged = state / "shards"
-    shutil.rmtree(staged, ignore_errors=True)
-    staged.mkdir()
-    done = 0
-
-    def advance(samples: int) -> None:
-        nonlocal done
-        done += samples
-        progress(done, plan.samples)
-
-    tasks = (plan.task(i, images=paths.images, directory=staged) for i in range(len(plan.shards)))
-    progress(0, plan.samples)
-    yield from executor.run(build_shard, tasks, advance)
+def _estimate_bytes(plan: BuildPlan) -> int:
+    """Guess a sample's size on disk, from what a photograph usually compresses to; on the large side."""
+    config = plan.config
+    pixels = config.input_size[0] * config.input_size[1]
+    per_pixel = {"raw": 3.0, "png": 1.8, "jpeg": 0.15 + 0.25 * (config.jpeg_quality / 95) ** 4}[config.image_encoding]
+    values = sum(len(label.spec.channels) for label in config.create_labels(plan.coco.skeleton))
+    bytes_per_value = {"float32": 4, "float16": 2, "uint8": 1}[config.label_dtype]
+    share = 1.0 if config.compression == "none" else 0.05
+    return int(pixels * per_pixel + values * config.cells[0] * config.cells[1] * bytes_per_value * share)
 
 
 def _write_failures(out: Path, failures: Sequence[Failure]) -> None:
@@ -213,14 +275,3 @@ def _describe_failures(out: Path, failures: Sequence[Failure], samples: int) -> 
         lines.append(f"... and {len(failures) - _SHOWN_FAILURES} more")
     advice = f"all are in {out / FAILURES_NAME}; mend the files and run again, or allow them with --max-failures"
     return "\n  ".join(lines) + "\n" + advice
-
-
-def _publish(manifest: Manifest, state: Path, out: Path) -> None:
-    """Replace what is in `out` by the staged shards; while that lasts there is no manifest, and so no dataset."""
-    (out / MANIFEST_NAME).unlink(missing_ok=True)
-    for old in out.iterdir():
-        if _SHARD_FILE.fullmatch(old.name):
-            old.unlink()
-    for shard in manifest.shards:
-        (state / "shards" / shard.file).replace(out / shard.file)
-    manifest.write(out)

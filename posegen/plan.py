@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from posegen.annotations import CocoKeypoints, Sample
@@ -33,6 +33,10 @@ class ShardTask:
         The directory that the samples' file names are relative to.
     directory
         Where to write the shard.
+    digest
+        A hash of all that determines the shard but the pictures (sha256, hexadecimal).
+    quarantined
+        Reasons not to touch an image, by its id: those that killed their workers.
     """
 
     file_name: str
@@ -42,25 +46,8 @@ class ShardTask:
     config: BuildConfig
     images: Path
     directory: Path
-
-    @property
-    def digest(self) -> str:
-        """A hash of all that determines the shard but the pictures (sha256, hexadecimal)."""
-        hashed = hashlib.sha256(canonical_json([self.config.digest, self.names, self.skeleton.to_dict()]).encode())
-        for sample in self.samples:
-            shapes = [[s.segmentation, s.bbox] for s in (*sample.ignored, *sample.drawn)]
-            record = [
-                sample.image_id,
-                sample.file_name,
-                sample.width,
-                sample.height,
-                len(sample.ignored),
-                shapes,
-            ]
-            hashed.update(canonical_json(record).encode())
-            for array in (sample.keypoints, sample.bboxes, sample.annotation_ids):
-                hashed.update(array.tobytes())
-        return hashed.hexdigest()
+    digest: str
+    quarantined: Mapping[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -76,17 +63,37 @@ class BuildPlan:
         """How many samples there are in all shards."""
         return sum(map(len, self.shards))
 
-    def task(self, index: int, *, images: Path, directory: Path) -> ShardTask:
+    def file_name(self, index: int) -> str:
+        """Name the file of a shard."""
+        return f"shard-{index:05d}-of-{len(self.shards):05d}.h5"
+
+    def task(
+        self, index: int, *, images: Path, directory: Path, quarantined: Mapping[int, str] | None = None
+    ) -> ShardTask:
         """Make the task of one shard; made when it is sent, so that the plan is all that stays in memory."""
         return ShardTask(
-            file_name=f"shard-{index:05d}-of-{len(self.shards):05d}.h5",
+            file_name=self.file_name(index),
             samples=self.shards[index],
             names=self.coco.names,
             skeleton=self.coco.skeleton,
             config=self.config,
             images=images,
             directory=directory,
+            digest=self._digest(self.shards[index]),
+            quarantined=dict(quarantined or {}),
         )
+
+    def _digest(self, samples: Sequence[Sample]) -> str:
+        described = [self.config.digest, self.coco.names, self.coco.skeleton.to_dict()]
+        hashed = hashlib.sha256(canonical_json(described).encode())
+        for sample in samples:
+            shapes = [[s.segmentation, s.bbox] for s in (*sample.ignored, *sample.drawn)]
+            size = sample.width, sample.height
+            record = [sample.image_id, sample.file_name, *size, len(sample.ignored), shapes]
+            hashed.update(canonical_json(record).encode())
+            for array in (sample.keypoints, sample.bboxes, sample.annotation_ids):
+                hashed.update(array.tobytes())
+        return hashed.hexdigest()
 
 
 def make_plan(coco: CocoKeypoints, config: BuildConfig) -> BuildPlan:

@@ -124,6 +124,21 @@ class ShardRecord:
     sha256: str
     keypoints: tuple[int, ...]
 
+    @classmethod
+    def from_dict(cls, record: Mapping[str, Any]) -> ShardRecord:
+        """Read what `dataclasses.asdict` gave; raises `KeyError`, `TypeError` or `ValueError` where it is not that."""
+        name = str(record["file"])
+        if Path(name).name != name or name in {"", ".", ".."}:
+            raise ValueError(f"{name!r} is not a file name")
+        return cls(
+            file=name,
+            samples=int(record["samples"]),
+            people=int(record["people"]),
+            bytes=int(record["bytes"]),
+            sha256=str(record["sha256"]),
+            keypoints=tuple(map(int, record["keypoints"])),
+        )
+
 
 class ShardWriter:
     """Assembles a shard in memory, sample by sample.

@@ -37,7 +37,7 @@ class ShardResult:
 
 
 def build_shard(task: ShardTask, report: Callable[[int], None]) -> ShardResult:
-    """Build one shard; `report` is called with 1 for each sample.
+    """Build one shard; `report` is called with 0 when its first sample's turn comes, and with 1 after each.
 
     Raises
     ------
@@ -55,11 +55,16 @@ def build_shard(task: ShardTask, report: Callable[[int], None]) -> ShardResult:
     failures: list[Failure] = []
     writer = ShardWriter(len(task.samples), stored, config=config, skeleton=task.skeleton, task_digest=task.digest)
     try:
+        report(0)
         for sample in task.samples:
-            try:
-                writer.append(_build_sample(sample, task, labels, stored))
-            except ImageError as error:
-                failures.append(Failure(image_id=sample.image_id, file=sample.file_name, reason=str(error)))
+            reason = task.quarantined.get(sample.image_id)
+            if reason is None:
+                try:
+                    writer.append(_build_sample(sample, task, labels, stored))
+                except ImageError as error:
+                    reason = str(error)
+            if reason is not None:
+                failures.append(Failure(image_id=sample.image_id, file=sample.file_name, reason=reason))
             report(1)
         if len(failures) == len(task.samples):
             return ShardResult(record=None, failures=tuple(failures))

@@ -6,7 +6,9 @@ A command's module is imported when it is called, so that `inspect` does not wai
 from __future__ import annotations
 
 import importlib
+import shlex
 import signal
+import sys
 from types import FrameType
 from typing import Any
 
@@ -16,6 +18,7 @@ from posegen import __version__
 from posegen.errors import ConfigError, PosegenError
 
 _COMMANDS = {
+    "bench": "Measure the labels and the build on this machine.",
     "build": "Build a dataset from COCO keypoint annotations.",
     "inspect": "Show what a dataset or a shard holds.",
     "sample": "Write a synthetic COCO dataset to try things on.",
@@ -33,7 +36,7 @@ class _Failure(click.ClickException):
 
     def __init__(self, error: PosegenError) -> None:
         super().__init__(str(error))
-        self.exit_code = 2 if isinstance(error, ConfigError) else 1
+        self.exit_code: int = 2 if isinstance(error, ConfigError) else 1  # type: ignore[misc]
 
 
 class _Commands(click.Group):
@@ -61,6 +64,8 @@ class _Commands(click.Group):
         except KeyboardInterrupt as interrupt:
             terminated = isinstance(interrupt, _Terminated)
             click.echo("Terminated." if terminated else "Interrupted.", err=True)
+            if ctx.invoked_subcommand == "build":
+                click.echo(f"To go on: {shlex.join(['posegen', *sys.argv[1:]])}", err=True)
             ctx.exit(_SIGNALLED + (signal.SIGTERM if terminated else signal.SIGINT))
         finally:
             signal.signal(signal.SIGTERM, previous)
@@ -69,7 +74,7 @@ class _Commands(click.Group):
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, message="%(prog)s %(version)s")
 def main() -> None:
-    """Render the labels of COCO keypoint datasets once, before training.
+    r"""Render the labels of COCO keypoint datasets once, before training.
 
     posegen reads COCO annotations, renders heatmaps, part affinity fields and masks in worker processes, and writes
     image/label pairs to sharded HDF5.

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 from tqdm import tqdm
@@ -16,6 +18,7 @@ from posegen.manifest import Manifest
 from posegen.skeleton import SKELETONS, Skeleton
 
 _DEFAULT = PRESETS["tf-pose"]
+_Command = TypeVar("_Command", bound=Callable[..., Any])
 _EXISTING = click.Path(path_type=Path)
 
 
@@ -28,7 +31,7 @@ def _default(field: str) -> str:
     return ",".join(value) if isinstance(value, tuple) else f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _option(name: str, kind: Any, text: str, **settings: Any) -> Any:
+def _option(name: str, kind: Any, text: str, **settings: Any) -> Callable[[_Command], _Command]:
     """Make an option for a field of `BuildConfig`; it says the default but leaves it to the preset."""
     field = settings.pop("field", name.removeprefix("--").replace("-", "_"))
     shown = getattr(_DEFAULT, field)
@@ -66,7 +69,7 @@ def _option(name: str, kind: Any, text: str, **settings: Any) -> Any:
 @_option("--limit", int, "Build only the first N samples in that order.", metavar="N")
 @click.option("--workers", type=int, metavar="N", help="Processes.  [default: the CPUs there are for this one]")
 @click.option("--max-failures", default="0", show_default=True, metavar="N|P%", help="Samples that may fail.")
-@click.option("--overwrite", is_flag=True, help="Replace a dataset that is already there.")
+@click.option("--overwrite", is_flag=True, help="Replace what was built there with other options.")
 @click.option("--quiet", is_flag=True, help="Print nothing but errors.")
 def command(  # noqa: PLR0917 (one argument an option)
     coco: Path,
@@ -81,10 +84,10 @@ def command(  # noqa: PLR0917 (one argument an option)
     quiet: bool,
     **options: Any,
 ) -> None:
-    """Build a dataset from COCO keypoint annotations.
+    r"""Build a dataset from COCO keypoint annotations.
 
     Images, and labels rendered for them, go to shards in DIR; the manifest is written last. What is left out is counted
-    and named. Workers change no byte of the result.
+    and named. Interrupted, the same command goes on where it stopped. Workers change no byte of the result.
 
     \b
       posegen build --coco /data/coco --out /data/pose
@@ -99,6 +102,10 @@ def command(  # noqa: PLR0917 (one argument an option)
             bar.total = total
             bar.update(done - bar.n)
 
+        def tell(line: str) -> None:
+            if not quiet:
+                tqdm.write(line, file=sys.stderr)
+
         manifest = build(
             coco,
             out,
@@ -109,6 +116,7 @@ def command(  # noqa: PLR0917 (one argument an option)
             max_failures=max_failures,
             overwrite=overwrite,
             progress=show,
+            notify=tell,
         )
     if not quiet:
         click.echo(_summary(manifest, out))
@@ -150,10 +158,8 @@ def _skeleton(name: Any) -> Skeleton:
 
 def _summary(manifest: Manifest, out: Path) -> str:
     shards = len(manifest.shards)
-    lines = [
-        f"{manifest.samples} samples with {manifest.people} people in {shards} shard{'' if shards == 1 else 's'}, "
-        f"{manifest.bytes / 1e6:.1f} MB: {out}"
-    ]
+    held = f"{manifest.samples} samples with {manifest.people} people in {shards} shard{'' if shards == 1 else 's'}"
+    lines = [f"{held}, {manifest.bytes / 1e6:.1f} MB: {out}"]
     audit = manifest.audit
     if audit["left_out"]:
         total = sum(audit["left_out"].values())

@@ -22,7 +22,7 @@ _SHEET_SAMPLES = 16
 @click.option("--save", type=_PATH, metavar="PNG", help="Where to write its picture.")
 @click.option("--sheet", type=_PATH, metavar="PNG", help=f"Draw the first {_SHEET_SAMPLES} samples.")
 def command(path: Path, as_json: bool, sample: int | None, save: Path | None, sheet: Path | None) -> None:
-    """Show what a dataset directory or one shard holds.
+    r"""Show what a dataset directory or one shard holds.
 
     \b
       posegen inspect /data/pose

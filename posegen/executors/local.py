@@ -1,7 +1,7 @@
 """Runs tasks in spawned processes on this machine.
 
-Each worker has a pipe of its own, so that a worker that dies is noticed at once and by name: the standard library's
-pools share a queue, and either wait for the dead for ever or give up every task.
+Each worker has a pipe of its own, so that a worker that dies is noticed at once, with the task it had: the standard
+library's pools share a queue, and either wait for the dead for ever or give up every task.
 """
 
 from __future__ import annotations
@@ -11,17 +11,17 @@ import multiprocessing
 import os
 import pickle
 import signal
-import sys
+import threading
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from multiprocessing.connection import Connection, wait
-from multiprocessing.process import BaseProcess
-from typing import Any, cast
+from typing import Generic, cast
 
 from posegen.errors import BuildError, ConfigError
-from posegen.executors.base import Report, Result, Task
+from posegen.executors.base import Done, Lost, Report, Result, Task
 
 _THREAD_SETTINGS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+_PATIENCE_S = 5.0
 
 
 def available_cpus() -> int:
@@ -52,37 +52,81 @@ class LocalExecutor:
 
     def run(
         self, function: Callable[[Task, Report], Result], tasks: Iterable[Task], on_progress: Report
-    ) -> Iterator[Result]:
-        """Run tasks as `posegen.executors.base.Executor.run` says."""
-        waiting = iter(tasks)
-        busy: dict[Connection, BaseProcess] = {}
+    ) -> Iterator[Done[Task, Result] | Lost[Task]]:
+        """Run tasks as `posegen.executors.base.Executor.run` says.
+
+        Raises
+        ------
+        BuildError
+            If a worker died before it took its first task: the next one would, too.
+        """
+        crew = _Crew(function, iter(tasks), on_progress)
         try:
-            for _, task in zip(range(self.workers), waiting, strict=False):
-                connection, process = _spawn()
-                busy[connection] = process
-                _send(connection, process, (function, task))
-            while busy:
-                ready = cast("list[Connection]", wait(list(busy)))
-                for connection in ready:
-                    kind, value = _receive(connection, busy[connection])
-                    if kind == "progress":
-                        on_progress(value)
-                        continue
-                    if kind == "error":
-                        error, trace = value
-                        raise error from _RemoteTraceback(trace)
-                    yield value
-                    try:
-                        task = next(waiting)
-                    except StopIteration:
-                        _stop(connection, busy.pop(connection))
-                    else:
-                        _send(connection, busy[connection], (function, task))
+            for _ in range(self.workers):
+                crew.engage()
+            while crew.busy:
+                for worker in crew.speaking():
+                    yield from crew.hear(worker)
         finally:
-            for process in busy.values():
-                process.terminate()
-            for connection, process in busy.items():
-                _stop(connection, process)
+            crew.dismiss()
+
+
+class _Crew(Generic[Task, Result]):
+    """The workers that have a task, and the tasks that wait for one."""
+
+    def __init__(
+        self, function: Callable[[Task, Report], Result], waiting: Iterator[Task], on_progress: Report
+    ) -> None:
+        self.function = function
+        self.waiting = waiting
+        self.on_progress = on_progress
+        self.busy: dict[Connection, _Worker[Task]] = {}
+
+    def engage(self, worker: _Worker[Task] | None = None) -> None:
+        """Give the next task to a worker, or to a new one; stop it if there is no task."""
+        try:
+            task = next(self.waiting)
+        except StopIteration:
+            if worker is not None:
+                worker.stop()
+            return
+        worker = worker or _Worker()
+        self.busy[worker.connection] = worker
+        worker.send(self.function, task)
+
+    def speaking(self) -> list[_Worker[Task]]:
+        """Wait until a worker has said something, or died."""
+        return [self.busy[connection] for connection in cast("list[Connection]", wait(list(self.busy)))]
+
+    def hear(self, worker: _Worker[Task]) -> Iterator[Done[Task, Result] | Lost[Task]]:
+        """Take one message of a worker; yields what has become of its task, if that is known now."""
+        try:
+            kind, value = worker.connection.recv()
+        except (EOFError, ConnectionResetError):
+            del self.busy[worker.connection]
+            self.on_progress(-(worker.reported or 0))
+            yield worker.lose()
+            self.engage()
+            return
+        if kind == "started":
+            worker.started = True
+        elif kind == "progress":
+            worker.reported = (worker.reported or 0) + value
+            self.on_progress(value)
+        elif kind == "error":
+            error, trace = value
+            raise error from _RemoteTraceback(trace)
+        else:
+            del self.busy[worker.connection]
+            yield Done(worker.task, value)
+            self.engage(worker)
+
+    def dismiss(self) -> None:
+        """End all workers at once, whatever they are doing."""
+        for worker in self.busy.values():
+            worker.process.terminate()
+        for worker in self.busy.values():
+            worker.stop()
 
 
 class _RemoteTraceback(Exception):  # noqa: N818 (it is shown as the cause of an error, as concurrent.futures does)
@@ -92,73 +136,79 @@ class _RemoteTraceback(Exception):  # noqa: N818 (it is shown as the cause of an
         return f"\n{self.args[0]}"
 
 
-def _spawn() -> tuple[Connection, BaseProcess]:
-    context = multiprocessing.get_context("spawn")
-    here, there = context.Pipe()
-    process = context.Process(target=_serve, args=(there,), daemon=True)
-    process.start()
-    there.close()
-    return here, process
+class _Worker(Generic[Task]):
+    """A spawned process, the pipe to it, and the task it has."""
 
+    task: Task
 
-def _send(connection: Connection, process: BaseProcess, message: object) -> None:
-    try:
-        connection.send(message)
-    except (BrokenPipeError, ConnectionResetError) as error:
-        raise _died(process) from error
+    def __init__(self) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.connection, theirs = context.Pipe()
+        self.process = context.Process(target=_serve, args=(theirs,), daemon=True)
+        self.process.start()
+        theirs.close()
+        self.started = False
+        self.reported: int | None = None
 
+    def send(self, function: object, task: Task) -> None:
+        """Send a task. A worker that is dead by now is noticed when its answer is waited for."""
+        self.task, self.reported = task, None
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            self.connection.send((function, task))
 
-def _receive(connection: Connection, process: BaseProcess) -> tuple[str, Any]:
-    try:
-        kind, value = connection.recv()
-    except (EOFError, ConnectionResetError) as error:
-        raise _died(process) from error
-    return kind, value
+    def lose(self) -> Lost[Task]:
+        """Say how the worker died with its task."""
+        self.process.join(timeout=_PATIENCE_S)
+        code = self.process.exitcode
+        if code is not None and code < 0:
+            reason = f"was killed by {signal.Signals(-code).name}"
+            reason += " (out of memory?)" if code == -signal.SIGKILL else ""
+        else:
+            reason = f"ended with status {code}"
+        self.stop()
+        if not self.started:
+            raise BuildError(
+                f"a worker process {reason} before its first task; a script that builds a dataset must do so under "
+                "if __name__ == '__main__':, because workers import it"
+            )
+        return Lost(self.task, self.reported, reason)
 
-
-def _stop(connection: Connection, process: BaseProcess) -> None:
-    connection.close()
-    process.join(timeout=5)
-    if process.is_alive():
-        process.kill()
-        process.join()
-
-
-def _died(process: BaseProcess) -> BuildError:
-    process.join(timeout=5)
-    code = process.exitcode
-    if code is not None and code < 0:
-        how = f"was killed by {signal.Signals(-code).name}" + (" (out of memory?)" if code == -signal.SIGKILL else "")
-    else:
-        how = f"ended with status {code}"
-    hint = (
-        "; a script that calls posegen.build must do so under if __name__ == '__main__':"
-        if code == 1 and not hasattr(sys, "ps1")
-        else ""
-    )
-    return BuildError(f"a worker process {how}{hint}")
+    def stop(self) -> None:
+        """End the process: it does so by itself when the pipe closes, or is made to."""
+        self.connection.close()
+        self.process.join(timeout=_PATIENCE_S)
+        if self.process.is_alive():
+            self.process.kill()
+            self.process.join()
 
 
 def _serve(connection: Connection) -> None:
-    """Answer tasks until the other end closes, which it also does when its process dies."""
+    """Answer tasks until the other end closes."""
     # Ctrl-C goes to the whole group; the parent decides what becomes of it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_follow_parent, daemon=True).start()
     # The workers are the parallelism. Set before the first task imports NumPy.
     for name in _THREAD_SETTINGS:
         os.environ[name] = "1"
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
+        connection.send(("started", None))
         while True:
             function, task = connection.recv()
             try:
-                answer: tuple[str, object] = (
-                    "result",
-                    function(task, lambda n: connection.send(("progress", n))),
-                )
+                answer: tuple[str, object] = ("result", function(task, lambda n: connection.send(("progress", n))))
             except (BrokenPipeError, ConnectionResetError):
                 raise
             except Exception as error:  # noqa: BLE001 (whatever it is, the parent has to know)
                 answer = ("error", _portable(error))
             connection.send(answer)
+
+
+def _follow_parent() -> None:
+    """End this process when its parent does, even if that was killed and even in the middle of a task."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _portable(error: Exception) -> tuple[Exception, str]:

@@ -48,7 +48,7 @@ class MaskLabel:
         mask = np.outer(*inside)
         if scene.ignored is not None:
             ys, xs = (
-                (np.arange(cells + 1) * step - 0.5 - offset) / scale + 0.5
+                np.asarray((np.arange(cells + 1) * step - 0.5 - offset) / scale + 0.5, np.float64)
                 for (scale, offset), cells, step in zip(axes, self.cells, stride, strict=True)
             )
             mask -= _area(scene.ignored, ys, xs) * (affine.xx * affine.yy / (stride[0] * stride[1]))

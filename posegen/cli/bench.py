@@ -1,0 +1,182 @@
+"""`posegen bench`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+from tqdm import tqdm
+
+_PATH = click.Path(path_type=Path)
+_TITLES = {
+    "heatmap": "heatmap: drawing it, against the references",
+    "paf": "paf: drawing part affinity fields, against the references",
+    "labels": "labels: all of a sample's labels, against decoding its JPEG",
+    "scaling": "scaling: bilinear grids of an input of {width}x{height} pixels; every keypoint is labelled",
+    "build": "build: {samples} samples in {shards} shards, against the same build without labels, and one worker",
+    "growth": "growth: many images against few, {workers} workers",
+}
+
+
+@click.command("bench", short_help="Measure the labels and the build on this machine.")
+@click.option("--coco", type=_PATH, metavar="PATH", help="COCO root or annotation file.  [default: synthetic sample]")
+@click.option("--split", metavar="NAME", help="Split of the COCO root.  [default: train2017, or the only one]")
+@click.option("--images", type=_PATH, metavar="DIR", help="Image directory, if it is not where COCO has it.")
+@click.option("--only", metavar="NAMES", help="Sections to measure, as in heatmap,build.  [default: all but growth]")
+@click.option("--repeats", type=int, metavar="N", help="Rounds.  [default: 15 for labels, 5 scaling, 3 build, 1 growth]")
+@click.option("--workers", type=int, default=2, show_default=True, metavar="N", help="Processes that build.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(
+    coco: Path | None,
+    split: str | None,
+    images: Path | None,
+    only: str | None,
+    repeats: int | None,
+    workers: int,
+    as_json: bool,
+) -> None:
+    r"""Measure the labels and the build on this machine.
+
+    Each figure stands beside what it is compared with. The two are taken in turn, so that their ratio holds when the
+    machine's speed drifts; figures are medians, with the least and the most in parentheses.
+
+    \b
+    Sections: heatmap, paf, labels, scaling, build, and growth, which builds 55,000 images.
+    \b
+      posegen bench
+      posegen bench --coco /data/coco --only heatmap,paf
+    """
+    from posegen.bench import DEFAULT_SECTIONS, run
+
+    with tqdm(bar_format="{desc}", leave=False, disable=None) as bar:
+        found = run(
+            coco,
+            split=split,
+            images=images,
+            sections=DEFAULT_SECTIONS if only is None else [name.strip() for name in only.split(",")],
+            repeats=repeats,
+            workers=workers,
+            notify=bar.set_description_str,
+        )
+    click.echo(json.dumps(found, indent=2) if as_json else _format(found))
+
+
+def _format(found: Mapping[str, Any]) -> str:
+    machine, source = found["machine"], found["source"]
+    versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
+    lines = [
+        f"{machine['processor']}, {machine['cpus']} CPUs, {machine['system']}; {versions}",
+        f"{source['name']}: {source['samples']} samples, {source['people']} people, {source['keypoints']} keypoints",
+    ]
+    for name, section in found["sections"].items():
+        values = dict(section)
+        if name == "scaling":
+            values["height"], values["width"] = section["input_size"]
+        lines += ["", _TITLES[name].format(**values)]
+        lines += {"scaling": _scaling, "growth": _growth}.get(name, _comparisons)(section)
+        if name == "labels":
+            lines += ["", *_table([("step", "ms/image"), *((n, _spread(p, ".3f")) for n, p in section["parts"].items())])]
+        if name == "build":
+            lines.append(f"  starting the workers took {_spread(section['starting_s'], '.1f')} s of each build")
+    return "\n".join(lines)
+
+
+def _comparisons(section: Mapping[str, Any]) -> list[str]:
+    unit = section["comparisons"][0]["unit"]
+    rows = [("", unit, "compared with", unit, "ratio", "max. difference", "over", "rounds")]
+    for c in section["comparisons"]:
+        shown = ".3g" if unit == "samples/s" else ".3f"
+        difference = c["max_abs_difference"]
+        covered = ", ".join(f"{count} {what}" for what, count in c["per_round"].items())
+        rows.append(
+            (
+                c["measured"]["name"],
+                _spread(c["measured"], shown),
+                c["compared_with"]["name"],
+                _spread(c["compared_with"], shown),
+                _ratio(c["ratio"]),
+                "-" if difference is None else f"{difference:.1e}",
+                covered,
+                str(c["rounds"]),
+            )
+        )
+    return _table(rows)
+
+
+def _scaling(section: Mapping[str, Any]) -> list[str]:
+    """Lay people down the page, keypoints and cells across it."""
+    tables = [
+        ("{}: ms/image", section["rows"], lambda row: f"{row['ms_image']['median']:.3f}"),
+        ("{}: us/keypoint", section["rows"], lambda row: f"{row['us_keypoint']:.1f}"),
+        ("{}: most memory at once / full-resolution label, MB", section["memory"], _memory),
+    ]
+    lines = []
+    for label in dict.fromkeys(row["label"] for row in section["rows"]):
+        for title, all_rows, show in tables:
+            cells: dict[int, dict[str, str]] = {}
+            for row in all_rows:
+                if row["label"] == label:
+                    grid = "" if row.get("grid", "bilinear") == "bilinear" else f" {row['grid']}"
+                    column = f"{row['keypoints']} keypoints, {row['cells']}x{row['cells']}{grid}"
+                    cells.setdefault(row["people"], {})[column] = show(row)
+            columns = sorted(next(iter(cells.values())), key=_numbers)
+            lines += ["", f"  {title.format(label)}"]
+            lines += _table([("people", *columns), *((str(n), *(c[k] for k in columns)) for n, c in cells.items())])
+    return lines[1:]
+
+
+def _numbers(column: str) -> tuple[int, bool]:
+    return int(column.split()[0]), "point" in column.split()[-1]
+
+
+def _memory(row: Mapping[str, Any]) -> str:
+    return f"{row['peak_bytes'] / 1e6:.1f} / {row['full_resolution_bytes'] / 1e6:.1f}"
+
+
+def _growth(section: Mapping[str, Any]) -> list[str]:
+    rows = [("images", "seconds", "ms/sample", "planning", "parent's peak MB", "worker's peak MB")]
+    for row in section["rows"]:
+        share = {key: 100 * value for key, value in row["planning_share"].items()}
+        rows.append(
+            (
+                str(row["images"]),
+                _spread(row["seconds"], ".1f"),
+                _spread(row["ms_sample"], ".3f"),
+                f"{_spread(share, '.1f')} %",
+                _megabytes(row["parent_peak_bytes"]),
+                _megabytes(row["worker_peak_bytes"]),
+            )
+        )
+    return [*_table(rows), f"  time a sample: {_ratio(section['ratio'])}"]
+
+
+def _megabytes(count: int | None) -> str:
+    return "-" if count is None else f"{count / 1e6:.0f}"
+
+
+def _ratio(ratio: Mapping[str, Any]) -> str:
+    if ratio["kind"] == "share":
+        return f"{_spread({key: 100 * ratio[key] for key in ('median', 'min', 'max')}, '.1f')} %"
+    return f"{_spread(ratio, '.3g')} x"
+
+
+def _spread(spread: Mapping[str, float], shown: str) -> str:
+    return f"{spread['median']:{shown}} ({spread['min']:{shown}}..{spread['max']:{shown}})"
+
+
+def _table(rows: Iterable[Sequence[str]]) -> list[str]:
+    """Align columns, the first row being the header: words to the left, numbers to the right."""
+    header, *body = rows
+    widths = [max(len(row[i]) for row in (header, *body)) for i in range(len(header))]
+    right = [all(row[i][:1].isdigit() or row[i] == "-" for row in body) for i in range(len(header))]
+    return [
+        "  "
+        + "  ".join(
+            text.rjust(width) if to_right else text.ljust(width)
+            for text, width, to_right in zip(row, widths, right, strict=True)
+        ).rstrip()
+        for row in (header, *body)
+    ]
