@@ -173,9 +173,7 @@ def read_coco(path: Path, config: BuildConfig) -> CocoKeypoints:
     """
     document = _load(path)
     category = _choose_category(path, document["categories"], config.category)
-    names = Skeleton.from_category(category).keypoints
-    skeleton = config.skeleton or Skeleton.from_category(category)
-    skeleton.derive(np.zeros((0, len(names), 3)), names)
+    names, skeleton = _choose_skeleton(path, category, config.skeleton)
     problems = _Problems(path)
     images = _read_images(document["images"], problems)
     reader = _AnnotationReader(len(names), config, problems)
@@ -256,8 +254,8 @@ def _load(path: Path) -> dict[str, Any]:
             f"{path}: is not whole JSON: {error.msg} at line {error.lineno}, column {error.colno}; "
             "was the download cut short?"
         ) from error
-    except (UnicodeDecodeError, RecursionError) as error:
-        raise AnnotationError(f"{path}: is not JSON text: {error}") from error
+    except (ValueError, RecursionError) as error:
+        raise AnnotationError(f"{path}: is not JSON that can be read: {error}") from error
     if not isinstance(document, dict):
         raise AnnotationError(f"{path}: is not COCO: expected an object with images, annotations, categories; found a "
                               f"{type(document).__name__}")  # fmt: skip
@@ -269,7 +267,7 @@ def _load(path: Path) -> dict[str, Any]:
 
 
 def _choose_category(path: Path, categories: list[Any], wanted: str | None) -> Mapping[str, Any]:
-    posed = [c for c in categories if isinstance(c, dict) and c.get("keypoints") and isinstance(c.get("id"), int)]
+    posed = [c for c in categories if isinstance(c, dict) and c.get("keypoints") and _is_id(c.get("id"))]
     if not posed:
         names = ", ".join(str(c.get("name")) for c in categories if isinstance(c, dict)) or "none"
         raise AnnotationError(
@@ -286,6 +284,21 @@ def _choose_category(path: Path, categories: list[Any], wanted: str | None) -> M
     return posed[0]
 
 
+def _choose_skeleton(
+    path: Path, category: Mapping[str, Any], wanted: Skeleton | None
+) -> tuple[tuple[str, ...], Skeleton]:
+    """Return the names of the annotated keypoints, and the skeleton to derive from them."""
+    try:
+        own = Skeleton.from_category(category)
+        skeleton = wanted or own
+        skeleton.derive(np.zeros((0, len(own.keypoints), 3)), own.keypoints)
+    except AnnotationError as error:
+        raise AnnotationError(f"{path}: {error}") from error
+    if not all(map(_is_text, (own.name, *own.keypoints))):
+        raise AnnotationError(f"{path}: category {own.name!r}: its names must be text, but one has half a character")
+    return own.keypoints, skeleton
+
+
 def _read_images(entries: list[Any], problems: _Problems) -> dict[int, _Image]:
     images: dict[int, _Image] = {}
     for position, entry in enumerate(entries):
@@ -296,7 +309,10 @@ def _read_images(entries: list[Any], problems: _Problems) -> dict[int, _Image]:
         width, height = entry.get("width"), entry.get("height")
         if image_id in images:
             problems.add(f"image {image_id}: the id occurs more than once")
-        elif not isinstance(name, str) or not name or "\0" in name:
+            continue
+        # Its annotations are not to blame as well.
+        images[image_id] = _Image("", 1, 1)
+        if not _is_text(name) or not name or "\0" in name:
             problems.add(f"image {image_id}: 'file_name' must be a name, not {_brief(name)}")
         elif PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name.replace("\\", "/")).parts:
             problems.add(f"image {image_id}: file_name {name!r} leaves the image directory")
@@ -358,6 +374,8 @@ class _AnnotationReader:
         if segmentation is not None and not is_segmentation(segmentation, (image.height, image.width)):
             self.audit.noticed["segmentation that cannot be read; the box stands in"] += 1
             segmentation = None
+        if isinstance(segmentation, dict):
+            segmentation = {"size": [image.height, image.width], "counts": segmentation["counts"]}
         labelled = int((triplets[:, 2] > 0).sum())
         if entry.get("num_keypoints", labelled) != labelled:
             self.audit.noticed["num_keypoints disagrees with the keypoints; they were counted"] += 1
@@ -404,9 +422,17 @@ class _AnnotationReader:
 
 
 def is_segmentation(value: Any, size: tuple[int, int]) -> bool:
-    """Tell whether a segmentation can be drawn on an image of (height, width): polygons, or an RLE of that size."""
+    """Tell whether a segmentation can be drawn on an image of (height, width): polygons, or an RLE of that size.
+
+    Polygons may leave the image by its own size: pycocotools walks along all of their edges, and far enough out its
+    numbers overflow.
+    """
     if isinstance(value, list):
-        return all(_are_numbers(p) and len(p) >= 6 and len(p) % 2 == 0 for p in value)
+        reach = max(size)
+        return all(
+            _are_numbers(p) and len(p) >= 6 and len(p) % 2 == 0 and -reach <= min(p) and max(p) <= 2 * reach
+            for p in value
+        )
     if not isinstance(value, dict) or value.get("size") != list(size):
         return False
     counts = value.get("counts")
@@ -423,13 +449,14 @@ def _sum_compressed(counts: str) -> int:
     """Add up the run lengths of a compressed RLE; -1 if it is not one.
 
     pycocotools trusts its input. The coding (5 bits a character, lowest first, bit 6 for "more follows", runs from the
-    fourth on as differences to the one before the last) is that of `rleToString` in cocoapi's maskApi.c.
+    fourth on as differences to the one before the last) is that of `rleToString` in cocoapi's maskApi.c, whose 32 bits
+    overflow at the seventh character of a number.
     """
     runs: list[int] = []
     value = shift = 0
     for character in counts:
         bits = ord(character) - 48
-        if not 0 <= bits < 64 or shift > 40:
+        if not 0 <= bits < 64 or shift > 25:
             return -1
         value |= (bits & 0x1F) << shift
         shift += 5
@@ -477,6 +504,11 @@ def _is_id(value: Any) -> TypeGuard[int]:
 
 def _is_size(value: Any) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
+def _is_text(value: Any) -> TypeGuard[str]:
+    """Tell whether a value is text that can be written: JSON allows halves of surrogate pairs, files do not."""
+    return isinstance(value, str) and not re.search("[\ud800-\udfff]", value)
 
 
 def _is_number(value: Any) -> TypeGuard[float]:

@@ -45,7 +45,7 @@ def _union(shapes: Sequence[Shape], size: Size) -> dict[str, Any] | None:
 def _encode(shape: Shape, size: Size) -> list[dict[str, Any]]:
     segmentation = shape.segmentation
     if segmentation is None:
-        return [] if shape.bbox is None else coco_mask.frPyObjects([_clip(shape.bbox, size)], *size)
+        return [] if shape.bbox is None else coco_mask.frPyObjects(_clip(shape.bbox, size), *size)
     if isinstance(segmentation, list):
         return coco_mask.frPyObjects(segmentation, *size)
     if isinstance(segmentation["counts"], list):
@@ -53,7 +53,8 @@ def _encode(shape: Shape, size: Size) -> list[dict[str, Any]]:
     return [segmentation]
 
 
-def _clip(bbox: tuple[float, float, float, float], size: Size) -> list[float]:
+def _clip(bbox: tuple[float, float, float, float], size: Size) -> NDArray[np.float64]:
+    """Cut a box to the picture: (1, 4), which is how pycocotools tells a box from a polygon."""
     x, y = (min(max(v, 0.0), float(n)) for v, n in zip(bbox[:2], size[::-1], strict=True))
     right, bottom = (min(max(a + b, 0.0), float(n)) for a, b, n in zip(bbox[:2], bbox[2:], size[::-1], strict=True))
-    return [x, y, right - x, bottom - y]
+    return np.array([[x, y, right - x, bottom - y]])

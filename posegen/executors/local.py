@@ -58,7 +58,7 @@ class LocalExecutor:
         Raises
         ------
         BuildError
-            If a worker died before it took its first task: the next one would, too.
+            If a worker failed before it could take its first task: the next one would, too.
         """
         crew = _Crew(function, iter(tasks), on_progress)
         try:
@@ -166,7 +166,7 @@ class _Worker(Generic[Task]):
         else:
             reason = f"ended with status {code}"
         self.stop()
-        if not self.started:
+        if not self.started and code == 1:
             raise BuildError(
                 f"a worker process {reason} before its first task; a script that builds a dataset must do so under "
                 "if __name__ == '__main__':, because workers import it"
