@@ -88,6 +88,7 @@ class _Crew(Generic[Task, Result]):
             task = next(self.waiting)
         except StopIteration:
             if worker is not None:
+                del self.busy[worker.connection]
                 worker.stop()
             return
         worker = worker or _Worker()
@@ -117,7 +118,6 @@ class _Crew(Generic[Task, Result]):
             error, trace = value
             raise error from _RemoteTraceback(trace)
         else:
-            del self.busy[worker.connection]
             yield Done(worker.task, value)
             self.engage(worker)
 
