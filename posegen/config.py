@@ -8,7 +8,6 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import hashlib
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +37,21 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "image_encoding": get_args(ImageEncoding),
 }
 """The fields that are one (or, for `labels`, some) of a few words."""
+
+
+_WHOLE_NUMBERS = (
+    ("min_keypoints", 1, 1 << 31),
+    ("jpeg_quality", 1, 100),
+    ("shard_size", 1, 1 << 20),
+    ("seed", 0, (1 << 63) - 1),
+    ("limit", 1, 1 << 31),
+)
+_NUMBERS = (
+    ("stride", 1, 16384),
+    ("sigma_px", 1e-3, 1e4),
+    ("half_width_px", 1e-3, 1e4),
+    ("min_area", 0, 1e12),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,18 +135,16 @@ class BuildConfig:
                     raise ConfigError(f"{field} must be {_either(valid)}, not {word!r}")
         if not self.labels or len(set(self.labels)) != len(self.labels):
             raise ConfigError("labels must name at least one label, and none twice")
-        _check_range("input_size", min(self.input_size), 1, 16384)
-        _check_range("input_size", max(self.input_size), 1, 16384)
-        _check_range("sigma_px", self.sigma_px, 1e-3, 1e4)
-        _check_range("half_width_px", self.half_width_px, 1e-3, 1e4)
-        _check_range("min_keypoints", self.min_keypoints, 1, math.inf)
-        _check_range("min_area", self.min_area, 0, math.inf)
-        _check_range("jpeg_quality", self.jpeg_quality, 1, 100)
-        _check_range("shard_size", self.shard_size, 1, 1 << 20)
-        _check_range("seed", self.seed, 0, (1 << 63) - 1)
-        if self.limit is not None:
-            _check_range("limit", self.limit, 1, math.inf)
-        object.__setattr__(self, "stride", float(self.stride))
+        if not isinstance(self.input_size, tuple) or len(self.input_size) != 2:
+            raise ConfigError(f"input_size must be (height, width) in pixels, not {self.input_size!r}")
+        for pixels in self.input_size:
+            _check_number("input_size", pixels, 1, 16384, whole=True)
+        for field, low, high in _WHOLE_NUMBERS:
+            if getattr(self, field) is not None:
+                _check_number(field, getattr(self, field), low, high, whole=True)
+        for field, low, high in _NUMBERS:
+            _check_number(field, getattr(self, field), low, high)
+            object.__setattr__(self, field, float(getattr(self, field)))
         count_cells(self.input_size, self.stride)
 
     @classmethod
@@ -218,10 +230,10 @@ def _either(words: tuple[str, ...]) -> str:
     return ", ".join(words[:-1]) + f" or {words[-1]}"
 
 
-def _check_range(name: str, value: float, low: float, high: float) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
-        bound = f"at least {low:g}" if high == math.inf else f"between {low:g} and {high:g}"
-        raise ConfigError(f"{name} must be a number {bound}, not {value!r}")
+def _check_number(name: str, value: object, low: float, high: float, *, whole: bool = False) -> None:
+    if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)) or not low <= value <= high:
+        kind = "whole number" if whole else "number"
+        raise ConfigError(f"{name} must be a {kind} from {low:g} to {high:g}, not {value!r}")
 
 
 PRESETS: Mapping[str, BuildConfig] = {

@@ -20,6 +20,9 @@ from posegen.geometry import Size, overlap
 
 GridKind = Literal["bilinear", "area", "point"]
 
+_ROUNDING = 1e-9
+"""In cells: what the rounding of a quotient may not decide."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Grid:
@@ -39,6 +42,11 @@ class Grid:
         (t, 2, max(h, w)) float32: how much each tap counts; a cell's add up to 1 along each axis.
     even
         Whether all taps count alike.
+    stride
+        (2, 1) float64: pixels a cell along y and x.
+    span
+        (2, 2, 1) float64: along y and x, how far after the start of its cell (its index times the stride) the first tap
+        lies at the least, and the last at the most.
     """
 
     kind: GridKind
@@ -47,32 +55,32 @@ class Grid:
     positions: NDArray[np.float64]
     weights: NDArray[np.float32]
     even: bool
+    stride: NDArray[np.float64]
+    span: NDArray[np.float64]
 
     @property
     def taps(self) -> int:
         """Positions a cell and axis (t)."""
         return self.positions.shape[0]
 
-    @property
-    def stride(self) -> tuple[float, float]:
-        """Pixels a cell along y and x."""
-        return self.input_size[0] / self.cells[0], self.input_size[1] / self.cells[1]
+    def first_cell(self, pixels: NDArray[np.float64]) -> NDArray[np.intp]:
+        """Find, for y and x (2, ...) in input pixels, the first cell that can have a tap at or after them."""
+        return np.ceil((pixels - self.span[1]) / self.stride - _ROUNDING).astype(np.intp)
 
-    @property
-    def slack(self) -> int:
-        """By how many cells a tap may lie outside its own cell's pixels, which happens below a stride of 2."""
-        return 1 if min(self.stride) < 2 else 0
+    def stop_cell(self, pixels: NDArray[np.float64]) -> NDArray[np.intp]:
+        """Find, for y and x (2, ...) in input pixels, the first cell that can have no tap before them."""
+        return np.ceil((pixels - self.span[0]) / self.stride + _ROUNDING).astype(np.intp)
 
-    def cell_of(self, pixels: NDArray[np.float64]) -> NDArray[np.int64]:
-        """Find in which cells (2, ...) y and x coordinates lie, given in input pixels; they may be outside the grid."""
-        per_pixel = np.divide(self.cells, self.input_size).reshape(2, *[1] * (pixels.ndim - 1))
-        return np.floor((pixels + 0.5) * per_pixel).astype(np.int64)
+    def count_cells(self, length: float) -> Size:
+        """Count how many rows and columns, at the most, can have a tap in an interval of some pixels."""
+        most = (length + self.span[1] - self.span[0]) / self.stride + _ROUNDING
+        return min(int(most[0, 0]) + 1, self.cells[0]), min(int(most[1, 0]) + 1, self.cells[1])
 
-    def positions_at(self, cells: NDArray[np.int64]) -> NDArray[np.float64]:
+    def positions_at(self, cells: NDArray[np.intp]) -> NDArray[np.float64]:
         """Return the taps (t, 2, ...), in input pixels, of the cells (2, ...), rows then columns, inside the grid."""
-        longest = self.positions.shape[2]
-        offset = np.array([0, longest]).reshape(2, *[1] * (cells.ndim - 1))
-        return self.positions.reshape(self.taps, -1).take(cells + offset, axis=1)
+        index = cells.copy()
+        index[1] += self.positions.shape[2]
+        return self.positions.reshape(self.taps, -1).take(index, axis=1)
 
     def reduce(
         self,
@@ -130,9 +138,15 @@ def make_grid(kind: GridKind, input_size: Size, cells: Size) -> Grid:
         beyond = (0, shape[2] - taps.shape[1])
         positions[:, axis] = np.pad(taps, ((0, shape[0] - len(taps)), beyond), mode="edge")
         weights[: len(taps), axis] = np.pad(shares, ((0, 0), beyond), mode="edge")
-    for array in (positions, weights):
+    stride = np.divide(input_size, cells).reshape(2, 1)
+    offsets = positions - stride * np.arange(shape[2])
+    # The repeats of a shorter axis' last cell are no cells of it.
+    used = [offsets[:, axis, : cells[axis]] for axis in (0, 1)]
+    span = np.array([[taps.min() for taps in used], [taps.max() for taps in used]])[..., None]
+    for array in (positions, weights, stride, span):
         array.setflags(write=False)
-    return Grid(kind, input_size, cells, positions, weights, bool((weights == weights[0, 0, 0]).all()))
+    even = bool((weights == weights[0, 0, 0]).all())
+    return Grid(kind, input_size, cells, positions, weights, even, stride, span)
 
 
 def count_cells(input_size: Size, stride: float) -> Size:

@@ -192,13 +192,14 @@ class Skeleton:
                 raise ConfigError(f"{path}: derived keypoint '{name}' is not in 'keypoints'{_nearest(name, names)}")
             if not isinstance(parents, list) or not parents or not all(isinstance(p, str) for p in parents):
                 raise ConfigError(f"{path}: derived keypoint '{name}' must be a list of its parents' names")
+        limbs = _indices(path, "limbs", table.get("limbs"), names) or ()
         pairs = _indices(path, "flip_pairs", table.get("flip_pairs"), names)
         try:
             return cls(
                 name=str(table.get("name", path.stem)),
                 keypoints=tuple(names),
-                limbs=_indices(path, "limbs", table.get("limbs"), names) or (),
-                flip_pairs=find_flip_pairs(names) if pairs is None else pairs,
+                limbs=limbs,
+                flip_pairs=find_flip_pairs(names) if pairs is None else tuple((min(p), max(p)) for p in pairs),
                 parents=tuple(tuple(derived.get(n, [n])) for n in names),
             )
         except ConfigError as error:
@@ -208,13 +209,14 @@ class Skeleton:
 def find_flip_pairs(names: Sequence[str]) -> tuple[Limb, ...]:
     """Find the pairs that a mirror swaps from left/right, l_/r_ or a final L/R in the names, as zero-based indices."""
     index = {name: i for i, name in enumerate(names)}
-    pairs = []
+    pairs: list[Limb] = []
+    paired: set[int] = set()
     for name, i in index.items():
-        for pattern, replacement in _MIRRORS:
-            j = index.get(re.sub(pattern, replacement, name))
-            if j is not None and j != i:
-                pairs.append((min(i, j), max(i, j)))
-                break
+        mirrored = (index.get(re.sub(pattern, replacement, name), i) for pattern, replacement in _MIRRORS)
+        j = next((j for j in mirrored if j != i), None)
+        if j is not None and paired.isdisjoint({i, j}):
+            pairs.append((min(i, j), max(i, j)))
+            paired |= {i, j}
     return tuple(sorted(pairs))
 
 
@@ -252,7 +254,7 @@ def _indices(path: Path, key: str, pairs: Any, names: Sequence[str]) -> tuple[Li
         if not isinstance(pair, list) or len(pair) != 2:
             raise ConfigError(f"{path}: {key}: {pair!r} is not a pair of names")
         for name in pair:
-            if name not in index:
+            if not isinstance(name, str) or name not in index:
                 raise ConfigError(f"{path}: {key}: '{name}' is not in 'keypoints'{_nearest(str(name), names)}")
         found.append((index[pair[0]], index[pair[1]]))
     return tuple(found)

@@ -14,6 +14,8 @@ from posegen.labels.base import ArraySpec, Scene
 THRESHOLD = 4.6052
 """Half squared distance in sigmas beyond which a Gaussian is cut, where it has fallen to 1 %."""
 
+_CUT = math.exp(-THRESHOLD)
+
 _BLOCK = 512
 """Keypoints drawn at once: enough to spread the cost of a NumPy call, few enough to stay in the cache."""
 
@@ -96,23 +98,24 @@ class HeatmapLabel:
         are the last axis, for NumPy's inner loops to be long.
         """
         grid, reach = self.grid, math.sqrt(2 * THRESHOLD) * self.sigma_px
-        n, m = (min(int(2 * reach / s) + 2 + 2 * grid.slack, c) for s, c in zip(grid.stride, grid.cells, strict=True))
-        first = grid.cell_of(centres - reach) - grid.slack
-        last = np.array(grid.cells)[:, None] - 1
-        first = np.minimum(np.maximum(first, 0), last + 1 - [[n], [m]])
+        n, m = grid.count_cells(2 * reach)
+        size = np.array([grid.input_size, grid.cells])[..., None]
+        first = np.minimum(np.maximum(grid.first_cell(centres - reach), 0), size[1] - [[n], [m]])
         # Both axes at once: the shorter one is drawn as far as the longer one and cut afterwards.
-        cells = np.minimum(first[:, None] + np.arange(max(n, m))[:, None], last[:, None])
+        cells = first[:, None] + np.arange(max(n, m))[:, None]
+        if n != m:
+            cells = np.minimum(cells, size[1, :, None] - 1)
         at = grid.positions_at(cells)
-        d = at - centres[:, None]
-        d *= d
-        d *= 1 / (2 * self.sigma_px**2)
+        # exp(-d) is the product of one factor an axis, in float64, where it tells d < THRESHOLD as well as d does.
+        factors = at - centres[:, None]
+        factors *= factors
+        factors *= -1 / (2 * self.sigma_px**2)
+        np.exp(factors, out=factors)
         # On the near side the Gaussian ends before its box does; on the far side int() cuts into it.
-        end = np.trunc(np.minimum(centres + reach, np.array(grid.input_size)[:, None]))
-        np.copyto(d, THRESHOLD, where=at >= end[:, None])
-        g = np.exp(-d.astype(np.float32))
-        values = g[:, None, 0, :n, None] * g[None, :, 1, None, :m]
-        values *= d[:, None, 0, :n, None] + d[None, :, 1, None, :m] < THRESHOLD
-        return cells[0, :n, None], cells[1, None, :m], values
+        factors *= at < np.trunc(np.minimum(centres + reach, size[0]))[:, None]
+        values = factors[:, None, 0, :n, None] * factors[None, :, 1, None, :m]
+        values *= values > _CUT
+        return cells[0, :n, None], cells[1, None, :m], values.astype(np.float32)
 
 
 def _merge(planes: NDArray[np.float32], cell: NDArray[np.int64], values: NDArray[np.float32]) -> None:

@@ -52,13 +52,13 @@ class PafLabel:
         out = np.zeros(len(self.limbs) * 2 * h * w, np.float32)
         kind, person = np.nonzero((scene.drawn[:, a] & scene.drawn[:, b]).T)
         start = scene.points[person, a[kind], ::-1].T
-        along = scene.points[person, b[kind], ::-1].T - start
-        long = (along != 0).any(axis=0)
+        stop = scene.points[person, b[kind], ::-1].T
+        long = (start != stop).any(axis=0)
         # Limbs that several people have come first: their taps have to be counted before they are averaged.
         crowded = np.bincount(kind, weights=long, minlength=len(self.limbs)) > 1
         order = np.argsort(~crowded[kind], kind="stable")
         order = order[long[order]]
-        limbs = _Limbs(self.grid, kind[order], start[:, order], along[:, order], self.half_width_px)
+        limbs = _Limbs(self.grid, kind[order], start[:, order], stop[:, order], self.half_width_px)
         for block in limbs.blocks(_BLOCK // self.grid.taps**2):
             block.draw(crowded, out)
         return out.reshape(-1, h, w)
@@ -73,8 +73,8 @@ class _Limbs:
         Where they lie.
     kind
         (L,) which of the skeleton's limbs they are.
-    start, along
-        (2, L) y and x of their first ends and of the way to their second, in input pixels.
+    start, stop
+        (2, L) y and x of their ends, in input pixels.
     half_width
         In input pixels.
     """
@@ -84,17 +84,17 @@ class _Limbs:
         grid: Grid,
         kind: NDArray[np.intp],
         start: NDArray[np.float64],
-        along: NDArray[np.float64],
+        stop: NDArray[np.float64],
         half_width: float,
     ) -> None:
-        self.grid, self.kind, self.start, self.along, self.half_width = grid, kind, start, along, half_width
+        self.grid, self.kind, self.start, self.stop, self.half_width = grid, kind, start, stop, half_width
+        self.along = stop - start
         # From which y and x on, and up to which, the pixels of each limb lie; and the cells that can touch these.
-        stop, size = start + along, np.array([grid.input_size, grid.cells])[..., None]
+        size = np.array([grid.input_size, grid.cells])[..., None]
         self.low = np.maximum(np.trunc(np.minimum(start, stop) - half_width), 0)
         self.high = np.minimum(np.trunc(np.maximum(start, stop) + half_width), size[0])
-        self.first = np.maximum(grid.cell_of(self.low) - grid.slack, 0)
-        last = np.minimum(grid.cell_of(self.high) + grid.slack, size[1] - 1)
-        self.count = np.maximum(last + 1 - self.first, 0) * (self.low < self.high)
+        self.first = np.maximum(grid.first_cell(self.low), 0)
+        self.count = np.maximum(np.minimum(grid.stop_cell(self.high), size[1]) - self.first, 0)
 
     def blocks(self, limit: int) -> Iterator[_Limbs]:
         """Cut into runs of at most `limit` cells that keep all limbs of a kind together."""
@@ -129,7 +129,7 @@ class _Limbs:
     def _take(self, some: slice) -> _Limbs:
         if some == slice(0, len(self.kind)):
             return self
-        return _Limbs(self.grid, self.kind[some], self.start[:, some], self.along[:, some], self.half_width)
+        return _Limbs(self.grid, self.kind[some], self.start[:, some], self.stop[:, some], self.half_width)
 
     def _cells(self) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
         """List the cells that each limb's pixels can touch: which limb, in which row, in which column, each (T,)."""
