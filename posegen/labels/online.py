@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,6 +14,9 @@ from posegen.grid import GridKind, count_cells, make_grid
 from posegen.labels.base import Scene
 from posegen.labels.heatmap import HeatmapLabel
 from posegen.labels.paf import PafLabel
+
+_FARTHEST = 1e15
+"""Pixels: cells are counted in whole numbers."""
 
 
 def render_heatmap(
@@ -54,9 +58,9 @@ def render_heatmap(
         If the shapes do not fit together, a drawn point is not finite, or the stride leaves no whole grid.
     """
     scene = _scene(points, drawn, input_size)
-    if not sigma > 0:
+    if not 0 < sigma < math.inf:
         raise ConfigError(f"sigma must be above 0 input pixels, not {sigma}")
-    cells = make_grid(grid, input_size, count_cells(input_size, stride))
+    cells = make_grid(grid, scene.image_size, count_cells(scene.image_size, stride))
     names = tuple(f"keypoint_{k}" for k in range(scene.drawn.shape[1]))
     return HeatmapLabel(grid=cells, keypoints=names, sigma_px=sigma, background=background).render(scene)
 
@@ -96,9 +100,9 @@ def render_paf(
     for a, b in limbs:
         if not (0 <= a < count and 0 <= b < count):
             raise ConfigError(f"limb {a}-{b} must join two of the keypoints 0..{count - 1}")
-    if not half_width > 0:
+    if not 0 < half_width < math.inf:
         raise ConfigError(f"half_width must be above 0 input pixels, not {half_width}")
-    cells = make_grid(grid, input_size, count_cells(input_size, stride))
+    cells = make_grid(grid, scene.image_size, count_cells(scene.image_size, stride))
     names = tuple(f"{a}-{b}" for a, b in limbs)
     label = PafLabel(grid=cells, limbs=tuple((a, b) for a, b in limbs), limb_names=names, half_width_px=half_width)
     return label.render(scene)
@@ -106,8 +110,9 @@ def render_paf(
 
 def _scene(points: ArrayLike, drawn: ArrayLike, input_size: Size) -> Scene:
     at, shown = np.asarray(points, np.float64), np.asarray(drawn, bool)
-    if shown.ndim != 2 or at.shape != (*shown.shape, 2):
+    if shown.ndim != 2 or at.shape != (*shown.shape, 2) or not shown.shape[1]:
         raise ConfigError(f"points must be (N, K, 2) and drawn (N, K), not {at.shape} and {shown.shape}")
-    if not np.isfinite(at[shown]).all():
-        raise ConfigError("a drawn point is not finite")
-    return Scene(points=at, drawn=shown, image_size=input_size, affine=Affine(1, 0, 0, 0, 1, 0))
+    if not (np.abs(at[shown]) < _FARTHEST).all():
+        raise ConfigError(f"a drawn point is not finite, or {_FARTHEST:g} pixels away")
+    height, width = input_size
+    return Scene(points=at, drawn=shown, image_size=(height, width), affine=Affine(1, 0, 0, 0, 1, 0))
