@@ -10,18 +10,19 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
 
+from posegen.audit import Audit
 from posegen.config import BuildConfig
 from posegen.errors import AnnotationError, ConfigError
-from posegen.skeleton import Skeleton
+from posegen.skeleton import Limb, Skeleton, find_flip_pairs
 
 DEFAULT_SPLIT = "train2017"
 
@@ -78,23 +79,6 @@ class Sample:
     drawn: tuple[Shape, ...] = ()
 
 
-@dataclass(slots=True, kw_only=True)
-class Audit:
-    """What was left out or noticed on the way from the file to the samples, counted by reason."""
-
-    images: int = 0
-    annotations: int = 0
-    left_out: Counter[str] = field(default_factory=Counter)
-    not_drawn: Counter[str] = field(default_factory=Counter)
-    noticed: Counter[str] = field(default_factory=Counter)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain numbers by name, for JSON."""
-        counters = {"left_out": self.left_out, "not_drawn": self.not_drawn, "noticed": self.noticed}
-        plain = {name: dict(sorted(counter.items())) for name, counter in counters.items()}
-        return {"images": self.images, "annotations": self.annotations, **plain}
-
-
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class CocoKeypoints:
     """What `read_coco` found: the samples by image id, the annotated keypoints' names, the skeleton of the labels."""
@@ -113,7 +97,9 @@ class CocoPaths:
     images: Path
 
 
-def find_coco(path: Path, *, split: str | None = None, images: Path | None = None) -> CocoPaths:
+def find_coco(
+    path: Path, *, split: str | None = None, images: Path | None = None, need_images: bool = True
+) -> CocoPaths:
     """Find the annotation file and the image directory.
 
     Parameters
@@ -125,6 +111,8 @@ def find_coco(path: Path, *, split: str | None = None, images: Path | None = Non
         Which split of a root; by default `train2017`, or else the only one there is.
     images
         The image directory, if it is not where COCO has it.
+    need_images
+        Whether it is an error that there are none; otherwise `images` is where they should be.
 
     Raises
     ------
@@ -155,6 +143,8 @@ def find_coco(path: Path, *, split: str | None = None, images: Path | None = Non
     for candidate in candidates:
         if candidate.is_dir():
             return CocoPaths(annotations=annotations, images=candidate)
+    if not need_images:
+        return CocoPaths(annotations=annotations, images=candidates[0])
     raise ConfigError(f"no directory of images for {annotations}: expected {candidates[0]}; name it with --images DIR")
 
 
@@ -176,7 +166,7 @@ def read_coco(path: Path, config: BuildConfig) -> CocoKeypoints:
     names, skeleton = _choose_skeleton(path, category, config.skeleton)
     problems = _Problems(path)
     images = _read_images(document["images"], problems)
-    reader = _AnnotationReader(len(names), config, problems)
+    reader = _AnnotationReader(len(names), find_flip_pairs(names), config, problems)
     audit = reader.audit
     audit.images = len(images)
     people = reader.read(document["annotations"], category["id"], images)
@@ -188,6 +178,7 @@ def read_coco(path: Path, config: BuildConfig) -> CocoKeypoints:
             audit.left_out["nobody is labelled on it" if ignored else "no people on it"] += 1
             continue
         samples.append(_sample(image_id, image, drawn, ignored, len(names)))
+        audit.check_people(samples[-1].annotation_ids.tolist(), samples[-1].keypoints)
     return CocoKeypoints(names=names, skeleton=skeleton, samples=tuple(samples), audit=audit)
 
 
@@ -327,8 +318,9 @@ def _read_images(entries: list[Any], problems: _Problems) -> dict[int, _Image]:
 class _AnnotationReader:
     """Turns annotation entries into people, drawn or ignored, and counts what it meets."""
 
-    def __init__(self, keypoint_count: int, config: BuildConfig, problems: _Problems) -> None:
+    def __init__(self, keypoint_count: int, pairs: tuple[Limb, ...], config: BuildConfig, problems: _Problems) -> None:
         self.keypoint_count = keypoint_count
+        self.pairs = pairs
         self.config = config
         self.problems = problems
         self.audit = Audit()
@@ -372,13 +364,12 @@ class _AnnotationReader:
             return None
         segmentation = entry.get("segmentation") or None
         if segmentation is not None and not is_segmentation(segmentation, (image.height, image.width)):
-            self.audit.noticed["segmentation that cannot be read; the box stands in"] += 1
+            self.audit.notice("segmentation that cannot be read; the box stands in", entry["id"])
             segmentation = None
         if isinstance(segmentation, dict):
             segmentation = {"size": [image.height, image.width], "counts": segmentation["counts"]}
-        labelled = int((triplets[:, 2] > 0).sum())
-        if entry.get("num_keypoints", labelled) != labelled:
-            self.audit.noticed["num_keypoints disagrees with the keypoints; they were counted"] += 1
+        self.audit.check(entry, triplets, (image.height, image.width))
+        self.audit.check_pairs(entry["id"], triplets, self.pairs)
         shape = Shape(
             segmentation=segmentation,
             bbox=None if bbox is None else (float(bbox[0]), float(bbox[1]), float(bbox[2]), float(bbox[3])),
@@ -417,7 +408,7 @@ class _AnnotationReader:
         else:
             return None
         if person.shape.segmentation is None and person.shape.bbox is None:
-            self.audit.noticed["ignored person without segmentation and box; not masked"] += 1
+            self.audit.notice("ignored person without segmentation and box; not masked", entry["id"])
         return reason
 
 

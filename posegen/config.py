@@ -137,13 +137,13 @@ class BuildConfig:
             raise ConfigError("labels must name at least one label, and none twice")
         if not isinstance(self.input_size, tuple) or len(self.input_size) != 2:
             raise ConfigError(f"input_size must be (height, width) in pixels, not {self.input_size!r}")
-        for pixels in self.input_size:
-            _check_number("input_size", pixels, 1, 16384, whole=True)
+        for side in self.input_size:
+            _check_number("input_size", side, 1, 16384, whole=True)
         for field, low, high in _WHOLE_NUMBERS:
             if getattr(self, field) is not None:
                 _check_number(field, getattr(self, field), low, high, whole=True)
-        for field, low, high in _NUMBERS:
-            _check_number(field, getattr(self, field), low, high)
+        for field, least, most in _NUMBERS:
+            _check_number(field, getattr(self, field), least, most)
             object.__setattr__(self, field, float(getattr(self, field)))
         count_cells(self.input_size, self.stride)
 

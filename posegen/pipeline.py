@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from posegen.annotations import CocoPaths, find_coco, read_coco
+from posegen.audit import Audit
 from posegen.config import BuildConfig
 from posegen.errors import BuildError, ConfigError
 from posegen.executors import Done, Executor, LocalExecutor, Lost, available_cpus
@@ -122,6 +123,13 @@ def build(
         ) from error
 
 
+def audit(coco: str | os.PathLike[str], config: BuildConfig | None = None, *, split: str | None = None) -> Audit:
+    """Read and check annotations as `build` does, without building; raises what it raises for them."""
+    config = config or BuildConfig()
+    paths = find_coco(Path(coco), split=split, images=None, need_images=False)
+    return make_plan(read_coco(paths.annotations, config), config).coco.audit
+
+
 class _Run:
     """One run of a build: which shards stand, which are to be built, what failed."""
 
@@ -165,8 +173,10 @@ class _Run:
         self.waiting = missing
 
     def announce(self) -> None:
-        """Say what was taken over, what is to be done, and what that needs on disk."""
+        """Say what was noticed and taken over, what is to be done, and what that needs on disk."""
         shards = len(self.plan.shards)
+        for line in self.plan.coco.audit.describe_noticed():
+            self.notify(line)
         if self.results:
             rest = f"building {len(self.waiting)}" if self.waiting else "nothing is left to build"
             self.notify(f"{len(self.results)} of {shards} shards stand from an earlier run; {rest}")
@@ -243,9 +253,9 @@ def _ignore(*_: object) -> None:
 
 
 def _why_empty(plan: BuildPlan) -> str:
-    audit = plan.coco.audit
-    counts = ", ".join(f"{count} left out: {reason}" for reason, count in sorted(audit.left_out.items()))
-    return f"{audit.images} images ({counts or 'none'})"
+    found = plan.coco.audit
+    counts = ", ".join(f"{count} left out: {reason}" for reason, count in sorted(found.left_out.items()))
+    return f"{found.images} images ({counts or 'none'})"
 
 
 def _estimate_bytes(plan: BuildPlan) -> int:

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import click
 from tqdm import tqdm
 
+from posegen.audit import Audit
 from posegen.config import CHOICES, PRESETS, BuildConfig, load_options
 from posegen.errors import ConfigError
 from posegen.manifest import Manifest
@@ -41,7 +42,7 @@ def _option(name: str, kind: Any, text: str, **settings: Any) -> Callable[[_Comm
 
 @click.command("build", short_help="Build a dataset from COCO keypoint annotations.")
 @click.option("--coco", type=_EXISTING, required=True, metavar="PATH", help="COCO root, or one annotation file.")
-@click.option("--out", type=_EXISTING, required=True, metavar="DIR", help="Where to write the dataset.")
+@click.option("--out", type=_EXISTING, metavar="DIR", help="Where to write the dataset.  [required]")
 @click.option("--split", metavar="NAME", help="Split of the COCO root.  [default: train2017, or the only one]")
 @click.option("--images", type=_EXISTING, metavar="DIR", help="Image directory, if it is not where COCO has it.")
 @click.option("--preset", type=click.Choice(list(PRESETS)), help="What to start from.  [default: tf-pose]")
@@ -70,10 +71,11 @@ def _option(name: str, kind: Any, text: str, **settings: Any) -> Callable[[_Comm
 @click.option("--workers", type=int, metavar="N", help="Processes.  [default: the CPUs there are for this one]")
 @click.option("--max-failures", default="0", show_default=True, metavar="N|P%", help="Samples that may fail.")
 @click.option("--overwrite", is_flag=True, help="Replace what was built there with other options.")
+@click.option("--audit-only", is_flag=True, help="Check the annotations, say what is odd about them, and stop.")
 @click.option("--quiet", is_flag=True, help="Print nothing but errors.")
 def command(  # noqa: PLR0917 (one argument an option)
     coco: Path,
-    out: Path,
+    out: Path | None,
     split: str | None,
     images: Path | None,
     preset: str | None,
@@ -81,10 +83,11 @@ def command(  # noqa: PLR0917 (one argument an option)
     workers: int | None,
     max_failures: str,
     overwrite: bool,
+    audit_only: bool,
     quiet: bool,
     **options: Any,
 ) -> None:
-    r"""Build a dataset from COCO keypoint annotations.
+    """Build a dataset from COCO keypoint annotations.
 
     Images, and labels rendered for them, go to shards in DIR; the manifest is written last. What is left out is counted
     and named. Interrupted, the same command goes on where it stopped. Workers change no byte of the result.
@@ -92,10 +95,16 @@ def command(  # noqa: PLR0917 (one argument an option)
     \b
       posegen build --coco /data/coco --out /data/pose
       posegen build --coco /data/coco --split val2017 --out /data/pose-val --label-dtype uint8
-    """
-    from posegen.pipeline import build
+    """  # noqa: D301 (click wants the character \b)
+    from posegen.pipeline import audit, build
 
     config = _configure(preset, config_file, {k: v for k, v in options.items() if v is not None})
+    if audit_only:
+        found = audit(coco, config, split=split)
+        click.echo("\n".join([*found.describe_left_out(), *found.describe_noticed()] or ["nothing to remark"]))
+        return
+    if out is None:
+        raise ConfigError("--out DIR is missing: where to write the dataset")
     with tqdm(unit=" samples", dynamic_ncols=True, disable=True if quiet else None) as bar:
 
         def show(done: int, total: int) -> None:
@@ -125,7 +134,7 @@ def command(  # noqa: PLR0917 (one argument an option)
 def _configure(preset: str | None, path: Path | None, options: dict[str, Any]) -> BuildConfig:
     """Lay the options of the call over those of the file, and both over the preset."""
     from_file = load_options(path) if path else {}
-    base = BuildConfig.preset(preset or from_file.pop("preset", "tf-pose"))
+    base = BuildConfig.preset(preset or str(from_file.pop("preset", "tf-pose")))
     from_file.pop("preset", None)
     if path and isinstance(from_file.get("skeleton"), str) and from_file["skeleton"] not in SKELETONS:
         from_file["skeleton"] = str(path.parent / from_file["skeleton"])
@@ -133,10 +142,10 @@ def _configure(preset: str | None, path: Path | None, options: dict[str, Any]) -
     if "input_size" in chosen:
         chosen["input_size"] = _size(chosen["input_size"])
     if "skeleton" in chosen:
-        chosen["skeleton"] = _skeleton(chosen["skeleton"])
+        chosen["skeleton"] = _skeleton(str(chosen["skeleton"]))
     if "labels" in chosen:
         words = chosen["labels"]
-        chosen["labels"] = tuple(words.split(",") if isinstance(words, str) else words)
+        chosen["labels"] = tuple(words if isinstance(words, list) else str(words).split(","))
     return dataclasses.replace(base, **chosen)
 
 
@@ -147,10 +156,10 @@ def _size(text: Any) -> tuple[int, int]:
     return int(match[2]), int(match[1])
 
 
-def _skeleton(name: Any) -> Skeleton:
+def _skeleton(name: str) -> Skeleton:
     if name in SKELETONS:
         return SKELETONS[name]
-    path = Path(str(name))
+    path = Path(name)
     if not path.exists():
         raise ConfigError(f"there is no skeleton '{name}': expected {', '.join(SKELETONS)}, or a TOML file")
     return Skeleton.from_toml(path)
@@ -160,19 +169,7 @@ def _summary(manifest: Manifest, out: Path) -> str:
     shards = len(manifest.shards)
     held = f"{manifest.samples} samples with {manifest.people} people in {shards} shard{'' if shards == 1 else 's'}"
     lines = [f"{held}, {manifest.bytes / 1e6:.1f} MB: {out}"]
-    audit = manifest.audit
-    if audit["left_out"]:
-        total = sum(audit["left_out"].values())
-        lines.append(f"{total} of {audit['images']} images left out: {_counts(audit['left_out'])}")
-    if audit["not_drawn"]:
-        total = sum(audit["not_drawn"].values())
-        lines.append(f"{total} of {audit['annotations']} annotations not drawn: {_counts(audit['not_drawn'])}")
-    if audit["noticed"]:
-        lines.append(f"noticed in the annotations: {_counts(audit['noticed'])}")
+    lines += Audit.from_dict(manifest.audit).describe_left_out()
     if manifest.failures:
         lines.append(f"{manifest.failures} samples could not be built: {out / 'failures.jsonl'}")
     return "\n".join(lines)
-
-
-def _counts(counter: dict[str, int]) -> str:
-    return "; ".join(f"{count} {reason}" for reason, count in counter.items())

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from posegen.audit import Audit
 from posegen.errors import ConfigError
 
 _PATH = click.Path(path_type=Path)
@@ -22,12 +23,12 @@ _SHEET_SAMPLES = 16
 @click.option("--save", type=_PATH, metavar="PNG", help="Where to write its picture.")
 @click.option("--sheet", type=_PATH, metavar="PNG", help=f"Draw the first {_SHEET_SAMPLES} samples.")
 def command(path: Path, as_json: bool, sample: int | None, save: Path | None, sheet: Path | None) -> None:
-    r"""Show what a dataset directory or one shard holds.
+    """Show what a dataset directory or one shard holds.
 
     \b
       posegen inspect /data/pose
       posegen inspect /data/pose --sample 3 --save sample.png
-    """
+    """  # noqa: D301 (click wants the character \b)
     from posegen.inspection import describe, save_sample, save_sheet
 
     if (sample is None) != (save is None):
@@ -74,20 +75,16 @@ def _format(description: dict[str, Any]) -> str:
         lines += ["", "limbs", *_wrap(f"{names[a]}-{names[b]}" for a, b in skeleton["limbs"])]
     shown = {key: _value(key, value) for key, value in config.items() if key != "skeleton" and value is not None}
     lines += ["", "configuration", *_wrap(f"{key}={value}" for key, value in shown.items())]
-    for title in ("audit", "source", "versions"):
+    if "audit" in d:
+        audit = Audit.from_dict(d["audit"])
+        found = [*audit.describe_left_out(), *audit.describe_noticed()]
+        lines += ["", "audit of the annotations", *(f"  {line}" for line in found or ["nothing to remark"])]
+    for title in ("source", "versions"):
         if title in d:
-            lines += ["", title, *_wrap(_facts(d[title]))]
+            lines += ["", title, *_wrap(f"{key}={value}" for key, value in d[title].items())]
     if d.get("failures"):
         lines.append(f"\n{d['failures']} samples could not be built; see failures.jsonl beside the shards")
     return "\n".join(lines)
-
-
-def _facts(record: dict[str, Any]) -> Iterable[str]:
-    for key, value in record.items():
-        if isinstance(value, dict):
-            yield from (f"{key.replace('_', ' ')}: {count} {reason};" for reason, count in value.items())
-        else:
-            yield f"{key}={value}"
 
 
 def _value(key: str, value: Any) -> str:
