@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from posegen.audit import Audit
 from posegen.config import BuildConfig
 from posegen.errors import AnnotationError, ConfigError
+from posegen.rle import run_lengths
 from posegen.skeleton import Limb, Skeleton, find_flip_pairs
 
 DEFAULT_SPLIT = "train2017"
@@ -428,40 +429,15 @@ def is_segmentation(value: Any, size: tuple[int, int]) -> bool:
         return False
     counts = value.get("counts")
     if isinstance(counts, str):
-        return _sum_compressed(counts) == size[0] * size[1]
+        try:
+            return int(run_lengths(counts.encode("ascii")).sum()) == size[0] * size[1]
+        except ValueError:
+            return False
     return (
         isinstance(counts, list)
         and all(isinstance(c, int) and not isinstance(c, bool) and c >= 0 for c in counts)
         and sum(counts) == size[0] * size[1]
     )
-
-
-def _sum_compressed(counts: str) -> int:
-    """Add up the run lengths of a compressed RLE; -1 if it is not one.
-
-    pycocotools trusts its input. The coding (5 bits a character, lowest first, bit 6 for "more follows", runs from the
-    fourth on as differences to the one before the last) is that of `rleToString` in cocoapi's maskApi.c, whose 32 bits
-    overflow at the seventh character of a number.
-    """
-    runs: list[int] = []
-    value = shift = 0
-    for character in counts:
-        bits = ord(character) - 48
-        if not 0 <= bits < 64 or shift > 25:
-            return -1
-        value |= (bits & 0x1F) << shift
-        shift += 5
-        if bits & 0x20:
-            continue
-        if bits & 0x10:
-            value -= 1 << shift
-        if len(runs) > 2:
-            value += runs[-2]
-        if value < 0:
-            return -1
-        runs.append(value)
-        value = shift = 0
-    return sum(runs) if shift == 0 else -1
 
 
 def _area(entry: Mapping[str, Any], shape: Shape) -> float:

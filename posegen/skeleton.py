@@ -8,6 +8,7 @@ and deriving keypoints are one operation, `Skeleton.derive`.
 from __future__ import annotations
 
 import difflib
+import itertools
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -98,18 +99,19 @@ class Skeleton:
             If a parent is not among `names`.
         """
         index = {name: i for i, name in enumerate(names)}
-        derived = np.zeros((len(annotated), len(self.keypoints), 3))
-        for k, parents in enumerate(self.parents):
-            if missing := [p for p in parents if p not in index]:
+        for parent in itertools.chain(*self.parents):
+            if parent not in index:
                 raise AnnotationError(
-                    f"skeleton '{self.name}' needs the keypoint '{missing[0]}', which the annotations do not have"
-                    f"{_nearest(missing[0], names)}; they name {', '.join(names)}"
+                    f"skeleton '{self.name}' needs the keypoint '{parent}', which the annotations do not have"
+                    f"{_nearest(parent, names)}; they name {', '.join(names)}"
                 )
-            group = annotated[:, [index[p] for p in parents]]
-            labelled = (group[..., 2] > 0).all(axis=1)
-            derived[:, k, :2] = group[..., :2].mean(axis=1)
-            derived[:, k, 2] = group[..., 2].min(axis=1)
-            derived[~labelled, k] = 0
+        derived = annotated.take([index[parents[0]] for parents in self.parents], axis=1)
+        for k, parents in enumerate(self.parents):
+            if len(parents) > 1:
+                group = annotated[:, [index[parent] for parent in parents]]
+                derived[:, k, :2] = group[..., :2].mean(axis=1)
+                derived[:, k, 2] = group[..., 2].min(axis=1)
+        derived[derived[..., 2] <= 0] = 0
         return derived
 
     def to_dict(self) -> dict[str, Any]:

@@ -87,7 +87,9 @@ def place(sample: Sample, task: ShardTask) -> tuple[Scene, NDArray[np.float32]]:
     derived = task.skeleton.derive(sample.keypoints, task.names)
     labelled = derived[..., 2] > 0
     keypoints = np.zeros(derived.shape, np.float32)
-    keypoints[labelled] = np.column_stack([affine.apply(derived[labelled, :2]), derived[labelled, 2]])
+    keypoints[..., :2] = affine.apply(derived[..., :2])
+    keypoints[..., 2] = derived[..., 2]
+    keypoints[~labelled] = 0
     scene = Scene(
         points=keypoints[..., :2].astype(np.float64),
         drawn=labelled if config.visibility == "labelled" else derived[..., 2] == 2,

@@ -13,19 +13,43 @@ from posegen.geometry import Affine, Size
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Region:
-    """A set of pixels of the original image, cut to the box that holds it.
+    """A set of pixels of the original image, as pieces of its columns: never painted, only measured.
 
     Attributes
     ----------
-    pixels
-        (rows, columns) uint8, 0 or 1.
-    y, x
-        Row and column of its first pixel in the image.
+    column, top, bottom
+        (P,) int64: piece p has the pixels of a column from row `top` to before row `bottom`.
+    sign
+        (P,) float64: 1 for pieces that belong to the set, -1 for pieces to be taken away from it again.
     """
 
-    pixels: NDArray[np.uint8]
-    y: int
-    x: int
+    column: NDArray[np.int64]
+    top: NDArray[np.int64]
+    bottom: NDArray[np.int64]
+    sign: NDArray[np.float64]
+
+    def area(self, ys: NDArray[np.float64], xs: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Measure the area in each cell of a grid.
+
+        Parameters
+        ----------
+        ys, xs
+            (h + 1,) and (w + 1,) edges of the cells, evenly spaced, in pixels from the image's upper left corner.
+
+        Returns
+        -------
+        (h, w) in pixels.
+        """
+        # How much of a cell lies before an edge is 1, then a fraction, then 0: as differences, two numbers an edge.
+        # They are gathered for all edges of all pieces and summed up once.
+        rows, row_weights = _differences(self.top, self.bottom, ys)
+        columns, column_weights = _differences(self.column, self.column + 1, xs)
+        shape = len(ys) + 1, len(xs) + 1
+        index = rows[:, None] * shape[1] + columns
+        weights = (row_weights * self.sign)[:, None] * column_weights
+        sums = np.bincount(index.ravel(), weights.ravel(), minlength=shape[0] * shape[1]).reshape(shape)
+        shares = sums[::-1, ::-1].cumsum(axis=0).cumsum(axis=1)[::-1, ::-1]
+        return shares[1:-1, 1:-1] * ((ys[1] - ys[0]) * (xs[1] - xs[0]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -91,3 +115,20 @@ class Label(Protocol):
     def render(self, scene: Scene) -> NDArray[np.float32]:
         """Draw the label of a scene: (C, h, w) float32."""
         ...
+
+
+def _differences(
+    start: NDArray[np.int64], stop: NDArray[np.int64], edges: NDArray[np.float64]
+) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """Describe P intervals by what their share of each cell differs from that of the next.
+
+    Returns
+    -------
+    (4, P) positions, a cell's index + 1, and (4, P) differences; `edges` (n + 1,) are evenly spaced.
+    """
+    at = np.clip((np.stack([stop, start]) - edges[0]) / (edges[1] - edges[0]), 0, len(edges) - 1)
+    cell = at.astype(np.intp)
+    after = at - cell
+    after[1] *= -1
+    before = np.array([[1.0], [-1.0]]) - after
+    return np.concatenate([cell, cell + 1]), np.concatenate([before, after])

@@ -98,7 +98,11 @@ class _Limbs:
 
     def blocks(self, limit: int) -> Iterator[_Limbs]:
         """Cut into runs of at most `limit` cells that keep all limbs of a kind together."""
-        total = np.concatenate([[0], np.cumsum(self.count[0] * self.count[1])])
+        sizes = self.count[0] * self.count[1]
+        if sizes.sum() <= limit:
+            yield self
+            return
+        total = np.concatenate([[0], np.cumsum(sizes)])
         start = stop = 0
         for end in (np.flatnonzero(np.diff(self.kind, append=-1)) + 1).tolist():
             if stop > start and total[end] - total[start] > limit:
@@ -127,8 +131,6 @@ class _Limbs:
         np.add.at(out, target + h * w, y)
 
     def _take(self, some: slice) -> _Limbs:
-        if some == slice(0, len(self.kind)):
-            return self
         return _Limbs(self.grid, self.kind[some], self.start[:, some], self.stop[:, some], self.half_width)
 
     def _cells(self) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
@@ -148,7 +150,7 @@ class _Limbs:
         # difference of a term of the columns and one of the rows, which outside the box is not a number: near nothing.
         at = grid.positions[:, :, None]
         terms = (at - self.start[:, :, None]) * self.along[::-1, :, None]
-        np.copyto(terms, np.nan, where=(at < self.low[..., None]) | (at >= self.high[..., None]))
+        np.putmask(terms, (at < self.low[..., None]) | (at >= self.high[..., None]), np.nan)
         terms = terms.reshape(grid.taps, 2, -1)
         of_row = terms[:, 0].take(limb * longest + row, axis=1)
         of_column = terms[:, 1].take(limb * longest + column, axis=1)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from posegen.geometry import Affine
-from posegen.labels import Scene
+from posegen.labels import Region, Scene
 
 Floats = NDArray[np.float64]
 LIMBS = ((0, 1), (1, 2), (0, 2), (2, 1))
@@ -161,3 +161,11 @@ def people_strategy(draw: st.DrawFn, smallest: int = 4, largest: int = 40, keypo
     # What is not drawn must not be read.
     points[~drawn_array] = np.nan
     return People(size=size, cells=(cells[0], cells[1]), points=points, drawn=drawn_array)
+
+
+def make_region(pixels):
+    """The pieces of columns that make up the pixels."""
+    edges = np.diff(np.pad(pixels.astype(int), ((1, 1), (0, 0))), axis=0)
+    column, top = np.nonzero(edges.T == 1)
+    _, bottom = np.nonzero(edges.T == -1)
+    return Region(column, top, bottom, np.ones(len(column)))

@@ -3,24 +3,22 @@
 import cv2
 import numpy as np
 import pytest
-from label_oracle import shares_of_pixels
+from label_oracle import make_region, shares_of_pixels
 from pycocotools import mask as coco_mask
 
 from posegen.errors import ConfigError
 from posegen.geometry import Affine, fit
-from posegen.labels import MaskLabel, Region, Scene
+from posegen.labels import MaskLabel, Scene
 
 MODES = ("letterbox", "stretch", "cover")
 INPUT = (96, 128)
 
 
 def make_scene(image_size, affine, pixels=None):
-    """A scene of which the `pixels` (height, width) of the picture are ignored, cut to the box that holds them."""
+    """A scene of which the `pixels` (height, width) of the picture are ignored."""
     region = None
     if pixels is not None and pixels.any():
-        rows, columns = (np.flatnonzero(pixels.any(axis=axis)) for axis in (1, 0))
-        window = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-        region = Region(np.ascontiguousarray(pixels[window]), int(rows[0]), int(columns[0]))
+        region = make_region(pixels)
     return Scene(
         points=np.zeros((0, 1, 2)),
         drawn=np.zeros((0, 1), bool),
