@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ _TITLES = {
     "heatmap": "heatmap: drawing it, against the references",
     "paf": "paf: drawing part affinity fields, against the references",
     "labels": "labels: all of a sample's labels, against decoding its JPEG",
-    "scaling": "scaling: bilinear grids of an input of {width}x{height} pixels; every keypoint is labelled",
+    "scaling": "scaling: {width}x{height} pixels, by people (rows), keypoints and cells of a bilinear grid (columns)",
     "build": "build: {samples} samples in {shards} shards, against the same build without labels, and one worker",
     "growth": "growth: many images against few, {workers} workers",
 }
@@ -26,29 +26,34 @@ _TITLES = {
 @click.option("--split", metavar="NAME", help="Split of the COCO root.  [default: train2017, or the only one]")
 @click.option("--images", type=_PATH, metavar="DIR", help="Image directory, if it is not where COCO has it.")
 @click.option("--only", metavar="NAMES", help="Sections to measure, as in heatmap,build.  [default: all but growth]")
-@click.option("--repeats", type=int, metavar="N", help="Rounds.  [default: 15 for labels, 5 scaling, 3 build, 1 growth]")
+@click.option(
+    "--repeats", type=int, metavar="N", help="Rounds.  [default: 15 for labels, 5 scaling, 3 build, 1 growth]"
+)
 @click.option("--workers", type=int, default=2, show_default=True, metavar="N", help="Processes that build.")
+@click.option("--seconds", type=float, default=10.0, show_default=True, metavar="S", help="A build lasts, about.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def command(
+def command(  # noqa: PLR0917 (one argument an option)
     coco: Path | None,
     split: str | None,
     images: Path | None,
     only: str | None,
     repeats: int | None,
     workers: int,
+    seconds: float,
     as_json: bool,
 ) -> None:
-    r"""Measure the labels and the build on this machine.
+    """Measure the labels and the build on this machine.
 
     Each figure stands beside what it is compared with. The two are taken in turn, so that their ratio holds when the
     machine's speed drifts; figures are medians, with the least and the most in parentheses.
 
     \b
     Sections: heatmap, paf, labels, scaling, build, and growth, which builds 55,000 images.
+
     \b
       posegen bench
       posegen bench --coco /data/coco --only heatmap,paf
-    """
+    """  # noqa: D301 (click wants the character \b)
     from posegen.bench import DEFAULT_SECTIONS, run
 
     with tqdm(bar_format="{desc}", leave=False, disable=None) as bar:
@@ -59,6 +64,7 @@ def command(
             sections=DEFAULT_SECTIONS if only is None else [name.strip() for name in only.split(",")],
             repeats=repeats,
             workers=workers,
+            build_seconds=seconds,
             notify=bar.set_description_str,
         )
     click.echo(json.dumps(found, indent=2) if as_json else _format(found))
@@ -78,9 +84,10 @@ def _format(found: Mapping[str, Any]) -> str:
         lines += ["", _TITLES[name].format(**values)]
         lines += {"scaling": _scaling, "growth": _growth}.get(name, _comparisons)(section)
         if name == "labels":
-            lines += ["", *_table([("step", "ms/image"), *((n, _spread(p, ".3f")) for n, p in section["parts"].items())])]
+            steps = [(step, _spread(taken, ".3f")) for step, taken in section["parts"].items()]
+            lines += ["", *_table([("step", "ms/image"), *steps])]
         if name == "build":
-            lines.append(f"  starting the workers took {_spread(section['starting_s'], '.1f')} s of each build")
+            lines += ["", *_costs(section)]
     return "\n".join(lines)
 
 
@@ -106,12 +113,19 @@ def _comparisons(section: Mapping[str, Any]) -> list[str]:
     return _table(rows)
 
 
+def _costs(section: Mapping[str, Any]) -> list[str]:
+    rows = [("", "seconds", "CPU ms/sample")]
+    for run, seconds in section["seconds"].items():
+        rows.append((run, _spread(seconds, ".1f"), _spread(section["cpu_ms_sample"][run], ".2f")))
+    return [*_table(rows), f"  of a build, starting the workers took {_spread(section['starting_s'], '.1f')} s"]
+
+
 def _scaling(section: Mapping[str, Any]) -> list[str]:
     """Lay people down the page, keypoints and cells across it."""
-    tables = [
-        ("{}: ms/image", section["rows"], lambda row: f"{row['ms_image']['median']:.3f}"),
-        ("{}: us/keypoint", section["rows"], lambda row: f"{row['us_keypoint']:.1f}"),
-        ("{}: most memory at once / full-resolution label, MB", section["memory"], _memory),
+    tables: list[tuple[str, list[dict[str, Any]], Callable[[Mapping[str, Any]], str]]] = [
+        ("{}, ms/image", section["rows"], lambda row: f"{row['ms_image']['median']:.3f}"),
+        ("{}, us/keypoint", section["rows"], lambda row: f"{row['us_keypoint']:.1f}"),
+        ("{}, most memory at once / full-resolution label, MB", section["memory"], _memory),
     ]
     lines = []
     for label in dict.fromkeys(row["label"] for row in section["rows"]):
@@ -120,16 +134,12 @@ def _scaling(section: Mapping[str, Any]) -> list[str]:
             for row in all_rows:
                 if row["label"] == label:
                     grid = "" if row.get("grid", "bilinear") == "bilinear" else f" {row['grid']}"
-                    column = f"{row['keypoints']} keypoints, {row['cells']}x{row['cells']}{grid}"
+                    column = f"{row['keypoints']} on {row['cells']}x{row['cells']}{grid}"
                     cells.setdefault(row["people"], {})[column] = show(row)
-            columns = sorted(next(iter(cells.values())), key=_numbers)
+            columns = list(next(iter(cells.values())))
             lines += ["", f"  {title.format(label)}"]
             lines += _table([("people", *columns), *((str(n), *(c[k] for k in columns)) for n, c in cells.items())])
     return lines[1:]
-
-
-def _numbers(column: str) -> tuple[int, bool]:
-    return int(column.split()[0]), "point" in column.split()[-1]
 
 
 def _memory(row: Mapping[str, Any]) -> str:

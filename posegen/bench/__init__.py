@@ -1,0 +1,32 @@
+"""The measurements that the README quotes: every figure beside what it is compared with, taken in turn in one run.
+
+`turns` takes times, `source` lays out what is measured, and each of the others measures one section:
+
+    heatmap   the heatmap against the vectorised reference and the pixel loop
+    paf       the part affinity fields against theirs
+    labels    all labels of a sample against decoding its JPEG
+    scaling   time and memory of the labels by people, keypoints and grid
+    build     a build against its own picture floor, and against one worker
+    growth    many images against few; takes minutes, and is measured only when it is named
+
+A program reads these fields of what `run` returns. A *spread* is an object of `median`, `min` and `max`. A *comparison*
+has `figure`, `unit`, `measured` and `compared_with` (a spread with a `name`), `ratio` (the spread of the ratios within
+a round, and its `kind`: `times` or `share`), `per_round` (what a round covers: `images` or `samples`), `rounds`, and
+`max_abs_difference` (between the two outputs; None where they are not of a kind).
+
+    machine                    `processor`, `cpus`, `system`, `versions`
+    source                     `name`, `samples`, `people`, `keypoints`
+    sections.heatmap, .paf     `comparisons`
+    sections.labels            `comparisons`, `parts` (ms an image of each step)
+    sections.scaling           `input_size`, `rows`: `label`, `people`, `keypoints`, `cells`, `ms_image` (a spread),
+                               `us_keypoint`; `memory`: `label`, `grid`, `people`, `keypoints`, `cells`, `peak_bytes`,
+                               `output_bytes`, `full_resolution_bytes`
+    sections.build             `comparisons`, `workers`, `samples`, `shards`; `seconds` and `cpu_ms_sample` (spreads
+                               by `build`, `floor`, `one worker`); `starting_s`, from the plan to the first sample
+    sections.growth            `workers`, `rows`: `images`, `seconds`, `ms_sample` and `planning_share` (spreads),
+                               `parent_peak_bytes`, `worker_peak_bytes` (None where the system does not tell); `ratio`
+"""
+
+from posegen.bench.runner import DEFAULT_SECTIONS, SECTIONS, run
+
+__all__ = ["DEFAULT_SECTIONS", "SECTIONS", "run"]

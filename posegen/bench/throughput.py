@@ -1,0 +1,171 @@
+"""Section `build`: a build against its own picture floor, and two workers against one."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import math
+import resource
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from posegen.annotations import CocoPaths
+from posegen.bench.source import PRESET, Source, replicate
+from posegen.bench.turns import Notify, Spread, compare, one_thread, take_in_turn
+from posegen.config import BuildConfig
+from posegen.pipeline import build
+from posegen.skeleton import Skeleton
+from posegen.worker import build_shard
+
+_SHARDS_A_WORKER = 8
+
+
+def measure_build(
+    source: Source, scratch: Path, rounds: int, notify: Notify, *, workers: int = 2, seconds: float = 10.0
+) -> dict[str, Any]:
+    """Build the source's samples, over and over, so that a build lasts.
+
+    Parameters
+    ----------
+    source
+        Whose samples.
+    scratch
+        Where to put them, and what is built of them.
+    rounds
+        How often each build is timed; they are timed in turn.
+    notify
+        Told what is measured.
+    workers
+        How many processes build, compared with one.
+    seconds
+        How long, about, a build should last; the number of samples follows.
+    """
+    notify("one shard, to see how many samples a build needs")
+    shard_size = max(1, math.ceil(seconds / (_time_sample(source, scratch) * _SHARDS_A_WORKER)))
+    samples = shard_size * _SHARDS_A_WORKER * workers
+    config = dataclasses.replace(BuildConfig.preset(PRESET), shard_size=shard_size)
+    paths, out = replicate(source, samples, scratch / "build"), scratch / "built"
+    runs: dict[str, list[TimedBuild]] = {}
+
+    def run(name: str, settings: BuildConfig, count: int) -> None:
+        runs.setdefault(name, []).append(time_build(paths, out, settings, count))
+
+    floor = without_labels(config, source.task.skeleton)
+    alternatives = {
+        "build": lambda: run("build", config, workers),
+        "floor": lambda: run("floor", floor, workers),
+        "one worker": lambda: run("one worker", config, 1),
+    }
+    taken = take_in_turn(
+        alternatives,
+        rounds=rounds,
+        warm_up=0,
+        notify=notify,
+        before_each=lambda: shutil.rmtree(out, ignore_errors=True),
+    )
+    shutil.rmtree(out)
+    rates = {name: [samples / s for s in values] for name, values in taken.items()}
+    measured = (f"build, {workers} worker{'' if workers == 1 else 's'}", rates["build"])
+    against_floor = "the same without labels", rates["floor"]
+    against_one = "build, 1 worker", rates["one worker"]
+    return {
+        "comparisons": [
+            compare("build", "samples/s", measured, against_floor, kind="share", samples=samples),
+            compare("build", "samples/s", measured, against_one, kind="times", samples=samples),
+        ],
+        "workers": workers,
+        "samples": samples,
+        "shards": _SHARDS_A_WORKER * workers,
+        "seconds": {name: Spread.of(values).to_dict() for name, values in taken.items()},
+        "cpu_ms_sample": {
+            name: Spread.of([1e3 * r.cpu_s / samples for r in timed]).to_dict() for name, timed in runs.items()
+        },
+        "starting_s": Spread.of([r.starting_s for r in runs["build"]]).to_dict(),
+    }
+
+
+def without_labels(config: BuildConfig, skeleton: Skeleton) -> BuildConfig:
+    """Ask for nothing but the part affinity fields of a skeleton without limbs: pictures and keypoints are all.
+
+    So the floor is a build, by the same code, and no more than a build without labels.
+    """
+    return dataclasses.replace(config, labels=("paf",), skeleton=dataclasses.replace(skeleton, limbs=()))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimedBuild:
+    """How long a build took.
+
+    Attributes
+    ----------
+    seconds
+        All of it.
+    planning_s
+        Until the plan stood.
+    starting_s
+        From then on until the first sample was done.
+    cpu_s
+        What it took of the CPUs, in this process and the workers: what other programs leave alone.
+    """
+
+    seconds: float
+    planning_s: float
+    starting_s: float
+    cpu_s: float
+
+
+def time_build(paths: CocoPaths, out: Path, config: BuildConfig, workers: int) -> TimedBuild:
+    """Build a dataset and time it."""
+    moments: dict[str, float] = {}
+
+    def progress(done: int, _total: int) -> None:
+        tell("planned")
+        if done:
+            tell("first sample")
+
+    def tell(what: str) -> None:
+        moments.setdefault(what, time.perf_counter())
+
+    start, cpu = time.perf_counter(), _cpu_s()
+    # What a build has to say before it starts workers, it says when its plan stands.
+    build(
+        paths.annotations,
+        out,
+        config,
+        images=paths.images,
+        workers=workers,
+        progress=progress,
+        notify=lambda _: tell("planned"),
+    )
+    end = time.perf_counter()
+    return TimedBuild(
+        seconds=end - start,
+        planning_s=moments["planned"] - start,
+        starting_s=moments["first sample"] - moments["planned"],
+        cpu_s=_cpu_s() - cpu,
+    )
+
+
+def _cpu_s() -> float:
+    """Add up the CPU time of this process and of its children that have ended, in seconds."""
+    both = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
+    return sum(usage.ru_utime + usage.ru_stime for usage in both)
+
+
+def _time_sample(source: Source, scratch: Path) -> float:
+    """Time what a worker does for one sample, in seconds."""
+    counter = itertools.count()
+    directory = scratch / "calibration"
+    directory.mkdir()
+
+    def build_one() -> None:
+        task = dataclasses.replace(source.task, directory=directory, file_name=f"{next(counter)}.h5")
+        build_shard(task, lambda _: None)
+
+    with one_thread():
+        taken = take_in_turn({"shard": build_one}, rounds=2)["shard"]
+    shutil.rmtree(directory)
+    return min(taken) / len(source.samples)
