@@ -17,9 +17,11 @@ if TYPE_CHECKING:
     from posegen.labels import render_heatmap, render_paf
     from posegen.manifest import Manifest
     from posegen.pipeline import build
+    from posegen.restoration import repair
     from posegen.shard import ShardReader
     from posegen.skeleton import COCO_17, OPENPOSE_18, Skeleton
     from posegen.synthetic import write_sample_coco
+    from posegen.verification import verify
 
 __version__ = "0.1.0"
 
@@ -34,6 +36,8 @@ __all__ = [
     "build",
     "render_heatmap",
     "render_paf",
+    "repair",
+    "verify",
     "write_sample_coco",
 ]
 
@@ -48,6 +52,8 @@ _HOMES = {
     "build": "pipeline",
     "render_heatmap": "labels",
     "render_paf": "labels",
+    "repair": "restoration",
+    "verify": "verification",
     "write_sample_coco": "synthetic",
 }
 

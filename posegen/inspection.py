@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from posegen.errors import ConfigError, ShardError
-from posegen.manifest import Manifest
+from posegen.manifest import Manifest, locate
 from posegen.shard import ShardReader
 
 
@@ -25,17 +25,18 @@ def describe(path: Path) -> dict[str, Any]:
 
     Raises
     ------
+    ConfigError
+        If there is nothing at `path`.
     ShardError
         If it is neither, or damaged.
     """
+    shards = _shards(path)
+    extra: dict[str, Any] = {}
     if path.is_dir():
         manifest = Manifest.read(path)
-        shards = [path / shard.file for shard in manifest.shards]
         extra = {"failures": manifest.failures, "audit": manifest.audit, "source": manifest.source}
-    else:
-        shards, extra = [path], {}
     description: dict[str, Any] = {}
-    for shard in shards:
+    for shard, _ in shards:
         with ShardReader(shard) as reader:
             _add(description, _describe_shard(reader))
     kind = "dataset" if path.is_dir() else "shard"
@@ -67,7 +68,7 @@ def open_sample(path: Path, index: int) -> Iterator[tuple[ShardReader, int]]:
     Raises
     ------
     ConfigError
-        If there is no sample of that index.
+        If there is nothing at `path`, or no sample of that index.
     ShardError
         If the shard is missing or damaged.
     """
@@ -82,8 +83,13 @@ def open_sample(path: Path, index: int) -> Iterator[tuple[ShardReader, int]]:
 
 
 def _shards(path: Path) -> list[tuple[Path, int]]:
+    if not path.exists():
+        raise ConfigError(f"{path}: no such file or directory; expected a dataset's directory or a shard")
     if path.is_dir():
-        return [(path / shard.file, shard.samples) for shard in Manifest.read(path).shards]
+        manifest = Manifest.read(path)
+        if not manifest.shards:
+            raise ShardError(f"{path}: holds no samples: all {manifest.failures} failed, as its failures.jsonl says")
+        return [(locate(path, shard.file), shard.samples) for shard in manifest.shards]
     with ShardReader(path) as reader:
         return [(path, len(reader))]
 

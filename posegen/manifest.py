@@ -12,12 +12,15 @@ from typing import Any
 from posegen.config import BuildConfig
 from posegen.errors import ConfigError, ShardError
 from posegen.files import write_atomically
-from posegen.shard import FORMAT_VERSION, ShardRecord
+from posegen.shard import FORMAT_VERSION, ShardRecord, read_count
 from posegen.skeleton import Skeleton
 
 MANIFEST_NAME = "manifest.json"
 
 _FORMAT = "posegen-dataset"
+
+_MOST_BYTES = 1 << 26
+"""Of a manifest: enough for 50,000 shards."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,8 +102,10 @@ class Manifest:
         ShardError
             If there is none, or it is damaged or of an unknown format version.
         """
-        path = directory / MANIFEST_NAME
+        path = locate(directory, MANIFEST_NAME)
         try:
+            if path.exists() and (not path.is_file() or path.stat().st_size > _MOST_BYTES):
+                raise ShardError(f"{path}: is no file of at most {_MOST_BYTES >> 20} MiB, as a manifest is")
             record = json.loads(path.read_bytes())
         except FileNotFoundError as error:
             raise ShardError(
@@ -116,14 +121,38 @@ class Manifest:
                 "use the posegen that wrote it, or build the dataset again"
             )
         try:
-            return cls(
+            manifest = cls(
                 config=BuildConfig.from_dict(record["config"]),
                 skeleton=Skeleton.from_dict(record["skeleton"]),
                 source={str(k): str(v) for k, v in record["source"].items()},
                 shards=tuple(ShardRecord.from_dict(shard) for shard in record["shards"]),
-                failures=int(record["failures"]),
+                failures=read_count(record, "failures"),
                 audit=dict(record["audit"]),
                 versions=dict(record["versions"]),
             )
-        except (KeyError, TypeError, ValueError, AttributeError, ConfigError) as error:
-            raise ShardError(f"{path}: is damaged: {error!r}") from error
+        except (AttributeError, ConfigError, KeyError, RecursionError, TypeError, ValueError) as error:
+            raise ShardError(f"{path}: is damaged: {error!r:.300}") from error
+        if len({shard.file for shard in manifest.shards}) != len(manifest.shards):
+            raise ShardError(f"{path}: is damaged: it names a shard more than once")
+        if any(len(shard.keypoints) != len(manifest.skeleton.keypoints) for shard in manifest.shards):
+            raise ShardError(f"{path}: is damaged: a shard counts other keypoints than the skeleton has")
+        return manifest
+
+
+def locate(directory: Path, name: str) -> Path:
+    """Return the path of a file of a dataset, which may be missing.
+
+    Raises
+    ------
+    ShardError
+        If symbolic links lead out of the directory.
+    """
+    path = directory / name
+    try:
+        real = path.resolve()
+        inside = real.is_relative_to(directory.resolve())
+    except (OSError, RuntimeError) as error:
+        raise ShardError(f"{path}: cannot be found: {error}") from error
+    if not inside:
+        raise ShardError(f"{path}: leads out of its directory, to {real}")
+    return path

@@ -19,6 +19,8 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import math
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,7 +34,8 @@ from numpy.typing import NDArray
 from posegen.config import BuildConfig
 from posegen.errors import ConfigError, ShardError
 from posegen.files import canonical_json, write_atomically
-from posegen.labels import ArraySpec, Storage
+from posegen.hdf5 import LONGEST_TEXT, ArrayRule, GuardedFile
+from posegen.labels import ArraySpec, Storage, choose_storage
 from posegen.skeleton import Skeleton
 
 if TYPE_CHECKING:
@@ -45,6 +48,9 @@ _LIBVER = ("v110", "v110")
 """Bounds of the HDF5 file format: readable from 1.10 on, and the same bytes from every later library."""
 
 _GROWTH = 1 << 24
+
+_MOST_PIXEL_BYTES = 1100
+"""No picture has more bytes of pixels for one of its own: PNG's deflate makes 1032 of one, JPEG fewer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,16 +133,19 @@ class ShardRecord:
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> ShardRecord:
         """Read what `dataclasses.asdict` gave; raises `KeyError`, `TypeError` or `ValueError` where it is not that."""
-        name = str(record["file"])
-        if Path(name).name != name or name in {"", ".", ".."}:
-            raise ValueError(f"{name!r} is not a file name")
+        name, sha256, people = str(record["file"]), str(record["sha256"]), read_count(record, "people")
+        if Path(name).name != name or not name.isprintable() or not name.endswith(".h5") or name.startswith("."):
+            raise ValueError(f"{name!r} is not a file name of a shard")
+        if not re.fullmatch("[0-9a-f]{64}", sha256):
+            raise ValueError(f"{sha256!r} is not a sha256 of {name}")
+        keypoints = record["keypoints"]
         return cls(
             file=name,
-            samples=int(record["samples"]),
-            people=int(record["people"]),
-            bytes=int(record["bytes"]),
-            sha256=str(record["sha256"]),
-            keypoints=tuple(map(int, record["keypoints"])),
+            samples=read_count(record, "samples"),
+            people=people,
+            bytes=read_count(record, "bytes"),
+            sha256=sha256,
+            keypoints=tuple(read_count(keypoints, k, people) for k in range(len(keypoints))),
         )
 
 
@@ -172,12 +181,12 @@ class ShardWriter:
         self._datasets = {label.spec.name: self._create_label(capacity, label) for label in labels}
         self._file.attrs.update(
             {
-                "format": FORMAT,
+                "format": _text(FORMAT),
                 "format_version": FORMAT_VERSION,
-                "config": canonical_json(config.to_dict()),
-                "skeleton": canonical_json(skeleton.to_dict()),
-                "task_digest": task_digest,
-                "versions": canonical_json(library_versions()),
+                "config": _text(canonical_json(config.to_dict())),
+                "skeleton": _text(canonical_json(skeleton.to_dict())),
+                "task_digest": _text(task_digest),
+                "versions": _text(canonical_json(library_versions())),
             }
         )
 
@@ -246,23 +255,31 @@ class ShardWriter:
         )
         dataset.attrs.update(
             {
-                "layout": label.layout,
+                "layout": _text(label.layout),
                 "scale": label.storage.scale,
                 "max_abs_error": label.storage.max_abs_error,
-                "channels": canonical_json(label.spec.channels),
+                "channels": _text(canonical_json(label.spec.channels)),
             }
         )
         return dataset
 
     def _write_images(self) -> None:
         images, self._images = self._images, []
-        if self._config.image_encoding == "raw":
-            shape = (-1, *self._config.input_size, 3)
-            pixels = np.frombuffer(b"".join(images), np.uint8).reshape(shape)
-            self._file.create_dataset("image/pixels", data=pixels, track_times=False)
-            return
-        self._put("image/offsets", _offsets([len(image) for image in images]))
-        self._file.create_dataset("image/bytes", data=np.frombuffer(b"".join(images), np.uint8), track_times=False)
+        offsets = _offsets([len(image) for image in images])
+        raw = self._config.image_encoding == "raw"
+        if not raw:
+            self._put("image/offsets", offsets)
+        frame = (*self._config.input_size, 3)
+        shape = (len(images), *frame) if raw else (int(offsets[-1]),)
+        name = "image/pixels" if raw else "image/bytes"
+        dataset = self._file.create_dataset(name, shape, np.uint8, track_times=False)
+        for i, image in enumerate(images):
+            pixels = np.frombuffer(image, np.uint8)
+            if raw:
+                dataset[i] = pixels.reshape(frame)
+            else:
+                dataset[offsets[i] : offsets[i + 1]] = pixels
+            images[i] = b""  # what is in the shard is not kept beside it
 
     def _put(self, name: str, values: NDArray[Any]) -> None:
         """Store a small array as one chunk with a checksum; one without elements can have no chunk."""
@@ -294,12 +311,7 @@ class ShardReader:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        if not path.is_file():
-            raise ShardError(f"{path}: no such shard")
-        try:
-            self._file = h5py.File(path, "r")
-        except OSError as error:
-            raise ShardError(f"{path}: is not an HDF5 file, or is damaged: {error}") from error
+        self._file = GuardedFile(path)
         try:
             self._read_header()
         except BaseException:
@@ -327,30 +339,28 @@ class ShardReader:
         return self._labels
 
     def arrays(self) -> Iterator[ArrayInfo]:
-        """Describe every array, in the file's order of names."""
-        found: list[h5py.Dataset] = []
-        self._file.visititems(lambda _, item: found.append(item) if isinstance(item, h5py.Dataset) else None)
-        for item in found:
+        """Describe every array, in the order of their names."""
+        for name, rule in sorted(self._rules.items()):
+            item = self._file.open(name, rule)
             yield ArrayInfo(
-                name=item.name.removeprefix("/"),
+                name=name,
                 shape=item.shape,
-                dtype="text" if item.dtype.kind == "S" else str(item.dtype),
+                dtype="text" if rule.dtype == "S" else rule.dtype,
                 chunk=item.chunks,
-                compressor=_compressor(item),
+                compressor="" if rule.compressor == "none" else rule.compressor,
                 stored=item.id.get_storage_size(),
                 logical=item.nbytes,
             )
 
     def people(self) -> NDArray[np.float32]:
         """Return the keypoints of all people in the shard, (M, K, 3) float32 x, y, v."""
-        return np.asarray(self._read("person/keypoints")[...], np.float32)
+        return np.asarray(self._read("person/keypoints", ...), np.float32)
 
     def picture(self, index: int) -> bytes | NDArray[np.uint8]:
         """Return a sample's encoded picture, or its (H, W, 3) uint8 R, G, B pixels where the encoding is `raw`."""
         if self.config.image_encoding == "raw":
-            return np.asarray(self._read("image/pixels")[index])
-        start, stop = self._read("image/offsets")[index : index + 2]
-        return np.asarray(self._read("image/bytes")[start:stop]).tobytes()
+            return np.asarray(self._read("image/pixels", index))
+        return np.asarray(self._read("image/bytes", self._slice("image", index))).tobytes()
 
     def label(self, label: StoredLabel, index: int) -> NDArray[np.float32]:
         """Return one label of a sample, (C, h, w) float32.
@@ -360,13 +370,7 @@ class ShardReader:
         ShardError
             If its chunk is damaged.
         """
-        import hdf5plugin  # noqa: F401 (registers the zstd filter)
-
-        try:
-            stored = self._read(label.spec.name)[index]
-        except OSError as error:
-            raise ShardError(f"{self.path}: {label.spec.name} of sample {index} is damaged: {error}") from error
-        values = label.storage.decode(stored)
+        values = label.storage.decode(self._file.read_chunk(label.spec.name, index))
         return values if label.layout == "chw" else np.ascontiguousarray(values.transpose(2, 0, 1))
 
     def sample(self, index: int) -> dict[str, Any]:
@@ -375,64 +379,137 @@ class ShardReader:
         A dict of `image_id`, `file_name`, `width`, `height`, `affine` (2, 3), `keypoints` (n, K, 3), `bbox` (n, 4) and
         `annotation_id` (n,).
         """
-        start, stop = self._read("person/offsets")[index : index + 2]
+        people = self._slice("person", index)
+        name = self._read("sample/file_name", index)
+        with self._file.blamed("sample/file_name"):
+            file_name = name.decode()
         return {
-            "image_id": int(self._read("sample/image_id")[index]),
-            "file_name": self._read("sample/file_name").asstr()[index],
-            "width": int(self._read("sample/width")[index]),
-            "height": int(self._read("sample/height")[index]),
-            "affine": np.asarray(self._read("sample/affine")[index]),
-            "keypoints": np.asarray(self._read("person/keypoints")[start:stop]),
-            "bbox": np.asarray(self._read("person/bbox")[start:stop]),
-            "annotation_id": np.asarray(self._read("person/annotation_id")[start:stop]),
+            "image_id": int(self._read("sample/image_id", index)),
+            "file_name": file_name,
+            "width": int(self._read("sample/width", index)),
+            "height": int(self._read("sample/height", index)),
+            "affine": np.asarray(self._read("sample/affine", index)),
+            "keypoints": np.asarray(self._read("person/keypoints", people)),
+            "bbox": np.asarray(self._read("person/bbox", people)),
+            "annotation_id": np.asarray(self._read("person/annotation_id", people)),
         }
 
     def _read_header(self) -> None:
-        attributes = self._file.attrs
-        if attributes.get("format") != FORMAT:
+        file = self._file
+        if file.attribute("format") != FORMAT:
             raise ShardError(f"{self.path}: is HDF5, but no posegen shard")
-        version = attributes.get("format_version")
+        version = file.attribute("format_version")
         if version != FORMAT_VERSION:
             raise ShardError(
                 f"{self.path}: has format version {version}, this posegen reads {FORMAT_VERSION}; "
                 "use the posegen that wrote it, or build the dataset again"
             )
-        try:
-            self.config = BuildConfig.from_dict(json.loads(attributes["config"]))
-            self.skeleton = Skeleton.from_dict(json.loads(attributes["skeleton"]))
-            self.versions: dict[str, str] = json.loads(attributes["versions"])
-            self._length = len(self._file["sample/image_id"])
-            self._labels = tuple(self._stored_label(name) for name in self.config.labels if name in self._file)
-        except (KeyError, ValueError, TypeError, AttributeError, ConfigError, OSError) as error:
-            raise ShardError(f"{self.path}: is damaged: {error}") from error
+        with file.blamed("its description"):
+            self.config = BuildConfig.from_dict(self._parse("config"))
+            self.skeleton = Skeleton.from_dict(self._parse("skeleton"))
+            self.versions: dict[str, str] = dict(self._parse("versions"))
+        self._length = file.length("sample/image_id")
+        self._labels = tuple(
+            self._stored_label(name) for name in self.config.labels if name != "paf" or self.skeleton.limbs
+        )
+        self._rules = self._lay_out(file.length("person/keypoints"))
+        self._columns: dict[str, NDArray[Any]] = {}
+        self._offsets: dict[str, NDArray[np.int64]] = {}
+        if foreign := sorted(file.names({"image", "person", "sample"}) - self._rules.keys()):
+            raise file.damage(f"{foreign[0]!r} is no part of a shard")
+        for name in ("sample/image_id", *(label.spec.name for label in self._labels)):
+            file.open(name, self._rules[name])
+
+    def _parse(self, attribute: str, of: str = "") -> Any:
+        text = self._file.attribute(attribute, of)
+        if not isinstance(text, str):
+            raise self._file.damage(f"it has no text {attribute}{' of ' if of else ''}{of}")
+        value = json.loads(text)
+        json.dumps(value, ensure_ascii=False).encode()  # half a character cannot be printed
+        return value
 
     def _stored_label(self, name: str) -> StoredLabel:
-        dataset = self._file[name]
-        channels = tuple(json.loads(dataset.attrs["channels"]))
-        shape = dataset.shape[1:]
-        layout = str(dataset.attrs["layout"])
-        if shape != ((len(channels), *self.config.cells) if layout == "chw" else (*self.config.cells, len(channels))):
-            raise ShardError(f"{self.path}: is damaged: {name} has the shape {dataset.shape}")
+        """Read how a label is stored; what that determines is held against the configuration."""
+        with self._file.blamed(name):
+            channels = tuple(map(str, self._parse("channels", name)))
+            scale, error = (float(self._file.attribute(key, name)) for key in ("scale", "max_abs_error"))
+        spec = ArraySpec(name=name, channels=channels, cells=self.config.cells, signed=name == "paf")
+        storage = choose_storage(self.config.label_dtype, spec)
+        if not channels or (spec.signed and len(channels) % 2):
+            raise self._file.damage(f"{name} has {len(channels)} channels")
+        if self._file.attribute("layout", name) != self.config.layout or scale != storage.scale or not 0 <= error < 1:
+            raise self._file.damage(f"{name} is not laid out as its configuration says")
         return StoredLabel(
-            spec=ArraySpec(
-                name=name,
-                channels=channels,
-                cells=self.config.cells,
-                signed=dataset.dtype == np.int8 or name == "paf",
-            ),
-            storage=Storage(
-                dtype=str(dataset.dtype),
-                scale=float(dataset.attrs["scale"]),
-                max_abs_error=float(dataset.attrs["max_abs_error"]),
-            ),
-            layout=layout,
+            spec=spec,
+            storage=Storage(dtype=storage.dtype, scale=scale, max_abs_error=error),
+            layout=self.config.layout,
         )
 
-    def _read(self, name: str) -> h5py.Dataset:
-        try:
-            return self._file[name]
-        except KeyError as error:
-            raise ShardError(f"{self.path}: is damaged: it has no {name}") from error
+    def _lay_out(self, people: int) -> dict[str, ArrayRule]:
+        """Say what every array has to be in a shard of so many samples and people."""
+        samples, keypoints = self._length, len(self.skeleton.keypoints)
+
+        def single(dtype: str, *shape: int) -> ArrayRule:
+            return ArrayRule(shape=shape, dtype=dtype, chunk=shape if math.prod(shape) else None)
+
+        rules = {
+            "person/offsets": single("int64", samples + 1),
+            "person/keypoints": single("float32", people, keypoints, 3),
+            "person/bbox": single("float32", people, 4),
+            "person/annotation_id": single("int64", people),
+            "sample/image_id": single("int64", samples),
+            "sample/file_name": single("S", samples),
+            "sample/width": single("int32", samples),
+            "sample/height": single("int32", samples),
+            "sample/affine": single("float64", samples, 2, 3),
+        }
+        for label in self._labels:
+            rules[label.spec.name] = ArrayRule(
+                shape=(samples, *label.shape),
+                dtype=label.storage.dtype,
+                chunk=(1, *label.shape),
+                compressor=self.config.compression,
+            )
+        height, width = self.config.input_size
+        if self.config.image_encoding == "raw":
+            return rules | {"image/pixels": ArrayRule(shape=(samples, height, width, 3), dtype="uint8")}
+        size = self._file.length("image/bytes")
+        if samples * height * width * 3 > size * _MOST_PIXEL_BYTES:
+            raise self._file.damage(f"{size} bytes of pictures cannot be {samples} of {width}x{height} pixels")
+        return rules | {
+            "image/offsets": single("int64", samples + 1),
+            "image/bytes": ArrayRule(shape=(size,), dtype="uint8"),
+        }
+
+    def _slice(self, group: str, index: int) -> slice:
+        """Find the rows of a sample in the arrays of people, or the bytes of its picture."""
+        if group not in self._offsets:
+            offsets = np.asarray(self._read(f"{group}/offsets", ...))
+            rows = self._rules["image/bytes" if group == "image" else "person/keypoints"].shape[0]
+            if offsets[0] != 0 or offsets[-1] != rows or (offsets[1:] < offsets[:-1]).any():
+                raise self._file.damage(f"{group}/offsets do not lead from 0 to {rows}")
+            self._offsets[group] = offsets
+        start, stop = self._offsets[group][index : index + 2]
+        return slice(int(start), int(stop))
+
+    def _read(self, name: str, where: Any) -> Any:
+        """Read a part of an array; one that is a single chunk is read once."""
+        rule = self._rules[name]
+        if name in self._columns:
+            return self._columns[name][where].copy()
+        self._file.open(name, rule)
+        if rule.chunk is None:
+            return self._file.read(name, where)
+        self._columns[name] = self._file.read(name, ...)
+        return self._columns[name][where].copy()
+
+
+def read_count(record: Any, key: Any, most: int = (1 << 63) - 1) -> int:
+    """Return a count of a stored record; raises `KeyError`, `TypeError` or `ValueError` where it is none."""
+    value = record[key]
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= most:
+        raise ValueError(f"{key} must be a whole number from 0 to {most}, not {value!r}")
+    return value
 
 
 def library_versions() -> dict[str, str]:
@@ -457,12 +534,19 @@ def _filters(compression: str) -> dict[str, Any]:
     return {} if compression == "none" else {"compression": compression}
 
 
-def _compressor(dataset: h5py.Dataset) -> str:
-    filters = dataset.id.get_create_plist()
-    names = {32015: "zstd", 1: "gzip", 32000: "lzf"}
-    codes = [filters.get_filter(i)[0] for i in range(filters.get_nfilters())]
-    return next((names[code] for code in codes if code in names), "")
-
-
 def _offsets(lengths: Iterable[int]) -> NDArray[np.int64]:
     return np.cumsum([0, *lengths], dtype=np.int64)
+
+
+def _text(text: str) -> NDArray[np.bytes_]:
+    """Make an attribute of fixed length, which is kept with its checksum; other text is on a heap that has none.
+
+    Raises
+    ------
+    ConfigError
+        If it is longer than HDF5 keeps there.
+    """
+    data = text.encode()
+    if len(data) > LONGEST_TEXT:
+        raise ConfigError(f"a skeleton of {len(data)} bytes is too large: a shard can describe {LONGEST_TEXT}")
+    return np.array(data, h5py.string_dtype("utf-8", max(1, len(data))))

@@ -136,10 +136,7 @@ def open_state(out: Path, config: BuildConfig, *, overwrite: bool) -> Iterator[B
         If it cannot be written.
     """
     _refuse_foreign(out)
-    home = out / STATE_NAME
-    home.mkdir(parents=True, exist_ok=True)
-    with (home / "lock").open("a+") as lock:
-        _lock(lock.fileno(), home / "lock", out)
+    with hold_lock(out):
         if not overwrite:
             _refuse_other_options(out, config)
         state = BuildState(out, config)
@@ -150,6 +147,24 @@ def open_state(out: Path, config: BuildConfig, *, overwrite: bool) -> Iterator[B
             yield state
         finally:
             state.remove_partial()
+
+
+@contextlib.contextmanager
+def hold_lock(out: Path) -> Iterator[None]:
+    """Keep other processes from writing to an output directory, which is made if it does not exist.
+
+    Raises
+    ------
+    BuildError
+        If another process is building there.
+    OSError
+        If it cannot be written.
+    """
+    home = out / STATE_NAME
+    home.mkdir(parents=True, exist_ok=True)
+    with (home / "lock").open("a+") as lock:
+        _lock(lock.fileno(), home / "lock", out)
+        yield
 
 
 def hash_file(path: Path) -> str:

@@ -5,6 +5,7 @@ A command's module is imported when it is called, so that `inspect` does not wai
 
 from __future__ import annotations
 
+import errno
 import importlib
 import shlex
 import signal
@@ -22,6 +23,7 @@ _COMMANDS = {
     "build": "Build a dataset from COCO keypoint annotations.",
     "inspect": "Show what a dataset or a shard holds.",
     "sample": "Write a synthetic COCO dataset to try things on.",
+    "verify": "Check a dataset against its manifest, and repair it.",
 }
 
 _SIGNALLED = 128
@@ -61,6 +63,10 @@ class _Commands(click.Group):
             return super().invoke(ctx)
         except PosegenError as error:
             raise _Failure(error) from error
+        except OSError as error:
+            if error.errno == errno.EPIPE:  # click ends in silence when nobody reads on
+                raise
+            raise click.ClickException(f"{error.filename or ctx.info_name}: {error.strerror or error}") from error
         except KeyboardInterrupt as interrupt:
             terminated = isinstance(interrupt, _Terminated)
             click.echo("Terminated." if terminated else "Interrupted.", err=True)
@@ -74,14 +80,14 @@ class _Commands(click.Group):
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, message="%(prog)s %(version)s")
 def main() -> None:
-    r"""Render the labels of COCO keypoint datasets once, before training.
+    """Render the labels of COCO keypoint datasets once, before training.
 
     posegen reads COCO annotations, renders heatmaps, part affinity fields and masks in worker processes, and writes
     image/label pairs to sharded HDF5.
 
     \b
     Exit status: 0 done, 1 the work failed, 2 the call was wrong, 130 interrupted, 143 terminated.
-    """
+    """  # noqa: D301 (click wants the character \b)
 
 
 def _terminate(_signal: int, _frame: FrameType | None) -> None:

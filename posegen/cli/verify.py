@@ -1,0 +1,99 @@
+"""`posegen verify`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from tqdm import tqdm
+
+from posegen.errors import ConfigError, ShardError
+from posegen.manifest import Manifest
+
+if TYPE_CHECKING:
+    from posegen.verification import Problem
+
+_PATH = click.Path(path_type=Path)
+_SHOWN_PROBLEMS = 50
+
+
+@click.command("verify", short_help="Check a dataset against its manifest, and repair it.")
+@click.argument("directory", type=_PATH, metavar="DIR")
+@click.option("--deep", is_flag=True, help="Render every label again from the stored keypoints and compare.")
+@click.option("--repair", "mend", is_flag=True, help="First build bad shards again; needs --coco.")
+@click.option("--coco", type=_PATH, metavar="PATH", help="COCO root or annotation file that DIR was built from.")
+@click.option("--split", metavar="NAME", help="Split of the COCO root.  [default: train2017, or the only one]")
+@click.option("--images", type=_PATH, metavar="DIR", help="Image directory, if it is not where COCO has it.")
+@click.option("--workers", type=int, metavar="N", help="Processes.  [default: the CPUs there are for this one]")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(  # noqa: PLR0917 (one argument an option)
+    directory: Path,
+    deep: bool,
+    mend: bool,
+    coco: Path | None,
+    split: str | None,
+    images: Path | None,
+    workers: int | None,
+    as_json: bool,
+) -> None:
+    """Check a dataset: every shard against the manifest, every chunk against its checksum.
+
+    With --deep every label is rendered again from the stored keypoints, and compared; masks, too, if --coco names the
+    annotations. With --repair those shards are built again whose bytes are not the recorded ones, and no others.
+
+    \b
+      posegen verify /data/pose --deep
+      posegen verify /data/pose --repair --coco /data/coco
+    """  # noqa: D301 (click wants the character \b)
+    from posegen.restoration import repair
+    from posegen.verification import verify
+
+    if mend and coco is None:
+        raise ConfigError("--repair needs what the dataset was built from: --coco PATH")
+    if coco is not None and not (mend or deep):
+        raise ConfigError("--coco goes with --deep or --repair")
+    if coco is None and (split or images):
+        raise ConfigError("--split and --images go with --coco PATH")
+    repaired: list[str] = []
+    with tqdm(unit=" samples", dynamic_ncols=True, disable=None) as bar:
+
+        def show(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        def tell(line: str) -> None:
+            tqdm.write(line, file=sys.stderr)
+
+        if mend and coco is not None:
+            repaired = repair(directory, coco, split=split, images=images, workers=workers, progress=show, notify=tell)
+        problems = verify(directory, deep=deep, coco=coco, split=split, workers=workers, progress=show)
+    if as_json:
+        listed = [{"file": problem.file, "what": problem.what} for problem in problems]
+        click.echo(json.dumps({"path": str(directory), "repaired": repaired, "problems": listed}, indent=2))
+    else:
+        click.echo("\n".join(_report(directory, problems, repaired, partly=deep and coco is None)))
+    if problems:
+        files = _number(len({problem.file for problem in problems}), "file")
+        advice = "" if mend else "; --repair --coco PATH builds shards again whose bytes are not the recorded ones"
+        raise ShardError(f"{directory}: {_number(len(problems), 'problem')} in {files}{advice}")
+
+
+def _report(directory: Path, problems: Sequence[Problem], repaired: Sequence[str], *, partly: bool) -> Iterator[str]:
+    if repaired:
+        yield f"{_number(len(repaired), 'shard')} built again: {', '.join(repaired)}"
+    yield from map(str, problems[:_SHOWN_PROBLEMS])
+    if len(problems) > _SHOWN_PROBLEMS:
+        yield f"... and {len(problems) - _SHOWN_PROBLEMS} more; --json lists all"
+    if not problems:
+        manifest = Manifest.read(directory)
+        yield f"{_number(len(manifest.shards), 'shard')}, {_number(manifest.samples, 'sample')}: all as recorded"
+        if partly and "mask" in manifest.config.labels:
+            yield "masks were held against their range and the padding only; to render them, too, add --coco PATH"
+
+
+def _number(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"

@@ -1,0 +1,275 @@
+"""Reading HDF5 files that nobody vouches for: an array is held against what it has to be before a byte of it is read.
+
+HDF5 follows links out of a file, allocates what a header claims, reads on past the end of a chunk that inflates to less
+than a chunk, takes zeros for a chunk that is not there, and walks a damaged heap of texts for ever. So nothing here
+follows a link or reads text of variable length, and an array is only touched when its type, shape, chunks, filters and
+the number of bytes that are stored of it are those that its writer gives it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import struct
+import zlib
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from posegen.errors import ConfigError, ShardError
+
+LONGEST_TEXT = (1 << 16) - 1024
+"""So many bytes of an attribute fit in its owner's header, which has a checksum."""
+
+_CHECKSUM_BYTES = 4
+_COMPRESSORS = {"gzip": h5py.h5z.FILTER_DEFLATE, "lzf": h5py.h5z.FILTER_LZF, "zstd": 32015}
+
+_MOST_INFLATED = {"none": 1, "gzip": 1040, "lzf": 90, "zstd": 33000}
+"""More than that many bytes cannot come of one: deflate repeats 258 bytes in 2 bits, LZF 264 in 3 bytes, zstd 128 KiB
+in 4 bytes."""
+
+_ZSTD_MAGIC = 0xFD2FB528
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArrayRule:
+    """What an array has to be.
+
+    Attributes
+    ----------
+    shape
+        Its shape.
+    dtype
+        Its NumPy dtype; `S` is text of any fixed length.
+    chunk
+        The shape of a chunk; None for one that lies in one piece, without filters. Chunks have a checksum.
+    compressor
+        Of the chunks: `zstd`, `gzip`, `lzf` or `none`.
+    """
+
+    shape: tuple[int, ...]
+    dtype: str
+    chunk: tuple[int, ...] | None = None
+    compressor: str = "none"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Array:
+    """An array that keeps its rule; the bytes of a chunk before compression, 0 where there are no chunks."""
+
+    dataset: h5py.Dataset
+    rule: ArrayRule
+    chunk_bytes: int
+
+
+class GuardedFile:
+    """An HDF5 file, open for reading in this process.
+
+    Raises
+    ------
+    ShardError
+        Here and in every method: if the file is missing, no HDF5, or not as it has to be.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        if not path.is_file():
+            raise ShardError(f"{path}: no such shard")
+        self._size = path.stat().st_size
+        self._arrays: dict[str, _Array] = {}
+        try:
+            self._file = h5py.File(path, "r", driver="sec2")
+        except (OSError, RuntimeError, ValueError) as error:
+            raise ShardError(f"{path}: is not an HDF5 file, or is damaged: {error}") from error
+        if self._file.userblock_size:
+            self.close()
+            raise self.damage("it does not start with the file's first byte")
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def damage(self, what: object) -> ShardError:
+        """Make the error that says what is wrong with the file."""
+        return ShardError(f"{self.path}: is damaged: {what}")
+
+    @contextlib.contextmanager
+    def blamed(self, what: str) -> Iterator[None]:
+        """Turn whatever h5py and parsers raise at a damaged file into a `ShardError`."""
+        try:
+            yield
+        except (
+            ArithmeticError, AttributeError, ConfigError, LookupError, MemoryError, OSError, RuntimeError, TypeError,
+            ValueError, zlib.error,
+        ) as error:  # fmt: skip
+            raise self.damage(f"{what}: {' '.join(str(error).split()) or type(error).__name__}") from error
+
+    def attribute(self, name: str, of: str = "") -> Any:
+        """Return an attribute of the file or of an array: text, a number, or None if it is not there."""
+        what = f"attribute {name} of {of}" if of else f"attribute {name}"
+        with self.blamed(what):
+            owner = self._find(of) if of else self._file
+            if not h5py.h5a.exists(owner.id, name.encode()):
+                return None
+            found = h5py.h5a.open(owner.id, name.encode())
+            kind = found.get_type()
+            fixed = kind.get_class() == h5py.h5t.STRING and not kind.is_variable_str()
+            number = kind.get_class() in {h5py.h5t.INTEGER, h5py.h5t.FLOAT}
+            if not (fixed or number) or found.shape != () or found.get_storage_size() > LONGEST_TEXT:
+                raise self.damage(f"{what} must be one number or one short text of fixed length")
+            value = owner.attrs[name]
+            return value.decode() if isinstance(value, bytes) else value.item()
+
+    def names(self, groups: Collection[str]) -> set[str]:
+        """List what there is, as `name`, or for what is in one of some groups as `group/name`."""
+        with self.blamed("its list of arrays"):
+            found = set()
+            for name in map(_decode, self._file.id):
+                found |= {f"{name}/{_decode(inner)}" for inner in self._find(name).id} if name in groups else {name}
+            return found
+
+    def length(self, name: str) -> int:
+        """Return what an array claims to be its length; its rule has to confirm it."""
+        with self.blamed(name):
+            return int(self._find_array(name).shape[0])
+
+    def open(self, name: str, rule: ArrayRule) -> h5py.Dataset:
+        """Hold an array against its rule; from then on it can be read."""
+        if name in self._arrays:
+            return self._arrays[name].dataset
+        with self.blamed(name):
+            dataset = self._find_array(name)
+            self._check_header(name, dataset, rule)
+            array = _Array(dataset, rule, math.prod(rule.chunk or ()) * int(dataset.dtype.itemsize))
+            logical = math.prod(rule.shape) * int(dataset.dtype.itemsize)
+            stored = dataset.id.get_storage_size()
+            start = dataset.id.get_offset() or 0 if rule.chunk is None else 0
+            if start + stored > self._size or logical > stored * _MOST_INFLATED[rule.compressor]:
+                raise self.damage(f"{name} claims {logical} bytes, but of it {stored} are stored in {self._size}")
+            if rule.chunk == rule.shape:
+                self._check_chunk(array, 0)
+        self._arrays[name] = array
+        return dataset
+
+    def read(self, name: str, where: Any) -> Any:
+        """Read a part of an open array that lies in one piece or in one chunk."""
+        with self.blamed(f"{name} cannot be read"):
+            return self._arrays[name].dataset[where]
+
+    def read_chunk(self, name: str, index: int) -> Any:
+        """Read one element of an open array that has a chunk for each."""
+        array = self._arrays[name]
+        with self.blamed(f"{name}[{index}] cannot be read"):
+            if array.rule.compressor == "zstd":
+                import hdf5plugin  # noqa: F401 (registers the filter)
+            self._check_chunk(array, index)
+            return array.dataset[index]
+
+    def _find(self, name: str) -> h5py.Group | h5py.Dataset:
+        """Go to an object by hard links alone."""
+        item: Any = self._file
+        for part in name.split("/"):
+            if not isinstance(item, h5py.Group) or not item.id.links.exists(part.encode()):
+                raise self.damage(f"it has no {name}")
+            if item.id.links.get_info(part.encode()).type != h5py.h5l.TYPE_HARD:
+                raise self.damage(f"{name} is a link, not an array")
+            item = item[part]
+        return item
+
+    def _find_array(self, name: str) -> h5py.Dataset:
+        item = self._find(name)
+        if not isinstance(item, h5py.Dataset) or not item.shape:
+            raise self.damage(f"{name} is no array")
+        return item
+
+    def _check_header(self, name: str, array: h5py.Dataset, rule: ArrayRule) -> None:
+        """Compare what the file says of an array with its rule."""
+        found, plist = array.id.get_type(), array.id.get_create_plist()
+        if rule.dtype == "S":
+            fits = found.get_class() == h5py.h5t.STRING and not found.is_variable_str()
+        else:
+            fits = found.equal(h5py.h5t.py_create(np.dtype(rule.dtype)))
+        if not fits:
+            wanted = "text of fixed length" if rule.dtype == "S" else rule.dtype
+            raise self.damage(f"{name} has the dtype {array.dtype}, expected {wanted}")
+        if array.shape != rule.shape:
+            raise self.damage(f"{name} has the shape {array.shape}, expected {rule.shape}")
+        if plist.get_external_count() or plist.get_layout() == h5py.h5d.VIRTUAL:
+            raise self.damage(f"{name} lies in another file")
+        filters = [plist.get_filter(i) for i in range(plist.get_nfilters())]
+        compressors = [_COMPRESSORS[rule.compressor]] if rule.compressor != "none" else []
+        expected = [] if rule.chunk is None else [*compressors, h5py.h5z.FILTER_FLETCHER32]
+        layout = h5py.h5d.CONTIGUOUS if rule.chunk is None else h5py.h5d.CHUNKED
+        if plist.get_layout() != layout or array.chunks != rule.chunk or [f[0] for f in filters] != expected:
+            raise self.damage(f"{name} has other chunks or filters than a shard's")
+        if rule.compressor == "lzf" and filters[0][2][2:] != (math.prod(array.chunks) * array.dtype.itemsize,):
+            raise self.damage(f"{name} has LZF chunks of another size")
+
+    def _check_chunk(self, array: _Array, index: int) -> None:
+        """Make sure that a chunk is there, has its checksum and inflates to a chunk, neither less nor more."""
+        rule, logical = array.rule, array.chunk_bytes
+        at = (index, *[0] * (len(rule.shape) - 1))
+        info = array.dataset.id.get_chunk_info_by_coord(at)
+        if info.byte_offset is None or info.byte_offset + info.size > self._size:
+            raise ValueError("it is not in the file")
+        # The first bit is the compressor's, which leaves alone what it cannot shrink; the checksum's must not be set.
+        if info.filter_mask > (rule.compressor != "none"):
+            raise ValueError("its checksum is switched off")
+        stored = info.size - _CHECKSUM_BYTES
+        if not 0 < stored <= logical + logical // 64 + 1024:
+            raise ValueError(f"{info.size} bytes are stored of {logical}")
+        if rule.compressor == "none" or info.filter_mask:
+            inflated = stored
+        elif rule.compressor == "zstd":
+            inflated = _measure_zstd(os.pread(self._file.id.get_vfd_handle(), min(stored, 18), info.byte_offset))
+        else:
+            data = array.dataset.id.read_direct_chunk(at)[1][:-_CHECKSUM_BYTES]
+            inflated = (_measure_deflate if rule.compressor == "gzip" else _measure_lzf)(data, logical)
+        if inflated != logical:
+            raise ValueError(f"it inflates to {inflated} bytes, not to {logical}")
+
+
+def _decode(name: bytes) -> str:
+    return name.decode(errors="backslashreplace")
+
+
+def _measure_zstd(head: bytes) -> int:
+    """Read from a frame's header what it inflates to (RFC 8878, section 3.1.1.1); -1 if it does not say."""
+    magic, descriptor = struct.unpack_from("<IB", head)
+    single = descriptor >> 5 & 1
+    start = 6 - single + (0, 1, 2, 4)[descriptor & 3]
+    code = descriptor >> 6
+    if magic != _ZSTD_MAGIC or (code == 0 and not single):
+        return -1
+    size = int.from_bytes(head[start : start + (1 << code)], "little")
+    return size + 256 if code == 1 else size
+
+
+def _measure_deflate(data: bytes, limit: int) -> int:
+    """Count what a zlib stream inflates to, up to just above a limit; -1 if it has no end."""
+    inflater = zlib.decompressobj()
+    size = len(inflater.decompress(data, limit + 1))
+    return size if inflater.eof else -1
+
+
+def _measure_lzf(data: bytes, limit: int) -> int:
+    """Count what LZF data inflate to (lzf_d.c of LibLZF): runs of up to 32 bytes, and repetitions of up to 264."""
+    at = size = 0
+    while at < len(data) and size <= limit:
+        control = data[at]
+        if control < 32:
+            size += control + 1
+            at += control + 2
+        else:
+            length = control >> 5
+            if length == 7:
+                at += 1
+                length += data[at] if at < len(data) else 0
+            size += length + 2
+            at += 2
+    return size if at == len(data) else -1
