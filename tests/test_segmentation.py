@@ -109,6 +109,21 @@ class TestCompressedRunLengths:
         if pixels is not None:
             np.testing.assert_array_equal(pixels[0], np.repeat(np.arange(len(runs)) % 2, runs))
 
+    @pytest.mark.parametrize("runs", [[3, 5, 4, 2, 6], [0, 400, 1, 3, 0, 90], [20]])
+    @pytest.mark.parametrize("padding", range(10))
+    def test_one_code_longer_than_needed_is_refused_or_decodes_to_its_run(self, runs: list[int], padding: int) -> None:
+        for place in range(len(runs)):
+            counts = encode_runs(runs, [padding if i == place else 0 for i in range(len(runs))])
+            pixels = self.check(counts, (1, sum(runs)))
+            if pixels is not None:
+                np.testing.assert_array_equal(pixels[0], np.repeat(np.arange(len(runs)) % 2, runs))
+            assert pixels is not None or padding > 3
+
+    @pytest.mark.parametrize("runs", [[5, -2, 9], [-3, 15], [5, 7, -1, 1], [1, 2, 3, -4, 10]])
+    def test_negative_runs_are_refused_though_they_add_up(self, runs: list[int]) -> None:
+        assert sum(runs) == 12
+        assert not is_segmentation({"size": [3, 4], "counts": encode_runs(runs, [0] * 9)}, (3, 4))
+
     @given(runs=st.lists(st.integers(0, 1 << 24), min_size=1, max_size=9))
     def test_codes_as_long_as_needed_are_accepted(self, runs: list[int]) -> None:
         assert total(encode_runs(runs, [0] * 9)) == sum(runs)
@@ -232,6 +247,19 @@ class TestIgnored:
         random = np.random.default_rng(1000 + seed)
         shape, expected = random_shape(random, (40, 50))
         np.testing.assert_array_equal(decode(shape, (40, 50)), expected)
+
+    @pytest.mark.parametrize("side", ["left", "right", "above", "below"])
+    def test_a_drawn_person_at_the_very_edge_is_taken_away(self, side: str) -> None:
+        size = 30, 30
+        ignored = Shape(segmentation=None, bbox=(10, 10, 10, 10))
+        x, y = {"left": (1, 10), "right": (19, 10), "above": (10, 1), "below": (10, 19)}[side]
+        polygon = [x, y, x + 10, y, x + 10, y + 10, x, y + 10]
+        expected = np.zeros(size, np.uint8)
+        expected[10:20, 10:20] = 1
+        expected[coco_mask.decode(coco_mask.frPyObjects([polygon], *size))[..., 0] > 0] = 0
+        assert 80 <= expected.sum() < 100
+        sample = make_sample(size, [ignored], [Shape(segmentation=[polygon], bbox=None)])
+        np.testing.assert_array_equal(paint(sample), expected)
 
     def test_nobody_ignored_is_nowhere(self) -> None:
         assert find_ignored(make_sample((9, 9), [], [])) is None
