@@ -10,24 +10,31 @@ ARGS   ?=
 BIN  := .venv/bin
 CODE := posegen tests examples
 
-.PHONY: help dataset test lint format clean
+.PHONY: help dataset test bench lint format clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make dataset [COCO=PATH] [OUT=DIR] [ARGS='...']   build a dataset; without COCO from a synthetic sample"
 	@echo "make test      run the tests"
+	@echo "make bench     measure the labels and the build on this machine (ARGS='--coco PATH')"
 	@echo "make lint      check style and types; changes nothing"
 	@echo "make format    rewrite the code in the project's style"
 	@echo "make clean     remove what make made, the datasets in data/ included"
 
 dataset: .venv/posegen
-	@if [ "$(COCO)" = data/sample ] && [ ! -d data/sample ]; then $(BIN)/posegen sample data/sample --images 64 --seed 0; fi
+	@if [ "$(COCO)" = data/sample ] && [ ! -d data/sample ]; then \
+		rm -rf data/sample.partial && \
+		$(BIN)/posegen sample data/sample.partial --images 64 --seed 0 >/dev/null && mv data/sample.partial data/sample; \
+	fi
 	@$(BIN)/posegen build --coco "$(COCO)" --out "$(OUT)" $(ARGS)
 	@$(BIN)/posegen inspect "$(OUT)"
 	@printf '\nlook at: ' && $(BIN)/posegen inspect "$(OUT)" --sample 0 --save data/picture.png
 
 test: .venv/dev
 	$(BIN)/python -m pytest -n 2
+
+bench: .venv/posegen
+	$(BIN)/posegen bench $(ARGS)
 
 lint: .venv/dev
 	$(BIN)/ruff check $(CODE)
