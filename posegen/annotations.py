@@ -29,6 +29,7 @@ DEFAULT_SPLIT = "train2017"
 
 _ANNOTATION_FILE = re.compile(r"person_keypoints_(.+)\.json")
 _SHOWN_PROBLEMS = 20
+_MOST_PIXELS = 1 << 28
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -311,6 +312,8 @@ def _read_images(entries: list[Any], problems: _Problems) -> dict[int, _Image]:
         elif not _is_size(width) or not _is_size(height):
             problems.add(f"image {image_id}: 'width' and 'height' must be whole numbers from 1 on, not {_brief(width)} "
                          f"and {_brief(height)}")  # fmt: skip
+        elif width * height > _MOST_PIXELS:
+            problems.add(f"image {image_id}: {width}x{height} pixels are more than the {_MOST_PIXELS} that are decoded")
         else:
             images[image_id] = _Image(name, int(width), int(height))
     return images

@@ -128,11 +128,7 @@ class BuildConfig:
     limit: int | None = None
 
     def __post_init__(self) -> None:
-        for field, valid in CHOICES.items():
-            value = getattr(self, field)
-            for word in value if field == "labels" else (value,):
-                if word not in valid:
-                    raise ConfigError(f"{field} must be {_either(valid)}, not {word!r}")
+        self._check_words()
         if not self.labels or len(set(self.labels)) != len(self.labels):
             raise ConfigError("labels must name at least one label, and none twice")
         if not isinstance(self.input_size, tuple) or len(self.input_size) != 2:
@@ -146,6 +142,15 @@ class BuildConfig:
             _check_number(field, getattr(self, field), least, most)
             object.__setattr__(self, field, float(getattr(self, field)))
         count_cells(self.input_size, self.stride)
+
+    def _check_words(self) -> None:
+        for field, valid in CHOICES.items():
+            value = getattr(self, field)
+            for word in value if field == "labels" else (value,):
+                if word not in valid:
+                    raise ConfigError(f"{field} must be {_either(valid)}, not {word!r}")
+        if not isinstance(self.keep_empty, bool):
+            raise ConfigError(f"keep_empty must be true or false, not {self.keep_empty!r}")
 
     @classmethod
     def preset(cls, name: str) -> BuildConfig:
@@ -233,7 +238,11 @@ def _either(words: tuple[str, ...]) -> str:
 def _check_number(name: str, value: object, low: float, high: float, *, whole: bool = False) -> None:
     if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)) or not low <= value <= high:
         kind = "whole number" if whole else "number"
-        raise ConfigError(f"{name} must be a {kind} from {low:g} to {high:g}, not {value!r}")
+        raise ConfigError(f"{name} must be a {kind} from {_plain(low)} to {_plain(high)}, not {value!r}")
+
+
+def _plain(number: float) -> str:
+    return str(number) if isinstance(number, int) else f"{number:g}"
 
 
 PRESETS: Mapping[str, BuildConfig] = {

@@ -107,7 +107,8 @@ class GuardedFile:
             ArithmeticError, AttributeError, ConfigError, LookupError, MemoryError, OSError, RuntimeError, TypeError,
             ValueError, zlib.error,
         ) as error:  # fmt: skip
-            raise self.damage(f"{what}: {' '.join(str(error).split()) or type(error).__name__}") from error
+            said = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)  # it quotes itself
+            raise self.damage(f"{what}: {' '.join(said.split()) or type(error).__name__}") from error
 
     def attribute(self, name: str, of: str = "") -> Any:
         """Return an attribute of the file or of an array: text, a number, or None if it is not there."""

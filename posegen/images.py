@@ -17,6 +17,9 @@ PADDING = 128
 """Gray level around a picture that does not fill the input: the middle, as OpenPose has it."""
 
 
+_MOST_PIXELS = 1 << 28
+"""To which a picture may be resized, though `cover` keeps but the middle: 800 MB."""
+
 _EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOMEM}
 """Troubles of this process, not of a picture."""
 
@@ -104,6 +107,11 @@ def warp(picture: NDArray[np.uint8], affine: Affine, input_size: Size) -> NDArra
     input_size
         (H, W).
 
+    Raises
+    ------
+    ImageError
+        If the picture is so thin that filling the input would take many times its memory.
+
     Returns
     -------
     (H, W, 3) uint8, gray where there is no picture.
@@ -111,6 +119,11 @@ def warp(picture: NDArray[np.uint8], affine: Affine, input_size: Size) -> NDArra
     height, width = picture.shape[:2]
     rows, columns = round(affine.yy * height), round(affine.xx * width)
     y, x = round(affine.y0 - 0.5 * affine.yy + 0.5), round(affine.x0 - 0.5 * affine.xx + 0.5)
+    if rows * columns > _MOST_PIXELS:
+        raise ImageError(
+            f"a picture of {width}x{height} is too thin to fill an input of "
+            f"{input_size[1]}x{input_size[0]}; fit it by letterbox or stretch"
+        )
     resized = _resize(_resize(picture, (min(rows, height), min(columns, width))), (rows, columns))
     if (rows, columns, y, x) == (*input_size, 0, 0):
         return resized

@@ -104,7 +104,7 @@ def build(
             run.build(executor)
             failures = run.failures
             _write_failures(out, failures)
-            if len(failures) > allowed.of(plan.samples):
+            if len(failures) > allowed.of(plan.samples) or not run.records:
                 raise BuildError(_describe_failures(out, failures, plan.samples))
             manifest = Manifest(
                 config=config,
@@ -185,7 +185,9 @@ class _Run:
         needed = _estimate_bytes(self.plan) * sum(len(self.plan.shards[i]) for i in self.waiting)
         free = shutil.disk_usage(self.state.out).free
         short = "; warning: that may not be enough" if free < needed else ""
-        self.notify(f"this will take about {needed / 1e6:,.0f} MB on disk; {free / 1e6:,.0f} MB are free{short}")
+        self.notify(
+            f"this will take about {max(needed / 1e6, 0.1):,.1f} MB on disk; {free / 1e6:,.0f} MB are free{short}"
+        )
 
     def build(self, executor: Executor) -> None:
         """Build the shards that are missing. A task whose worker dies is tried again until an image is to blame."""

@@ -103,7 +103,8 @@ class Skeleton:
             if parent not in index:
                 raise AnnotationError(
                     f"skeleton '{self.name}' needs the keypoint '{parent}', which the annotations do not have"
-                    f"{_nearest(parent, names)}; they name {', '.join(names)}"
+                    f"{_nearest(parent, names)}; they name {', '.join(names)}. The preset 'coco' takes these as they "
+                    "are, and a skeleton file can choose among them"
                 )
         derived = annotated.take([index[parents[0]] for parents in self.parents], axis=1)
         for k, parents in enumerate(self.parents):

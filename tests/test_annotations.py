@@ -381,6 +381,7 @@ BAD_ENTRIES: dict[str, tuple[Callable[[Document], None], str]] = {
     "name with NUL": (change("images", 1, file_name="a\0b"), "image 107: 'file_name' must be a name"),
     "half a character": (change("images", 1, file_name="\ud800.jpg"), "image 107: 'file_name' must be a name"),
     "parent": (change("images", 1, file_name="../../etc/passwd"), "'../../etc/passwd' leaves the image directory"),
+    "huge": (change("images", 1, width=100_000, height=100_000), "100000x100000 pixels are more than"),
     "absolute": (change("images", 1, file_name="/etc/passwd"), "'/etc/passwd' leaves the image directory"),
     "parent inside": (change("images", 1, file_name="a/../../b"), "'a/../../b' leaves the image directory"),
     "backslashes": (change("images", 1, file_name="..\\..\\b.jpg"), "leaves the image directory"),

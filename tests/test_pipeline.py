@@ -9,9 +9,11 @@ import os
 import random
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import time
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -225,6 +227,25 @@ def test_allowed_failures_are_counted_in_the_manifest(allowance: int | str, copy
     manifest = build(copy, tmp_path / "out", CONFIG, workers=2, max_failures=allowance)
     assert manifest.failures == 1
     assert manifest.samples == len(files_of(copy)) - 1
+
+
+def test_a_dataset_without_a_sample_is_none_however_many_failures_are_allowed(copy: Path, tmp_path: Path) -> None:
+    for path in files_of(copy):
+        path.unlink()
+    with pytest.raises(BuildError, match="there is no dataset"):
+        build(copy, tmp_path / "out", CONFIG, workers=2, max_failures="100%")
+    assert not (tmp_path / "out" / "manifest.json").exists()
+
+
+def test_a_picture_that_claims_to_be_huge_is_a_failure_and_takes_no_memory(copy: Path, tmp_path: Path) -> None:
+    bad = next(path for path in files_of(copy) if path.suffix == ".png")
+    header = struct.pack(">IIBBBBB", 30_000, 30_000, 8, 2, 0, 0, 0)
+    chunk = b"IHDR" + header
+    bad.write_bytes(b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + chunk + struct.pack(">I", zlib.crc32(chunk)))
+    run = _limited(_command(copy, tmp_path / "out"), f"-v {2 << 20}")
+    assert run.returncode == 1
+    assert f"{bad.name}: is not an image" in run.stderr
+    assert "Traceback" not in run.stderr
 
 
 @pytest.mark.parametrize("allowance", ["-1", "some", "101%", "1.5", "%"])

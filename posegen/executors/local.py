@@ -20,7 +20,16 @@ from typing import Generic, cast
 from posegen.errors import BuildError, ConfigError
 from posegen.executors.base import Done, Lost, Report, Result, Task
 
-_THREAD_SETTINGS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+_ENVIRONMENT = {
+    # The workers are the parallelism.
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    # What OpenCV decodes at the most; its own limit is four times that, 3 GB.
+    "OPENCV_IO_MAX_IMAGE_PIXELS": str(1 << 28),
+}
+"""What libraries of a worker read when they are imported."""
+
 _PATIENCE_S = 5.0
 
 
@@ -187,9 +196,7 @@ def _serve(connection: Connection) -> None:
     # Ctrl-C goes to the whole group; the parent decides what becomes of it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_follow_parent, daemon=True).start()
-    # The workers are the parallelism. Set before the first task imports NumPy.
-    for name in _THREAD_SETTINGS:
-        os.environ[name] = "1"
+    os.environ.update(_ENVIRONMENT)
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
         connection.send(("started", None))
         while True:
