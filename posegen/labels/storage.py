@@ -33,6 +33,12 @@ class Storage:
 
     def encode(self, values: NDArray[np.float32]) -> NDArray[Any]:
         """Turn float32 values of any shape into what is stored."""
+        if self.dtype == "float16":
+            # NumPy converts halves one by one, which takes longer than drawing them; most values are 0.
+            flat, stored = values.reshape(-1), np.zeros(values.size, np.float16)
+            drawn = np.flatnonzero(flat != 0)
+            stored[drawn] = flat[drawn]
+            return stored.reshape(values.shape)
         if self.scale == 1.0:
             return values.astype(self.dtype, copy=False)
         return np.rint(values * np.float32(1 / self.scale)).astype(self.dtype)
