@@ -108,7 +108,8 @@ class GuardedFile:
             ValueError, zlib.error,
         ) as error:  # fmt: skip
             said = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)  # it quotes itself
-            raise self.damage(f"{what}: {' '.join(said.split()) or type(error).__name__}") from error
+            said = " ".join(said[:300].split())
+            raise self.damage(f"{what}: {said or type(error).__name__}") from error
 
     def attribute(self, name: str, of: str = "") -> Any:
         """Return an attribute of the file or of an array: text, a number, or None if it is not there."""

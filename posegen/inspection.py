@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from posegen.audit import Audit
 from posegen.errors import ConfigError, ShardError
 from posegen.manifest import Manifest, locate
 from posegen.shard import ShardReader
@@ -34,7 +35,7 @@ def describe(path: Path) -> dict[str, Any]:
     extra: dict[str, Any] = {}
     if path.is_dir():
         manifest = Manifest.read(path)
-        extra = {"failures": manifest.failures, "audit": manifest.audit, "source": manifest.source}
+        extra = {"failures": manifest.failures, "audit": _read_audit(path, manifest), "source": manifest.source}
     description: dict[str, Any] = {}
     for shard, _ in shards:
         with ShardReader(shard) as reader:
@@ -92,6 +93,17 @@ def _shards(path: Path) -> list[tuple[Path, int]]:
         return [(locate(path, shard.file), shard.samples) for shard in manifest.shards]
     with ShardReader(path) as reader:
         return [(path, len(reader))]
+
+
+def _read_audit(path: Path, manifest: Manifest) -> dict[str, Any]:
+    """Make sure that the audit can be shown."""
+    try:
+        audit = Audit.from_dict(manifest.audit)
+        audit.describe_left_out()
+        audit.describe_noticed()
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        raise ShardError(f"{path}: the audit in its manifest is damaged: {error!r:.300}") from error
+    return audit.to_dict()
 
 
 def _describe_shard(reader: ShardReader) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import Any
 from posegen.config import BuildConfig
 from posegen.errors import ConfigError, ShardError
 from posegen.files import write_atomically
-from posegen.shard import FORMAT_VERSION, ShardRecord, read_count
+from posegen.shard import FORMAT_VERSION, ShardRecord, parse_json, read_count
 from posegen.skeleton import Skeleton
 
 MANIFEST_NAME = "manifest.json"
@@ -106,7 +106,7 @@ class Manifest:
         try:
             if path.exists() and (not path.is_file() or path.stat().st_size > _MOST_BYTES):
                 raise ShardError(f"{path}: is no file of at most {_MOST_BYTES >> 20} MiB, as a manifest is")
-            record = json.loads(path.read_bytes())
+            record = parse_json(path.read_bytes())
         except FileNotFoundError as error:
             raise ShardError(
                 f"{directory}: has no {MANIFEST_NAME}, so it is no dataset, or its build has not ended"
@@ -117,8 +117,8 @@ class Manifest:
             raise ShardError(f"{path}: is not the manifest of a posegen dataset")
         if record.get("format_version") != FORMAT_VERSION:
             raise ShardError(
-                f"{path}: has format version {record.get('format_version')}, this posegen reads {FORMAT_VERSION}; "
-                "use the posegen that wrote it, or build the dataset again"
+                f"{path}: has format version {record.get('format_version')!s:.40}, this posegen reads "
+                f"{FORMAT_VERSION}; use the posegen that wrote it, or build the dataset again"
             )
         try:
             manifest = cls(
@@ -130,7 +130,15 @@ class Manifest:
                 audit=dict(record["audit"]),
                 versions=dict(record["versions"]),
             )
-        except (AttributeError, ConfigError, KeyError, RecursionError, TypeError, ValueError) as error:
+        except (
+            ArithmeticError,
+            AttributeError,
+            ConfigError,
+            LookupError,
+            RecursionError,
+            TypeError,
+            ValueError,
+        ) as error:
             raise ShardError(f"{path}: is damaged: {error!r:.300}") from error
         if len({shard.file for shard in manifest.shards}) != len(manifest.shards):
             raise ShardError(f"{path}: is damaged: it names a shard more than once")

@@ -424,9 +424,7 @@ class ShardReader:
         text = self._file.attribute(attribute, of)
         if not isinstance(text, str):
             raise self._file.damage(f"it has no text {attribute}{' of ' if of else ''}{of}")
-        value = json.loads(text)
-        json.dumps(value, ensure_ascii=False).encode()  # half a character cannot be printed
-        return value
+        return parse_json(text)
 
     def _stored_label(self, name: str) -> StoredLabel:
         """Read how a label is stored; what that determines is held against the configuration."""
@@ -502,6 +500,13 @@ class ShardReader:
             return self._file.read(name, where)
         self._columns[name] = self._file.read(name, ...)
         return self._columns[name][where].copy()
+
+
+def parse_json(text: str | bytes) -> Any:
+    """Parse JSON; raises `ValueError` or `RecursionError` if it is none, or holds what cannot be written again."""
+    value = json.loads(text)
+    json.dumps(value, ensure_ascii=False, allow_nan=False).encode()  # no half characters, no infinity
+    return value
 
 
 def read_count(record: Any, key: Any, most: int = (1 << 63) - 1) -> int:

@@ -167,7 +167,8 @@ def check_shard(check: ShardCheck, report: Report) -> tuple[str, ...]:
         found[_without(path, error)] = None
     except MemoryError:
         found["cannot be checked: that needs more memory than there is"] = None
-    report(check.shard.samples - done)
+    if done < check.shard.samples:
+        report(check.shard.samples - done)
     return tuple(found)
 
 
