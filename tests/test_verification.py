@@ -285,7 +285,7 @@ def small(corpus: Coco, tmp_path_factory: pytest.TempPathFactory) -> Path:
 class TestFlippedBits:
     """Random bits of a shard, flipped one at a time in a copy whose other bytes stay."""
 
-    FLIPS = 300
+    FLIPS = 250
 
     @pytest.fixture
     def shard(self, small: Path, tmp_path: Path) -> Path:
@@ -343,7 +343,7 @@ class TestFlippedBits:
         for at in self.flips(shard):
             for key, values in read().items():
                 assert values == expected[key], (at, key)
-        assert len(refused) >= 150, "those among the labels at least"
+        assert len(refused) >= 100, "those among the labels at least"
         assert None not in refused
 
 
