@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from posegen.annotations import Audit, CocoKeypoints, Sample, Shape
+from posegen.annotations import CocoKeypoints, Sample, Shape
+from posegen.audit import Audit
 from posegen.config import BuildConfig
 from posegen.plan import BuildPlan, ShardTask, make_plan
 from posegen.skeleton import COCO_17, OPENPOSE_18

@@ -1,0 +1,134 @@
+"""The annotation entries: people, drawn or ignored, and what is odd about them."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from posegen.annotations.image_entries import Image
+from posegen.annotations.sample import Shape
+from posegen.annotations.shapes import is_segmentation
+from posegen.annotations.values import Problems, are_numbers, brief, is_id, is_number
+from posegen.audit import Audit
+from posegen.config import BuildConfig
+from posegen.skeleton import Limb
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Person:
+    """An annotation entry that could be read; keypoints are (K0, 3) x, y, v."""
+
+    annotation_id: int
+    keypoints: NDArray[np.float64]
+    shape: Shape
+
+
+class AnnotationReader:
+    """Turns annotation entries into people, drawn or ignored, and counts what it meets."""
+
+    def __init__(self, keypoint_count: int, pairs: tuple[Limb, ...], config: BuildConfig, problems: Problems) -> None:
+        self.keypoint_count = keypoint_count
+        self.pairs = pairs
+        self.config = config
+        self.problems = problems
+        self.audit = Audit()
+
+    def read(
+        self, entries: list[Any], category_id: int, images: Mapping[int, Image]
+    ) -> dict[int, tuple[list[Person], list[Shape]]]:
+        """Return the drawn people and the ignored shapes of each image that has any."""
+        found: dict[int, tuple[list[Person], list[Shape]]] = defaultdict(lambda: ([], []))
+        seen: set[int] = set()
+        for position, entry in enumerate(entries):
+            if not isinstance(entry, dict) or not is_id(entry.get("id")):
+                self.problems.add(f"annotations[{position}]: expected an object with a whole number 'id'")
+                continue
+            self.audit.annotations += 1
+            annotation_id, image_id = entry["id"], entry.get("image_id")
+            if annotation_id in seen:
+                self.problems.add(f"annotation {annotation_id}: the id occurs more than once")
+            elif not is_id(image_id) or image_id not in images:
+                self.problems.add(f"annotation {annotation_id}: image_id {brief(image_id)} is no image of this file")
+            elif entry.get("category_id") != category_id:
+                self.audit.not_drawn["of another category"] += 1
+            elif (person := self._person(entry, images[image_id])) is not None:
+                reason = self._why_ignored(entry, person)
+                if reason is None:
+                    found[image_id][0].append(person)
+                else:
+                    self.audit.not_drawn[reason] += 1
+                    found[image_id][1].append(person.shape)
+            seen.add(annotation_id)
+        return found
+
+    def _person(self, entry: Mapping[str, Any], image: Image) -> Person | None:
+        where = f"annotation {entry['id']}"
+        triplets = self._keypoints(where, entry.get("keypoints"))
+        bbox = entry.get("bbox")
+        if bbox is not None and not (are_numbers(bbox) and len(bbox) == 4 and min(bbox[2:]) >= 0):
+            self.problems.add(f"{where}: bbox must be x, y, width, height, not {brief(bbox)}")
+            return None
+        if triplets is None:
+            return None
+        segmentation = entry.get("segmentation") or None
+        if segmentation is not None and not is_segmentation(segmentation, (image.height, image.width)):
+            self.audit.notice("segmentation that cannot be read; the box stands in", entry["id"])
+            segmentation = None
+        if isinstance(segmentation, dict):
+            segmentation = {"size": [image.height, image.width], "counts": segmentation["counts"]}
+        self.audit.check(entry, triplets, (image.height, image.width))
+        self.audit.check_pairs(entry["id"], triplets, self.pairs)
+        shape = Shape(
+            segmentation=segmentation,
+            bbox=None if bbox is None else (float(bbox[0]), float(bbox[1]), float(bbox[2]), float(bbox[3])),
+        )
+        return Person(entry["id"], triplets, shape)
+
+    def _keypoints(self, where: str, values: Any) -> NDArray[np.float64] | None:
+        expected = 3 * self.keypoint_count
+        if values is None or values == []:
+            return np.zeros((self.keypoint_count, 3))
+        if not isinstance(values, list) or len(values) != expected:
+            found = f"{len(values)}" if isinstance(values, list) else brief(values)
+            self.problems.add(f"{where}: keypoints must be {expected} numbers (x, y, v for each of "
+                              f"{self.keypoint_count}), not {found}")  # fmt: skip
+            return None
+        if not are_numbers(values):
+            self.problems.add(f"{where}: keypoints must be finite numbers")
+            return None
+        triplets = np.array(values, np.float64).reshape(-1, 3)
+        if not np.isin(triplets[:, 2], (0, 1, 2)).all():
+            wrong = triplets[~np.isin(triplets[:, 2], (0, 1, 2)), 2][0]
+            self.problems.add(f"{where}: a keypoint's visibility must be 0, 1 or 2, not {wrong:g}")
+            return None
+        return triplets
+
+    def _why_ignored(self, entry: Mapping[str, Any], person: Person) -> str | None:
+        labelled = int((person.keypoints[:, 2] > 0).sum())
+        if entry.get("iscrowd"):
+            reason = "crowd"
+        elif not labelled:
+            reason = "no keypoint is labelled"
+        elif labelled < self.config.min_keypoints:
+            reason = f"fewer than {self.config.min_keypoints} keypoints"
+        elif self.config.min_area and _area(entry, person.shape) < self.config.min_area:
+            reason = f"area below {self.config.min_area:g}"
+        else:
+            return None
+        if person.shape.segmentation is None and person.shape.bbox is None:
+            self.audit.notice("ignored person without segmentation and box; not masked", entry["id"])
+        return reason
+
+
+def _area(entry: Mapping[str, Any], shape: Shape) -> float:
+    """Return the stated area, or else the box's, which is never smaller; without either, nothing speaks against it."""
+    area = entry.get("area")
+    if is_number(area):
+        return float(area)
+    return shape.bbox[2] * shape.bbox[3] if shape.bbox else math.inf

@@ -1,0 +1,71 @@
+"""What annotations become: samples of an image and its people, in the image's own pixels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from posegen.audit import Audit
+from posegen.skeleton import Skeleton
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Shape:
+    """Where a person or a crowd is, as the file has it.
+
+    Attributes
+    ----------
+    segmentation
+        Polygons (a list of x, y, x, y ... lists), an RLE (a mapping with `counts` and `size`), or None.
+    bbox
+        x, y, width, height in image pixels, standing in for a missing segmentation; or None.
+    """
+
+    segmentation: list[list[float]] | dict[str, Any] | None
+    bbox: tuple[float, float, float, float] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Sample:
+    """One image and the N people that are drawn on it, in the image's own pixels.
+
+    Attributes
+    ----------
+    image_id, file_name
+        As in the file; the name is relative to the image directory.
+    width, height
+        What the file says, in pixels.
+    keypoints
+        (N, K0, 3) float64 x, y, v of the annotated keypoints; x and y are finite, v is 0 where not labelled.
+    bboxes
+        (N, 4) float64 x, y, width, height; NaN where the file has none.
+    annotation_ids
+        (N,) int64.
+    ignored
+        The shapes of the people and crowds nobody labelled.
+    drawn
+        The shapes of the drawn people, in their order; empty where nothing is ignored, as nobody asks then.
+    """
+
+    image_id: int
+    file_name: str
+    width: int
+    height: int
+    keypoints: NDArray[np.float64]
+    bboxes: NDArray[np.float64]
+    annotation_ids: NDArray[np.int64]
+    ignored: tuple[Shape, ...] = ()
+    drawn: tuple[Shape, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class CocoKeypoints:
+    """What `read_coco` found: the samples by image id, the annotated keypoints' names, the skeleton of the labels."""
+
+    names: tuple[str, ...]
+    skeleton: Skeleton
+    samples: tuple[Sample, ...]
+    audit: Audit

@@ -1,0 +1,66 @@
+"""What a value of an annotation file is, and the list of what is wrong with the file."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any, TypeGuard
+
+from posegen.errors import AnnotationError
+
+_SHOWN_PROBLEMS = 20
+
+
+class Problems:
+    """Collects what is wrong with a file, to report it at once."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.count = 0
+        self.shown: list[str] = []
+
+    def add(self, message: str) -> None:
+        """Note one bad entry."""
+        self.count += 1
+        if len(self.shown) < _SHOWN_PROBLEMS:
+            self.shown.append(message)
+
+    def raise_any(self) -> None:
+        """Raise an `AnnotationError` that names what was noted, if anything was."""
+        if not self.count:
+            return
+        lines = [f"{self.path}: {self.count} bad {'entry' if self.count == 1 else 'entries'}", *self.shown]
+        if self.count > len(self.shown):
+            lines.append(f"... and {self.count - len(self.shown)} more")
+        raise AnnotationError("\n  ".join(lines) + "\nmend or remove them and run again")
+
+
+def is_id(value: Any) -> TypeGuard[int]:
+    """Tell whether a value is a whole number of 64 bits."""
+    return isinstance(value, int) and not isinstance(value, bool) and -(1 << 63) <= value < 1 << 63
+
+
+def is_size(value: Any) -> TypeGuard[int]:
+    """Tell whether a value is a whole number from 1 on."""
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
+def is_text(value: Any) -> TypeGuard[str]:
+    """Tell whether a value is text that can be written: JSON allows halves of surrogate pairs, files do not."""
+    return isinstance(value, str) and not re.search("[\ud800-\udfff]", value)
+
+
+def is_number(value: Any) -> TypeGuard[float]:
+    """Tell whether a value is a finite number, small enough to reckon with."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1e15
+
+
+def are_numbers(values: Any) -> TypeGuard[list[float]]:
+    """Tell whether a value is a list of such numbers."""
+    return isinstance(values, list) and all(map(is_number, values))
+
+
+def brief(value: Any) -> str:
+    """Show a value in a message, cut where it is long."""
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
