@@ -1,0 +1,241 @@
+"""Reading one shard that nobody vouches for."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from posegen.config import BuildConfig
+from posegen.errors import ShardError
+from posegen.hdf5 import ArrayRule, GuardedFile
+from posegen.labels import ArraySpec, Storage, choose_storage
+from posegen.shard.layout import FORMAT, FORMAT_VERSION, StoredLabel, parse_json
+from posegen.skeleton import Skeleton
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+_MOST_PIXEL_BYTES = 1100
+"""No picture has more bytes of pixels for one of its own: PNG's deflate makes 1032 of one, JPEG fewer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArrayInfo:
+    """What `inspect` shows of one array in a shard; sizes in bytes, `compressor` is '' where there is none."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    chunk: tuple[int, ...] | None
+    compressor: str
+    stored: int
+    logical: int
+
+
+class ShardReader:
+    """Reads one shard. To be opened in the process that uses it; a context manager.
+
+    Raises
+    ------
+    ShardError
+        If the file is not a shard, is damaged, or of an unknown format version.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._file = GuardedFile(path)
+        try:
+            self._read_header()
+        except BaseException:
+            self._file.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __len__(self) -> int:
+        return self._length
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    @property
+    def labels(self) -> tuple[StoredLabel, ...]:
+        """The labels in the shard."""
+        return self._labels
+
+    def arrays(self) -> Iterator[ArrayInfo]:
+        """Describe every array, in the order of their names."""
+        for name, rule in sorted(self._rules.items()):
+            item = self._file.open(name, rule)
+            yield ArrayInfo(
+                name=name,
+                shape=item.shape,
+                dtype="text" if rule.dtype == "S" else rule.dtype,
+                chunk=item.chunks,
+                compressor="" if rule.compressor == "none" else rule.compressor,
+                stored=item.id.get_storage_size(),
+                logical=item.nbytes,
+            )
+
+    def people(self) -> NDArray[np.float32]:
+        """Return the keypoints of all people in the shard, (M, K, 3) float32 x, y, v."""
+        return np.asarray(self._read("person/keypoints", ...), np.float32)
+
+    def picture(self, index: int) -> bytes | NDArray[np.uint8]:
+        """Return a sample's encoded picture, or its (H, W, 3) uint8 R, G, B pixels where the encoding is `raw`."""
+        if self.config.image_encoding == "raw":
+            return np.asarray(self._read("image/pixels", index))
+        return np.asarray(self._read("image/bytes", self._slice("image", index))).tobytes()
+
+    def label(self, label: StoredLabel, index: int) -> NDArray[np.float32]:
+        """Return one label of a sample, (C, h, w) float32.
+
+        Raises
+        ------
+        ShardError
+            If its chunk is damaged.
+        """
+        values = label.storage.decode(self._file.read_chunk(label.spec.name, index))
+        return values if label.layout == "chw" else np.ascontiguousarray(values.transpose(2, 0, 1))
+
+    def sample(self, index: int) -> dict[str, Any]:
+        """Return what is known of a sample besides picture and labels.
+
+        A dict of `image_id`, `file_name`, `width`, `height`, `affine` (2, 3), `keypoints` (n, K, 3), `bbox` (n, 4) and
+        `annotation_id` (n,).
+        """
+        people = self._slice("person", index)
+        name = self._read("sample/file_name", index)
+        with self._file.blamed("sample/file_name"):
+            file_name = name.decode()
+        return {
+            "image_id": int(self._read("sample/image_id", index)),
+            "file_name": file_name,
+            "width": int(self._read("sample/width", index)),
+            "height": int(self._read("sample/height", index)),
+            "affine": np.asarray(self._read("sample/affine", index)),
+            "keypoints": np.asarray(self._read("person/keypoints", people)),
+            "bbox": np.asarray(self._read("person/bbox", people)),
+            "annotation_id": np.asarray(self._read("person/annotation_id", people)),
+        }
+
+    def _read_header(self) -> None:
+        file = self._file
+        if file.attribute("format") != FORMAT:
+            raise ShardError(f"{self.path}: is HDF5, but no posegen shard")
+        version = file.attribute("format_version")
+        if version != FORMAT_VERSION:
+            raise ShardError(
+                f"{self.path}: has format version {version}, this posegen reads {FORMAT_VERSION}; "
+                "use the posegen that wrote it, or build the dataset again"
+            )
+        with file.blamed("its description"):
+            self.config = BuildConfig.from_dict(self._parse("config"))
+            self.skeleton = Skeleton.from_dict(self._parse("skeleton"))
+            self.versions: dict[str, str] = dict(self._parse("versions"))
+        self._length = file.length("sample/image_id")
+        self._labels = tuple(
+            self._stored_label(name) for name in self.config.labels if name != "paf" or self.skeleton.limbs
+        )
+        self._rules = self._lay_out(file.length("person/keypoints"))
+        self._columns: dict[str, NDArray[Any]] = {}
+        self._offsets: dict[str, NDArray[np.int64]] = {}
+        if foreign := sorted(file.names({"image", "person", "sample"}) - self._rules.keys()):
+            raise file.damage(f"{foreign[0]!r} is no part of a shard")
+        for name in ("sample/image_id", *(label.spec.name for label in self._labels)):
+            file.open(name, self._rules[name])
+
+    def _parse(self, attribute: str, of: str = "") -> Any:
+        text = self._file.attribute(attribute, of)
+        if not isinstance(text, str):
+            raise self._file.damage(f"it has no text {attribute}{' of ' if of else ''}{of}")
+        return parse_json(text)
+
+    def _stored_label(self, name: str) -> StoredLabel:
+        """Read how a label is stored; what that determines is held against the configuration."""
+        with self._file.blamed(name):
+            channels = tuple(map(str, self._parse("channels", name)))
+            scale, error = (float(self._file.attribute(key, name)) for key in ("scale", "max_abs_error"))
+        spec = ArraySpec(name=name, channels=channels, cells=self.config.cells, signed=name == "paf")
+        storage = choose_storage(self.config.label_dtype, spec)
+        if not channels or (spec.signed and len(channels) % 2):
+            raise self._file.damage(f"{name} has {len(channels)} channels")
+        if self._file.attribute("layout", name) != self.config.layout or scale != storage.scale or not 0 <= error < 1:
+            raise self._file.damage(f"{name} is not laid out as its configuration says")
+        return StoredLabel(
+            spec=spec,
+            storage=Storage(dtype=storage.dtype, scale=scale, max_abs_error=error),
+            layout=self.config.layout,
+        )
+
+    def _lay_out(self, people: int) -> dict[str, ArrayRule]:
+        """Say what every array has to be in a shard of so many samples and people."""
+        samples, keypoints = self._length, len(self.skeleton.keypoints)
+
+        def single(dtype: str, *shape: int) -> ArrayRule:
+            return ArrayRule(shape=shape, dtype=dtype, chunk=shape if math.prod(shape) else None)
+
+        rules = {
+            "person/offsets": single("int64", samples + 1),
+            "person/keypoints": single("float32", people, keypoints, 3),
+            "person/bbox": single("float32", people, 4),
+            "person/annotation_id": single("int64", people),
+            "sample/image_id": single("int64", samples),
+            "sample/file_name": single("S", samples),
+            "sample/width": single("int32", samples),
+            "sample/height": single("int32", samples),
+            "sample/affine": single("float64", samples, 2, 3),
+        }
+        for label in self._labels:
+            rules[label.spec.name] = ArrayRule(
+                shape=(samples, *label.shape),
+                dtype=label.storage.dtype,
+                chunk=(1, *label.shape),
+                compressor=self.config.compression,
+            )
+        height, width = self.config.input_size
+        if self.config.image_encoding == "raw":
+            return rules | {"image/pixels": ArrayRule(shape=(samples, height, width, 3), dtype="uint8")}
+        size = self._file.length("image/bytes")
+        if samples * height * width * 3 > size * _MOST_PIXEL_BYTES:
+            raise self._file.damage(f"{size} bytes of pictures cannot be {samples} of {width}x{height} pixels")
+        return rules | {
+            "image/offsets": single("int64", samples + 1),
+            "image/bytes": ArrayRule(shape=(size,), dtype="uint8"),
+        }
+
+    def _slice(self, group: str, index: int) -> slice:
+        """Find the rows of a sample in the arrays of people, or the bytes of its picture."""
+        if group not in self._offsets:
+            offsets = np.asarray(self._read(f"{group}/offsets", ...))
+            rows = self._rules["image/bytes" if group == "image" else "person/keypoints"].shape[0]
+            if offsets[0] != 0 or offsets[-1] != rows or (offsets[1:] < offsets[:-1]).any():
+                raise self._file.damage(f"{group}/offsets do not lead from 0 to {rows}")
+            self._offsets[group] = offsets
+        start, stop = self._offsets[group][index : index + 2]
+        return slice(int(start), int(stop))
+
+    def _read(self, name: str, where: Any) -> Any:
+        """Read a part of an array; one that is a single chunk is read once."""
+        rule = self._rules[name]
+        if name in self._columns:
+            return self._columns[name][where].copy()
+        self._file.open(name, rule)
+        if rule.chunk is None:
+            return self._file.read(name, where)
+        self._columns[name] = self._file.read(name, ...)
+        return self._columns[name][where].copy()
