@@ -6,6 +6,7 @@ Points are (x, y), pixel centres sit at integers: the left edge of the picture i
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -85,6 +86,35 @@ def fit(source: Size, target: Size, mode: FitMode) -> Affine:
     scale = choose(height / h, width / w)
     resized = (max(1, round(h * scale)), max(1, round(w * scale)))
     return Affine.resize(source, resized, ((width - resized[1]) // 2, (height - resized[0]) // 2))
+
+
+def crop(box: Sequence[float], target: Size, *, padding: float = 1.25, corners: bool = False) -> Affine:
+    """Map the surroundings of a person into a frame of size `target`, as top-down networks see them.
+
+    The box is enlarged by `padding` about its centre (cx, cy), and its short side grown to the frame's aspect ratio; of
+    the (sw, sh) that come of it X' = (X - cx + sw / 2) W / sw, Y likewise, as MSRA's simple baselines do
+    (arXiv:1804.06208). With `corners` it is (W - 1) / sw instead: the frame's outermost pixels lie on the box's edges
+    (unbiased data processing, arXiv:1911.07524).
+
+    Parameters
+    ----------
+    box
+        x, y, width, height in image pixels; width and height not both 0.
+    target
+        (H, W) in input pixels.
+
+    Raises
+    ------
+    ConfigError
+        If the box is empty.
+    """
+    (x, y, width, height), (rows, columns) = box, target
+    if not max(width, height) > 0 or min(width, height) < 0:
+        raise ConfigError(f"a box of {width:g}x{height:g} pixels cannot be cropped")
+    sw = max(width, height * columns / rows) * padding
+    sh = sw * rows / columns
+    scale_x, scale_y = (columns - corners) / sw, (rows - corners) / sh
+    return Affine(scale_x, 0.0, (sw / 2 - x - width / 2) * scale_x, 0.0, scale_y, (sh / 2 - y - height / 2) * scale_y)
 
 
 def overlap(pixels: int, scale: float, offset: float, cells: int, stride: float) -> NDArray[np.float64]:

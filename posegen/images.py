@@ -103,7 +103,7 @@ def warp(picture: NDArray[np.uint8], affine: Affine, input_size: Size) -> NDArra
     picture
         (h0, w0, 3) uint8.
     affine
-        From its pixels to input pixels; without rotation or shear.
+        From its pixels to input pixels, as `posegen.geometry.fit` gives it.
     input_size
         (H, W).
 
@@ -132,6 +132,27 @@ def warp(picture: NDArray[np.uint8], affine: Affine, input_size: Size) -> NDArra
     bottom, right = min(y + rows, input_size[0]), min(x + columns, input_size[1])
     out[top:bottom, left:right] = resized[top - y : bottom - y, left - x : right - x]
     return out
+
+
+def transform(picture: NDArray[np.uint8], affine: Affine, input_size: Size) -> NDArray[np.uint8]:
+    """Map a picture into the input by any affine map; each pixel is interpolated linearly between four.
+
+    Parameters
+    ----------
+    picture
+        (h0, w0, 3) uint8.
+    affine
+        From its pixels to input pixels.
+    input_size
+        (H, W).
+
+    Returns
+    -------
+    (H, W, 3) uint8, gray where there is no picture.
+    """
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    warped = cv2.warpAffine(picture, affine.inverse().matrix, input_size[::-1], flags=flags, borderValue=(PADDING,) * 3)
+    return np.asarray(warped, np.uint8)
 
 
 def encode(picture: NDArray[np.uint8], encoding: ImageEncoding, quality: int) -> bytes:

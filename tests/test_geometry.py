@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from posegen.errors import ConfigError
-from posegen.geometry import Affine, fit, overlap
+from posegen.geometry import Affine, crop, fit, overlap
 
 MODES = ("letterbox", "stretch", "cover")
 SOURCES = [
@@ -233,3 +233,31 @@ def test_a_cell_is_covered_as_far_as_it_lies_in_the_picture():
     # The picture covers 3 to 10 of cells of 4.
     found = overlap(7, 1.0, 3.0, 4, 4.0).sum(axis=1)
     np.testing.assert_allclose(found, [0.25, 1, 0.5, 0], rtol=0, atol=1e-12)
+
+
+BOXES = [(100.0, 50.0, 40.0, 160.0), (3.25, 7.5, 200.0, 30.0), (0.0, 0.0, 7.0, 0.0), (10.0, 20.0, 0.0, 3.5)]
+
+
+@pytest.mark.parametrize("corners", [False, True])
+@pytest.mark.parametrize("padding", [1.0, 1.25])
+@pytest.mark.parametrize("target", [(256, 192), (384, 288), (64, 200)], ids=str)
+@pytest.mark.parametrize("box", BOXES, ids=str)
+def test_a_crop_enlarges_the_box_to_the_inputs_aspect_ratio(box, target, padding, corners):
+    (x, y, w, h), (height, width) = box, target
+    cx, cy, sw, sh = x + w / 2, y + h / 2, w * padding, h * padding
+    if sw > sh * width / height:
+        sh = sw * height / width
+    else:
+        sw = sh * width / height
+    span_x, span_y = (width - 1, height - 1) if corners else (width, height)
+    points = np.random.default_rng(0).uniform(-300, 300, (20, 2))
+    expected = [((px - cx + sw / 2) * span_x / sw, (py - cy + sh / 2) * span_y / sh) for px, py in points]
+    np.testing.assert_allclose(
+        crop(box, target, padding=padding, corners=corners).apply(points), expected, rtol=1e-12, atol=1e-9
+    )
+
+
+@pytest.mark.parametrize("box", [(3.0, 4.0, 0.0, 0.0), (3.0, 4.0, -1.0, 5.0), (3.0, 4.0, float("nan"), 5.0)], ids=str)
+def test_an_empty_box_cannot_be_cropped(box):
+    with pytest.raises(ConfigError, match="cannot be cropped"):
+        crop(box, (256, 192))

@@ -9,8 +9,8 @@ import pytest
 from numpy.typing import NDArray
 
 from posegen.errors import ImageError
-from posegen.geometry import Affine, fit
-from posegen.images import PADDING, decode, encode, read_file, warp
+from posegen.geometry import Affine, crop, fit
+from posegen.images import PADDING, decode, encode, read_file, transform, warp
 
 Picture = NDArray[np.uint8]
 
@@ -316,3 +316,46 @@ class TestEncode:
     @pytest.mark.parametrize("encoding", ["jpeg", "png", "raw"])
     def test_equal_pictures_give_equal_bytes(self, encoding: str) -> None:
         assert encode(draw_picture(40, 40), encoding, 90) == encode(draw_picture(40, 40), encoding, 90)
+
+
+class TestTransform:
+    @pytest.mark.parametrize("degrees", [0, 33, -120])
+    @pytest.mark.parametrize("scale", [0.6, 1.0, 3.1])
+    def test_each_pixel_is_interpolated_between_four_of_the_picture(self, scale: float, degrees: float) -> None:
+        picture, (c, s) = draw_picture(60, 80), (f(np.radians(degrees)) * scale for f in (np.cos, np.sin))
+        affine = Affine(c, -s, 20.3 - 40 * c + 30 * s, s, c, 25.8 - 40 * s - 30 * c)
+        back = np.linalg.inv(np.vstack([affine.matrix, [0, 0, 1]]))
+        padded = np.pad(picture.astype(float), ((1, 1), (1, 1), (0, 0)), constant_values=PADDING)
+        expected = np.full((50, 40, 3), float(PADDING))
+        for y, x in np.ndindex(50, 40):
+            px, py, _ = back @ (x, y, 1)
+            if -1 < px < 80 and -1 < py < 60:
+                column, row = int(np.floor(px)), int(np.floor(py))
+                fx, fy = px - column, py - row
+                four = padded[row + 1 : row + 3, column + 1 : column + 3]
+                expected[y, x] = np.einsum("ijc,i,j->c", four, [1 - fy, fy], [1 - fx, fx])
+        assert (expected != PADDING).any()
+        assert np.abs(transform(picture, affine, (50, 40)) - expected).max() <= 0.51
+
+    @pytest.mark.parametrize("box", [(30.0, 20.0, 40.0, 90.0), (10.5, 60.2, 100.7, 20.1), (-0.5, 3.0, 30.0, 7.0)])
+    @pytest.mark.parametrize("corners", [False, True])
+    def test_a_dot_comes_to_where_its_point_comes(self, box: tuple[float, ...], corners: bool) -> None:
+        affine = crop(box, (256, 192), corners=corners)
+        point = np.array([box[0] + 0.4 * box[2], box[1] + 0.7 * box[3]])
+        rows, columns = np.mgrid[:150, :130]
+        dot = np.exp(-((columns - point[0]) ** 2 + (rows - point[1]) ** 2) / (2 * 3.0**2))
+        picture = np.repeat(np.rint(255 * dot).astype(np.uint8)[..., None], 3, axis=2)
+        found = transform(picture, affine, (256, 192))[..., 0].astype(float)
+        found[found < 25] = 0
+        found[transform(np.full_like(picture, 255), affine, (256, 192))[..., 0] < 255] = 0
+        y, x = np.mgrid[:256, :192]
+        centre = np.array([(found * x).sum(), (found * y).sum()]) / found.sum()
+        np.testing.assert_allclose(centre, affine.apply(point), rtol=0, atol=0.15)
+
+    def test_a_map_that_shows_none_of_the_picture_gives_padding(self) -> None:
+        assert (transform(draw_picture(9, 9), Affine(1, 0, 100, 0, 1, 0), (20, 30)) == PADDING).all()
+
+    def test_a_picture_wider_than_32767_pixels_is_mapped(self) -> None:
+        picture = np.repeat((np.arange(40000) // 200).astype(np.uint8)[None, :, None], 8, axis=0).repeat(3, axis=2)
+        found = transform(picture, Affine(1, 0, -39000, 0, 1, 0), (8, 1000))
+        np.testing.assert_array_equal(found, picture[:, 39000:])
