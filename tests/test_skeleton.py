@@ -6,9 +6,19 @@ import json
 
 import numpy as np
 import pytest
+from pycocotools.cocoeval import Params
 
 from posegen.errors import AnnotationError, ConfigError
-from posegen.skeleton import COCO_17, OPENPOSE_18, SKELETONS, Skeleton, find_flip_pairs
+from posegen.skeleton import (
+    COCO_17,
+    OPENPOSE_18,
+    SKELETONS,
+    Skeleton,
+    find_flip_pairs,
+    load_skeleton,
+    read_skeleton,
+    write_skeleton,
+)
 
 # As the definition of the labels has it.
 OPENPOSE_NAMES = """
@@ -57,12 +67,15 @@ def test_coco_17_is_the_person_category():
     assert [[a + 1, b + 1] for a, b in COCO_17.limbs] == COCO_SKELETON
 
 
-@pytest.mark.parametrize("skeleton", [COCO_17, OPENPOSE_18], ids=lambda skeleton: skeleton.name)
+@pytest.mark.parametrize("skeleton", SKELETONS.values(), ids=SKELETONS)
 def test_a_mirror_swaps_each_left_keypoint_with_the_right_one(skeleton):
     pairs = {frozenset((skeleton.keypoints[a], skeleton.keypoints[b])) for a, b in skeleton.flip_pairs}
-    parts = ("eye", "ear", "shoulder", "elbow", "wrist", "hip", "knee", "ankle")
-    assert pairs == {frozenset((f"left_{part}", f"right_{part}")) for part in parts}
-    assert all(a < b for a, b in skeleton.flip_pairs)
+    lefts = {name for name in skeleton.keypoints if name.startswith("left_")}
+    assert len(pairs) == len(skeleton.flip_pairs)
+    assert {p for p in pairs if not any(name.startswith("face-") for name in p)} == {
+        frozenset((name, name.replace("left_", "right_"))) for name in lefts
+    }
+    assert 2 * len(lefts) == sum(name.startswith(("left_", "right_")) for name in skeleton.keypoints)
 
 
 def test_the_flip_pairs_of_coco_17_are_those_that_everybody_uses():
@@ -71,7 +84,74 @@ def test_the_flip_pairs_of_coco_17_are_those_that_everybody_uses():
 
 
 def test_the_built_in_skeletons_go_by_their_names():
-    assert SKELETONS == {"coco-17": COCO_17, "openpose-18": OPENPOSE_18}
+    assert set(SKELETONS) == {
+        "coco-17", "openpose-18", "mpii-16", "crowdpose-14", "coco-wholebody-133", "hand-21", "ap10k-17"
+    }  # fmt: skip
+    for name, skeleton in SKELETONS.items():
+        assert skeleton.name == name
+        assert len(skeleton.keypoints) == int(name.rsplit("-", 1)[1])
+
+
+@pytest.mark.parametrize("skeleton", SKELETONS.values(), ids=SKELETONS)
+def test_the_limbs_of_a_built_in_skeleton_are_its_own_mirror_image(skeleton):
+    mirror = {k: k for k in range(len(skeleton.keypoints))}
+    for a, b in skeleton.flip_pairs:
+        mirror |= {a: b, b: a}
+    limbs = {frozenset(limb) for limb in skeleton.limbs}
+    assert len(limbs) == len(skeleton.limbs)
+    assert {frozenset(mirror[k] for k in limb) for limb in limbs} == limbs
+
+
+def test_coco_17_has_the_sigmas_of_pycocotools():
+    assert COCO_17.sigmas == pytest.approx(Params("keypoints").kpt_oks_sigmas, rel=1e-12)
+
+
+def test_openpose_18_has_the_sigmas_of_coco_17_and_one_for_the_neck():
+    sigmas = dict(zip(OPENPOSE_18.keypoints, OPENPOSE_18.sigmas, strict=True))
+    assert sigmas.pop("neck") == 0.079
+    assert sigmas == dict(zip(COCO_17.keypoints, COCO_17.sigmas, strict=True))
+
+
+def test_coco_wholebody_133_begins_with_coco_17():
+    whole = SKELETONS["coco-wholebody-133"]
+    assert whole.keypoints[:17] == COCO_17.keypoints
+    assert whole.limbs[:19] == COCO_17.limbs
+    assert whole.sigmas[:17] == COCO_17.sigmas
+    assert set(COCO_17.flip_pairs) <= set(whole.flip_pairs)
+
+
+def test_coco_wholebody_133_joins_body_feet_face_and_hands_in_this_order():
+    names = SKELETONS["coco-wholebody-133"].keypoints
+    starts = (
+        (17, "left_big_toe"),
+        (20, "right_big_toe"),
+        (23, "face-0"),
+        (91, "left_hand_root"),
+        (112, "right_hand_root"),
+    )
+    assert [names[k] for k, _ in starts] == [name for _, name in starts]
+    assert [n.removeprefix("left_") for n in names[92:112]] == [n.removeprefix("right_") for n in names[113:]]
+    assert [n.removeprefix("left_") for n in names[92:112]] == list(SKELETONS["hand-21"].keypoints[1:])
+
+
+def test_a_mirror_leaves_the_midline_of_the_face_where_it_is():
+    whole = SKELETONS["coco-wholebody-133"]
+    swapped = {k for pair in whole.flip_pairs for k in pair}
+    alone = {whole.keypoints[k] for k in range(133) if k not in swapped}
+    # The chin, the bridge and the tip of the nose, the middles of the lips: the 68 points of iBUG 300-W.
+    assert alone == {"nose", *(f"face-{i}" for i in (8, 27, 28, 29, 30, 33, 51, 57, 62, 66))}
+
+
+def test_both_hands_of_coco_wholebody_133_are_hand_21_from_the_wrists_on():
+    whole, hand = SKELETONS["coco-wholebody-133"], SKELETONS["hand-21"]
+    for wrist, root in ((9, 91), (10, 112)):
+        place = [wrist, *range(root + 1, root + 21)]
+        assert {(place[a], place[b]) for a, b in hand.limbs} <= set(whole.limbs)
+        assert whole.sigmas[root : root + 21] == hand.sigmas
+
+
+def test_mpii_has_no_sigmas():
+    assert SKELETONS["mpii-16"].sigmas == ()
 
 
 def test_a_limb_is_named_after_its_ends():
@@ -199,7 +279,7 @@ def test_a_skeleton_cannot_be_changed_and_can_be_a_key():
     assert {COCO_17: 1}[Skeleton.from_dict(COCO_17.to_dict())] == 1
 
 
-@pytest.mark.parametrize("skeleton", [COCO_17, OPENPOSE_18], ids=lambda skeleton: skeleton.name)
+@pytest.mark.parametrize("skeleton", SKELETONS.values(), ids=SKELETONS)
 def test_a_skeleton_is_read_back_from_json(skeleton):
     assert Skeleton.from_dict(json.loads(json.dumps(skeleton.to_dict()))) == skeleton
 
@@ -280,7 +360,7 @@ neck = ["left_shoulder", "right_shoulder"]
 
 
 def test_a_file_names_keypoints_limbs_and_parents(tmp_path):
-    skeleton = Skeleton.from_toml(write(tmp_path / "body.toml", GOOD))
+    skeleton = read_skeleton(write(tmp_path / "body.toml", GOOD))
     assert skeleton == Skeleton(
         name="upper-body",
         keypoints=("nose", "neck", "left_hand", "right_hand"),
@@ -291,20 +371,20 @@ def test_a_file_names_keypoints_limbs_and_parents(tmp_path):
 
 
 def test_a_file_needs_keypoints_only_and_gives_its_name(tmp_path):
-    skeleton = Skeleton.from_toml(write(tmp_path / "hands.toml", 'keypoints = ["l_hand", "r_hand"]'))
+    skeleton = read_skeleton(write(tmp_path / "hands.toml", 'keypoints = ["l_hand", "r_hand"]'))
     assert skeleton == Skeleton(name="hands", keypoints=("l_hand", "r_hand"), flip_pairs=((0, 1),))
 
 
 def test_flip_pairs_of_a_file_replace_those_found(tmp_path):
     text = 'keypoints = ["left_a", "right_a", "b", "c"]\nflip_pairs = [["b", "c"]]'
-    assert Skeleton.from_toml(write(tmp_path / "s.toml", text)).flip_pairs == ((2, 3),)
+    assert read_skeleton(write(tmp_path / "s.toml", text)).flip_pairs == ((2, 3),)
     text = 'keypoints = ["left_a", "right_a"]\nflip_pairs = []'
-    assert Skeleton.from_toml(write(tmp_path / "s.toml", text)).flip_pairs == ()
+    assert read_skeleton(write(tmp_path / "s.toml", text)).flip_pairs == ()
 
 
 def test_flip_pairs_of_a_file_have_their_lower_index_first(tmp_path):
     text = 'keypoints = ["a", "b"]\nflip_pairs = [["b", "a"]]'
-    assert Skeleton.from_toml(write(tmp_path / "s.toml", text)).flip_pairs == ((0, 1),)
+    assert read_skeleton(write(tmp_path / "s.toml", text)).flip_pairs == ((0, 1),)
 
 
 @pytest.mark.parametrize(
@@ -342,27 +422,75 @@ def test_flip_pairs_of_a_file_have_their_lower_index_first(tmp_path):
         ('keypoints = ["a", "b"]\nlimbs = [["a", "a"]]', ["limb 0-0 must join two different"]),
         ('keypoints = ["a", "b"]\nflip_pairs = [["a", "b"], ["b", "a"]]', ["more than one flip pair"]),
         ("keypoints = [", ["is not TOML"]),
+        ('keypoints = ["a"]\nname = 3', ["line 2", "'name' must be text, not 3"]),
+        ('keypoints = ["a", "b"]\nsigmas = [0.1]', ["has 2 keypoints, but 1 sigmas"]),
+        ('keypoints = ["a", "b"]\nsigmas = [0.1, 0]', ["sigmas must be positive numbers"]),
+        ('keypoints = ["a", "b"]\nsigmas = [0.1, inf]', ["sigmas must be positive numbers"]),
+        ('keypoints = ["a", "b"]\nsigmas = [0.1, "c"]', ["sigmas must be positive numbers"]),
+        ('keypoints = ["a", "b"]\nsigmas = 0.1', ["line 2", "'sigmas' must be a list of numbers, or a table"]),
+        ('keypoints = ["a", "b"]\n[sigmas]\na = 1\nbb = 2', ["line 4", "sigmas: 'bb' is not", "did you mean 'b'?"]),
+        ('keypoints = ["a", "b"]\n[sigmas]\na = 1', ["line 2", "sigmas: there is none for b"]),
+        ('keypoints = ["a", ""]', ["line 1", "'keypoints' must be a list of names"]),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_a_bad_file_is_refused_with_its_path_and_the_nearest_name(text, parts, tmp_path):
     path = write(tmp_path / "mine.toml", text)
     with pytest.raises(ConfigError) as error:
-        Skeleton.from_toml(path)
+        read_skeleton(path)
     for part in [str(path), *parts]:
         assert part in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ('# mine\n\nlimb = [\n["a", "b"]]', 3),
+        ('keypoints = [\n  "nose",\n  "neck",\n]\nlimbs = [\n  ["neck", "nose"],\n  ["neck", "nouse"],\n]', 7),
+        ('keypoints = ["nose", "neck"]\n\n[derived]\n# ears\nneckk = ["a", "b"]', 5),
+        ('keypoints = ["a", "b"]\nflip_pairs = [["a"]]', 2),
+        ('keypoints = ["a"\n"b"]', 2),
+    ],
+)
+def test_a_mistake_is_found_on_its_line(text, line, tmp_path):
+    with pytest.raises(ConfigError, match=rf"line {line}\b"):
+        read_skeleton(write(tmp_path / "mine.toml", text))
+
+
+def test_sigmas_of_a_file_are_a_list_or_a_table(tmp_path):
+    names = 'keypoints = ["a", "b"]\n'
+    assert read_skeleton(write(tmp_path / "s.toml", names + "sigmas = [0.1, 2]")).sigmas == (0.1, 2.0)
+    assert read_skeleton(write(tmp_path / "s.toml", names + "[sigmas]\nb = 2\na = 0.1")).sigmas == (0.1, 2.0)
+
+
+@pytest.mark.parametrize("skeleton", SKELETONS.values(), ids=SKELETONS)
+def test_a_skeleton_is_read_back_from_the_file_that_is_written(skeleton, tmp_path):
+    assert read_skeleton(write(tmp_path / "any.toml", write_skeleton(skeleton))) == skeleton
+
+
+def test_odd_names_are_read_back_from_the_file_that_is_written(tmp_path):
+    odd = ('say "nose"', "back\\slash", "näse", "tab\tline\nend", "a\x7fb", "= [", "\u2028")
+    skeleton = Skeleton(name='"', keypoints=odd, limbs=((0, 1),), parents=(*((n,) for n in odd[:-1]), odd[:2]))
+    assert read_skeleton(write(tmp_path / "any.toml", write_skeleton(skeleton))) == skeleton
+
+
+def test_a_skeleton_is_loaded_by_its_name_or_from_a_file(tmp_path):
+    assert load_skeleton("mpii-16") is SKELETONS["mpii-16"]
+    assert load_skeleton(str(write(tmp_path / "one.toml", 'keypoints = ["a"]'))).name == "one"
+    with pytest.raises(ConfigError, match=r"no skeleton 'mpi-16' \(did you mean 'mpii-16'\?\)"):
+        load_skeleton("mpi-16")
+
+
 def test_a_file_that_is_not_there_is_named(tmp_path):
     with pytest.raises(ConfigError, match=r"nothing\.toml: cannot be read"):
-        Skeleton.from_toml(tmp_path / "nothing.toml")
+        read_skeleton(tmp_path / "nothing.toml")
 
 
 def test_a_file_of_another_encoding_is_refused(tmp_path):
     path = tmp_path / "latin.toml"
     path.write_bytes('keypoints = ["näse"]'.encode("latin-1"))
     with pytest.raises(ConfigError, match="is not TOML"):
-        Skeleton.from_toml(path)
+        read_skeleton(path)
 
 
 @pytest.mark.parametrize(
@@ -380,6 +508,13 @@ def test_a_file_of_another_encoding_is_refused(tmp_path):
         ("eyeL", "eyeR"),
         ("eye_L", "eye_R"),
         ("left", "right"),
+        ("LEFT_EYE", "RIGHT_EYE"),
+        ("LEye", "REye"),
+        ("lEye", "rEye"),
+        ("eye.L", "eye.R"),
+        ("L_F_Paw", "R_F_Paw"),
+        ("paw_l_1", "paw_r_1"),
+        ("L Eye", "R Eye"),
     ],
 )
 def test_left_and_right_names_are_a_flip_pair(left, right):
@@ -394,6 +529,9 @@ def test_left_and_right_names_are_a_flip_pair(left, right):
         ["left_eye", "left_ear"],
         ["tail", "tair"],
         ["lip", "rip"],
+        ["Lip", "Rip"],
+        ["LL", "RR"],
+        ["TAIL", "TAIR"],
         ["left_eye"],
         ["nose", "neck"],
         [],

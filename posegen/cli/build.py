@@ -16,7 +16,7 @@ from posegen.audit import Audit
 from posegen.config import CHOICES, PRESETS, BuildConfig, load_options
 from posegen.errors import ConfigError
 from posegen.manifest import Manifest
-from posegen.skeleton import SKELETONS, Skeleton
+from posegen.skeleton import SKELETONS, Skeleton, load_skeleton
 
 _DEFAULT = PRESETS["tf-pose"]
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -142,7 +142,7 @@ def _configure(preset: str | None, path: Path | None, options: dict[str, Any]) -
     if "input_size" in chosen:
         chosen["input_size"] = _size(chosen["input_size"])
     if "skeleton" in chosen:
-        chosen["skeleton"] = _skeleton(str(chosen["skeleton"]))
+        chosen["skeleton"] = load_skeleton(str(chosen["skeleton"]))
     if "labels" in chosen:
         words = chosen["labels"]
         chosen["labels"] = tuple(words if isinstance(words, list) else str(words).split(","))
@@ -154,15 +154,6 @@ def _size(text: Any) -> tuple[int, int]:
     if match is None:
         raise ConfigError(f"input size must be WIDTHxHEIGHT, as in 368x368, not {text!r}")
     return int(match[2]), int(match[1])
-
-
-def _skeleton(name: str) -> Skeleton:
-    if name in SKELETONS:
-        return SKELETONS[name]
-    path = Path(name)
-    if not path.exists():
-        raise ConfigError(f"there is no skeleton '{name}': expected {', '.join(SKELETONS)}, or a TOML file")
-    return Skeleton.from_toml(path)
 
 
 def _summary(manifest: Manifest, out: Path) -> str:

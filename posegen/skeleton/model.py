@@ -1,27 +1,21 @@
-"""What a person is made of: the names of the keypoints, the limbs between them, the pairs a mirror swaps.
-
-A `Skeleton` describes the keypoints of the *labels*. Each of them names its parents among the keypoints of
-the *annotations*: one parent is the keypoint itself, several are averaged (the neck). So reordering, leaving out
-and deriving keypoints are one operation, `Skeleton.derive`.
-"""
+"""The skeleton: names, limbs, flip pairs, and how keypoints are derived from the annotated ones."""
 
 from __future__ import annotations
 
 import difflib
 import itertools
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from posegen.errors import AnnotationError, ConfigError
-from posegen.files import load_toml
+from posegen.skeleton.mirror import Limb, find_flip_pairs
 
-Limb = tuple[int, int]
+_SHOWN_NAMES = 30
+_MOST_SIGMA = 1e3
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,11 +34,15 @@ class Skeleton:
         Pairs of zero-based keypoint indices that a mirror swaps, lower index first.
     parents
         For each keypoint the names of the annotated keypoints whose mean it is.
+    sigmas
+        K numbers, how far annotators differ at each keypoint, as a share of the square root of the person's area; or
+        none. They are the `kpt_oks_sigmas` of pycocotools: its k is twice as large
+        (https://cocodataset.org/#keypoints-eval).
 
     Raises
     ------
     ConfigError
-        If names repeat, or an index points to no keypoint.
+        If names repeat, an index points to no keypoint, or a sigma is no positive number.
     """
 
     name: str
@@ -52,6 +50,7 @@ class Skeleton:
     limbs: tuple[Limb, ...] = ()
     flip_pairs: tuple[Limb, ...] = ()
     parents: tuple[tuple[str, ...], ...] = ()
+    sigmas: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         count = len(self.keypoints)
@@ -72,6 +71,16 @@ class Skeleton:
         swapped = [k for pair in self.flip_pairs for k in pair]
         if len(set(swapped)) != len(swapped):
             raise ConfigError(f"skeleton '{self.name}': a keypoint is in more than one flip pair")
+        self._check_sigmas()
+
+    def _check_sigmas(self) -> None:
+        if self.sigmas and len(self.sigmas) != len(self.keypoints):
+            raise ConfigError(
+                f"skeleton '{self.name}' has {len(self.keypoints)} keypoints, but {len(self.sigmas)} sigmas"
+            )
+        if not all(_is_positive(sigma) for sigma in self.sigmas):
+            raise ConfigError(f"skeleton '{self.name}': sigmas must be positive numbers, as in 0.026 for COCO's nose")
+        object.__setattr__(self, "sigmas", tuple(map(float, self.sigmas)))
 
     @property
     def limb_names(self) -> tuple[str, ...]:
@@ -103,7 +112,7 @@ class Skeleton:
             if parent not in index:
                 raise AnnotationError(
                     f"skeleton '{self.name}' needs the keypoint '{parent}', which the annotations do not have"
-                    f"{_nearest(parent, names)}; they name {', '.join(names)}. The preset 'coco' takes these as they "
+                    f"{nearest(parent, names)}; they name {_list(names)}. The preset 'coco' takes these as they "
                     "are, and a skeleton file can choose among them"
                 )
         derived = annotated.take([index[parents[0]] for parents in self.parents], axis=1)
@@ -123,6 +132,7 @@ class Skeleton:
             "limbs": [list(limb) for limb in self.limbs],
             "flip_pairs": [list(pair) for pair in self.flip_pairs],
             "parents": [list(names) for names in self.parents],
+            "sigmas": list(self.sigmas),
         }
 
     @classmethod
@@ -135,8 +145,9 @@ class Skeleton:
                 limbs=tuple((int(a), int(b)) for a, b in record["limbs"]),
                 flip_pairs=tuple((int(a), int(b)) for a, b in record["flip_pairs"]),
                 parents=tuple(tuple(map(str, names)) for names in record["parents"]),
+                sigmas=tuple(map(float, record["sigmas"])),
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, OverflowError, TypeError, ValueError) as error:
             raise ConfigError(f"a stored skeleton cannot be read: {error!r}") from error
 
     @classmethod
@@ -165,72 +176,6 @@ class Skeleton:
         except ConfigError as error:
             raise AnnotationError(f"{where}: {error}") from error
 
-    @classmethod
-    def from_toml(cls, path: Path) -> Skeleton:
-        """Read a skeleton file.
-
-        The file has `keypoints` (names in channel order) and may have `name`, `limbs` (pairs of names), `flip_pairs`
-        (pairs of names; found from left/right in the names if absent) and a table `[derived]` of
-        `keypoint = ["parent", ...]`.
-
-        Raises
-        ------
-        ConfigError
-            If the file cannot be read, or names something that is not there; the message names the nearest valid name.
-        """
-        table = load_toml(path)
-        if unknown := sorted(set(table) - {"name", "keypoints", "limbs", "flip_pairs", "derived"}):
-            raise ConfigError(
-                f"{path}: unknown key '{unknown[0]}'"
-                f"{_nearest(unknown[0], ['name', 'keypoints', 'limbs', 'flip_pairs', 'derived'])}"
-            )
-        names = table.get("keypoints")
-        if not isinstance(names, list) or not names or not all(isinstance(n, str) for n in names):
-            raise ConfigError(f'{path}: \'keypoints\' must be a list of names, as in keypoints = ["nose", "neck"]')
-        derived = table.get("derived", {})
-        if not isinstance(derived, dict):
-            raise ConfigError(f'{path}: \'derived\' must be a table, as in [derived] and neck = ["a", "b"]')
-        for name, parents in derived.items():
-            if name not in names:
-                raise ConfigError(f"{path}: derived keypoint '{name}' is not in 'keypoints'{_nearest(name, names)}")
-            if not isinstance(parents, list) or not parents or not all(isinstance(p, str) for p in parents):
-                raise ConfigError(f"{path}: derived keypoint '{name}' must be a list of its parents' names")
-        limbs = _indices(path, "limbs", table.get("limbs"), names) or ()
-        pairs = _indices(path, "flip_pairs", table.get("flip_pairs"), names)
-        try:
-            return cls(
-                name=str(table.get("name", path.stem)),
-                keypoints=tuple(names),
-                limbs=limbs,
-                flip_pairs=find_flip_pairs(names) if pairs is None else tuple((min(p), max(p)) for p in pairs),
-                parents=tuple(tuple(derived.get(n, [n])) for n in names),
-            )
-        except ConfigError as error:
-            raise ConfigError(f"{path}: {error}") from error
-
-
-def find_flip_pairs(names: Sequence[str]) -> tuple[Limb, ...]:
-    """Find the pairs that a mirror swaps from left/right, l_/r_ or a final L/R in the names, as zero-based indices."""
-    index = {name: i for i, name in enumerate(names)}
-    pairs: list[Limb] = []
-    paired: set[int] = set()
-    for name, i in index.items():
-        mirrored = (index.get(re.sub(pattern, replacement, name), i) for pattern, replacement in _MIRRORS)
-        j = next((j for j in mirrored if j != i), None)
-        if j is not None and paired.isdisjoint({i, j}):
-            pairs.append((min(i, j), max(i, j)))
-            paired |= {i, j}
-    return tuple(sorted(pairs))
-
-
-_MIRRORS = (
-    (r"left", "right"),
-    (r"Left", "Right"),
-    (r"^([lL])(?=_)", lambda m: "r" if m[1] == "l" else "R"),
-    (r"(?<=[-_ ])l$", "r"),
-    (r"L$", "R"),
-)
-
 
 def _is_pair(limb: object, count: int) -> bool:
     return (
@@ -241,61 +186,16 @@ def _is_pair(limb: object, count: int) -> bool:
     )
 
 
-def _nearest(name: str, valid: Sequence[str]) -> str:
+def nearest(name: str, valid: Sequence[str]) -> str:
+    """Ask whether the valid name nearest to a wrong one was meant, or say nothing if none is near."""
     found = difflib.get_close_matches(name, valid, n=1)
     return f" (did you mean '{found[0]}'?)" if found else ""
 
 
-def _indices(path: Path, key: str, pairs: Any, names: Sequence[str]) -> tuple[Limb, ...] | None:
-    if pairs is None:
-        return None
-    if not isinstance(pairs, list):
-        raise ConfigError(f'{path}: \'{key}\' must be a list of pairs of names, as in {key} = [["nose", "neck"]]')
-    index = {name: i for i, name in enumerate(names)}
-    found = []
-    for pair in pairs:
-        if not isinstance(pair, list) or len(pair) != 2:
-            raise ConfigError(f"{path}: {key}: {pair!r} is not a pair of names")
-        for name in pair:
-            if not isinstance(name, str) or name not in index:
-                raise ConfigError(f"{path}: {key}: '{name}' is not in 'keypoints'{_nearest(str(name), names)}")
-        found.append((index[pair[0]], index[pair[1]]))
-    return tuple(found)
+def _is_positive(sigma: object) -> bool:
+    return isinstance(sigma, (int, float)) and not isinstance(sigma, bool) and 0 < sigma < _MOST_SIGMA
 
 
-COCO_17 = Skeleton.from_category(
-    {
-        "name": "coco-17",
-        "keypoints": [
-            "nose", "left_eye", "right_eye", "left_ear", "right_ear", "left_shoulder", "right_shoulder", "left_elbow",
-            "right_elbow", "left_wrist", "right_wrist", "left_hip", "right_hip", "left_knee", "right_knee",
-            "left_ankle", "right_ankle",
-        ],
-        "skeleton": [
-            [16, 14], [14, 12], [17, 15], [15, 13], [12, 13], [6, 12], [7, 13], [6, 7], [6, 8], [7, 9], [8, 10],
-            [9, 11], [2, 3], [1, 2], [1, 3], [2, 4], [3, 5], [4, 6], [5, 7],
-        ],
-    }
-)  # fmt: skip
-"""The keypoints and limbs of COCO's person category (https://cocodataset.org/#format-data)."""
-
-_OPENPOSE_NAMES = (
-    "nose", "neck", "right_shoulder", "right_elbow", "right_wrist", "left_shoulder", "left_elbow", "left_wrist",
-    "right_hip", "right_knee", "right_ankle", "left_hip", "left_knee", "left_ankle", "right_eye", "left_eye",
-    "right_ear", "left_ear",
-)  # fmt: skip
-
-OPENPOSE_18 = Skeleton(
-    name="openpose-18",
-    keypoints=_OPENPOSE_NAMES,
-    limbs=(
-        (1, 8), (8, 9), (9, 10), (1, 11), (11, 12), (12, 13), (1, 2), (2, 3), (3, 4), (2, 16), (1, 5), (5, 6), (6, 7),
-        (5, 17), (1, 0), (0, 14), (0, 15), (14, 16), (15, 17),
-    ),
-    flip_pairs=find_flip_pairs(_OPENPOSE_NAMES),
-    parents=tuple(("left_shoulder", "right_shoulder") if n == "neck" else (n,) for n in _OPENPOSE_NAMES),
-)  # fmt: skip
-"""The 18 keypoints and 19 limbs of OpenPose's COCO model, which tf-pose-estimation took over (arXiv:1611.08050)."""
-
-SKELETONS = {skeleton.name: skeleton for skeleton in (COCO_17, OPENPOSE_18)}
-"""The built-in skeletons by name."""
+def _list(names: Sequence[str]) -> str:
+    more = len(names) - _SHOWN_NAMES
+    return ", ".join(names[:_SHOWN_NAMES]) + (f" and {more} more" if more > 0 else "")
