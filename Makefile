@@ -10,12 +10,13 @@ ARGS   ?=
 BIN  := .venv/bin
 CODE := posegen tests examples
 
-.PHONY: help dataset test bench lint format clean
+.PHONY: help dataset test test-all bench lint format clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make dataset [COCO=PATH] [OUT=DIR] [ARGS='...']   build a dataset; without COCO from a synthetic sample"
 	@echo "make test      run the tests"
+	@echo "make test-all  run these and those that need PyTorch and TensorFlow, which it installs for the CPU"
 	@echo "make bench     measure the labels and the build on this machine (ARGS='--coco PATH')"
 	@echo "make lint      check style and types; changes nothing"
 	@echo "make format    rewrite the code in the project's style"
@@ -32,6 +33,9 @@ dataset: .venv/posegen
 
 test: .venv/dev
 	$(BIN)/python -m pytest -n 2
+
+test-all: test .venv/frameworks
+	$(BIN)/python -m pytest -n 2 tests/adapters
 
 bench: .venv/posegen
 	$(BIN)/posegen bench $(ARGS)
@@ -56,4 +60,9 @@ clean:
 
 .venv/dev: .venv/posegen
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@
+
+# tensorflow-cpu is the same package without what needs a GPU.
+.venv/frameworks: .venv/dev
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,torch]' tensorflow-cpu
 	@touch $@
