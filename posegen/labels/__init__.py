@@ -6,6 +6,7 @@ from posegen.labels.mask import MaskLabel
 from posegen.labels.online import render_heatmap, render_paf
 from posegen.labels.paf import PafLabel
 from posegen.labels.storage import LabelDtype, Storage, choose_storage
+from posegen.labels.topdown import TopDownKind, TopDownLabel, WeightLabel
 
 __all__ = [
     "ArraySpec",
@@ -17,6 +18,9 @@ __all__ = [
     "Region",
     "Scene",
     "Storage",
+    "TopDownKind",
+    "TopDownLabel",
+    "WeightLabel",
     "choose_storage",
     "render_heatmap",
     "render_paf",

@@ -88,19 +88,19 @@ class ArraySpec:
     channels
         The names of its C channels.
     cells
-        (h, w) of its grid.
+        (h, w) of its grid; () for an array that has none, one value a channel.
     signed
         Whether values reach from -1 to 1 rather than from 0 to 1.
     """
 
     name: str
     channels: tuple[str, ...]
-    cells: Size
+    cells: Size | tuple[()]
     signed: bool = False
 
     @property
-    def shape(self) -> tuple[int, int, int]:
-        """(C, h, w)."""
+    def shape(self) -> tuple[int, ...]:
+        """(C, h, w), or (C,)."""
         return len(self.channels), *self.cells
 
 
@@ -113,7 +113,7 @@ class Label(Protocol):
         ...
 
     def render(self, scene: Scene) -> NDArray[np.float32]:
-        """Draw the label of a scene: (C, h, w) float32."""
+        """Draw the label of a scene: float32 of the specification's shape."""
         ...
 
 

@@ -52,8 +52,8 @@ class Storage:
 
 
 def choose_storage(dtype: LabelDtype, spec: ArraySpec) -> Storage:
-    """Choose how to store a label; `uint8` becomes `int8` where values are signed."""
-    if dtype == "float32":
+    """Choose how to store a label: `uint8` becomes `int8` where values are signed; what has no cells is `float32`."""
+    if dtype == "float32" or not spec.cells:
         return Storage(dtype="float32", scale=1.0, max_abs_error=0.0)
     if dtype == "float16":
         # Half a unit in the last place of values up to 1.

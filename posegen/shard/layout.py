@@ -28,15 +28,15 @@ class StoredLabel:
     layout: str
 
     @property
-    def shape(self) -> tuple[int, int, int]:
+    def shape(self) -> tuple[int, ...]:
         """Of one sample, in the layout's axis order."""
-        c, h, w = self.spec.shape
-        return (c, h, w) if self.layout == "chw" else (h, w, c)
+        channels, *cells = self.spec.shape
+        return (channels, *cells) if self.layout == "chw" else (*cells, channels)
 
     def arrange(self, values: NDArray[np.float32]) -> NDArray[Any]:
-        """Turn rendered (C, h, w) float32 values into what is stored."""
+        """Turn rendered float32 values, (C, h, w) or (C,), into what is stored."""
         stored = self.storage.encode(values)
-        return stored if self.layout == "chw" else np.ascontiguousarray(stored.transpose(1, 2, 0))
+        return stored if self.layout == "chw" else np.ascontiguousarray(np.moveaxis(stored, 0, -1))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

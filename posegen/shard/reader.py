@@ -102,7 +102,7 @@ class ShardReader:
         return np.asarray(self._read("image/bytes", self._slice("image", index))).tobytes()
 
     def label(self, label: StoredLabel, index: int) -> NDArray[np.float32]:
-        """Return one label of a sample, (C, h, w) float32.
+        """Return one label of a sample, (C, h, w) or (C,) float32.
 
         Raises
         ------
@@ -110,7 +110,7 @@ class ShardReader:
             If its chunk is damaged.
         """
         values = label.storage.decode(self._file.read_chunk(label.spec.name, index))
-        return values if label.layout == "chw" else np.ascontiguousarray(values.transpose(2, 0, 1))
+        return values if label.layout == "chw" else np.ascontiguousarray(np.moveaxis(values, -1, 0))
 
     def sample(self, index: int) -> dict[str, Any]:
         """Return what is known of a sample besides picture and labels.

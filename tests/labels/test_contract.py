@@ -9,7 +9,8 @@ from label_oracle import KINDS, LIMBS, make_region, scatter
 
 from posegen.geometry import fit
 from posegen.grid import make_grid
-from posegen.labels import HeatmapLabel, MaskLabel, PafLabel, Scene
+from posegen.labels import HeatmapLabel, MaskLabel, PafLabel, Scene, TopDownLabel, WeightLabel
+from posegen.labels.topdown import TOP_DOWN_KINDS
 
 SIZES = (((64, 96), (8, 12)), ((50, 60), (18, 23)), ((33, 32), (33, 32)))
 
@@ -27,6 +28,10 @@ def _labels():
             )
             yield f"paf-{name}", PafLabel(grid=grid, limbs=LIMBS, limb_names=tuple("wxyz"), half_width_px=4.0), size
         yield f"mask-{size[1]}x{size[0]}", MaskLabel(input_size=size, cells=cells), size
+        for kind in TOP_DOWN_KINDS:
+            heatmap = TopDownLabel(kind=kind, input_size=size, cells=cells, keypoints=tuple("abc"), sigma_cells=2.0)
+            yield f"{kind}-{size[1]}x{size[0]}", heatmap, size
+            yield f"weight-{kind}-{size[1]}x{size[0]}", WeightLabel(keypoints=tuple("abc"), heatmap=heatmap), size
 
 
 CASES = {name: (label, size) for name, label, size in _labels()}

@@ -1,0 +1,175 @@
+"""The heatmaps of top-down networks, one Gaussian a keypoint on the cells of a crop, and the weights that go with them.
+
+Legend: N people, K keypoints, h x w cells; mu is where a keypoint lies in cells.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal, get_args
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from posegen.errors import ConfigError
+from posegen.geometry import Size
+from posegen.labels.base import ArraySpec, Scene
+
+TopDownKind = Literal["msra", "msra-unbiased", "udp", "megvii"]
+
+TOP_DOWN_KINDS: tuple[str, ...] = get_args(TopDownKind)
+
+_SIGMAS = 3
+"""How far a patch reaches from its middle cell."""
+
+_ROUNDING = 1e-9
+"""In cells: what the rounding of a product may not decide."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TopDownLabel:
+    """Gaussians in units of cells, as the top-down networks' own pipelines draw them; people merge by maximum.
+
+    For a keypoint k in input pixels, with s = H / h along y and W / w along x, and int() that cuts off fractions:
+
+    - `msra`: exp(-|p - mu|^2 / (2 sigma^2)) around the cell mu = int(k / s + 0.5), on the patch of cells that lie
+      within 3 sigma of mu along both axes (Xiao et al., arXiv:1804.06208, and HRNet).
+    - `msra-unbiased`: the same around mu = k / s itself, on all cells (DARK, Zhang et al., arXiv:1910.06278).
+    - `udp`: s = (H - 1) / (h - 1), around mu = k / s, on the patch around int(mu + 0.5) (Huang et al.,
+      arXiv:1911.07524).
+    - `megvii`: 1 at the cell int(k / s), blurred as OpenCV's `GaussianBlur` does, and scaled to peak at 1 (Chen et al.,
+      arXiv:1711.07319). Of the kernels, it is the one to which OpenCV's rule gives the sigma nearest to the label's.
+
+    Parameters
+    ----------
+    kind
+        Which of these.
+    input_size, cells
+        (H, W) in pixels and (h, w).
+    keypoints
+        The names of the K channels.
+    sigma_cells
+        Standard deviation in cells.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such kind, or `udp` has a single row or column of cells.
+    """
+
+    kind: TopDownKind
+    input_size: Size
+    cells: Size
+    keypoints: tuple[str, ...]
+    sigma_cells: float
+
+    def __post_init__(self) -> None:
+        if self.kind not in TOP_DOWN_KINDS:
+            raise ConfigError(f"a top-down heatmap must be {', '.join(TOP_DOWN_KINDS)}, not '{self.kind}'")
+        if self.kind == "udp" and min(self.cells) < 2:
+            raise ConfigError(f"udp needs two cells along each axis, not {self.cells[1]}x{self.cells[0]}")
+
+    @property
+    def spec(self) -> ArraySpec:
+        """The array that `render` makes."""
+        return ArraySpec(name="heatmap", channels=self.keypoints, cells=self.cells)
+
+    def render(self, scene: Scene) -> NDArray[np.float32]:
+        """Draw (K, h, w) float32 from 0 to 1."""
+        out = np.zeros(self.spec.shape, np.float32)
+        shown = scene.drawn if self.kind == "msra-unbiased" else self.touches(scene)
+        for n in np.flatnonzero(shown.any(axis=1)):
+            (k,) = np.nonzero(shown[n])
+            (y, rows), (x, columns) = (self._draw_axis(axis, scene.points[n, k, 1 - axis]) for axis in (0, 1))
+            # A person has a channel but once, so nothing is written twice at a time.
+            where = (k[:, None, None], y[:, :, None], x[:, None, :]) if y.shape[1:] + x.shape[1:] != self.cells else k
+            out[where] = np.maximum(out[where], rows[:, :, None] * columns[:, None, :])
+        return out
+
+    def touches(self, scene: Scene) -> NDArray[np.bool_]:
+        """Tell of which keypoints (N, K) are drawn and have a patch, or for `megvii` a cell, that touches the map."""
+        found = scene.drawn.copy()
+        reach = 0 if self.kind == "megvii" else self._reach
+        for axis in (0, 1):
+            middle = self._middle(self._locate(axis, np.where(scene.drawn, scene.points[..., 1 - axis], 0)))
+            found &= (middle + reach >= 0) & (middle - reach <= self.cells[axis] - 1)
+        return found
+
+    @property
+    def _reach(self) -> int:
+        """Cells from the middle of a patch, or of a blur's kernel, to its edge: their size is odd."""
+        if self.kind == "megvii":
+            # OpenCV takes sigma = 0.3 ((size - 1) / 2 - 1) + 0.8 for a kernel of a size.
+            return max(1, round((self.sigma_cells - 0.8) / 0.3 + 1))
+        return int(_SIGMAS * self.sigma_cells + _ROUNDING)
+
+    def _locate(self, axis: int, pixels: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return where input pixels lie in cells along an axis, 0 for y, 1 for x."""
+        size, count = self.input_size[axis], self.cells[axis]
+        return pixels / ((size - 1) / (count - 1) if self.kind == "udp" else size / count)
+
+    def _middle(self, mu: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the cells that places are said to lie in."""
+        return np.trunc(mu if self.kind == "megvii" else mu + 0.5)
+
+    def _draw_axis(self, axis: int, pixels: NDArray[np.float64]) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
+        """Draw M Gaussians along an axis, on the n cells each can reach.
+
+        Returns
+        -------
+        The cells (M, n) and the values there (M, n) float32; the products of both axes' are the Gaussians.
+        """
+        count, mu = self.cells[axis], self._locate(axis, pixels)
+        middle = self._middle(mu)
+        n = count if self.kind == "msra-unbiased" else min(2 * self._reach + 1, count)
+        cells = np.clip(middle - self._reach, 0, count - n).astype(np.intp)[:, None] + np.arange(n)
+        if self.kind == "megvii":
+            return cells, _blur_peaks(count, self._reach)[middle.astype(np.intp)[:, None], cells]
+        distance = cells - (middle if self.kind == "msra" else mu)[:, None]
+        values = np.exp(distance * distance * (-1 / (2 * self.sigma_cells**2)))
+        if self.kind != "msra-unbiased":
+            values *= np.abs(cells - middle[:, None]) <= self._reach
+        return cells, values.astype(np.float32)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WeightLabel:
+    """Which keypoints the loss counts: 1 for each that is drawn for somebody, 0 for the others.
+
+    Parameters
+    ----------
+    keypoints
+        The names of the K keypoints.
+    heatmap
+        A keypoint of which this label's patch misses the map entirely has the weight 0; None asks no label.
+    """
+
+    keypoints: tuple[str, ...]
+    heatmap: TopDownLabel | None = None
+
+    @property
+    def spec(self) -> ArraySpec:
+        """The array that `render` makes."""
+        return ArraySpec(name="weight", channels=self.keypoints, cells=())
+
+    def render(self, scene: Scene) -> NDArray[np.float32]:
+        """Return (K,) float32, 0 or 1."""
+        drawn = scene.drawn if self.heatmap is None else self.heatmap.touches(scene)
+        return np.asarray(drawn.any(axis=0), np.float32)
+
+
+@lru_cache(maxsize=64)
+def _blur_peaks(count: int, radius: int) -> NDArray[np.float32]:
+    """Blur a 1 in each of `count` cells, borders mirrored as OpenCV does, to a row (count, count) that peaks at 1."""
+    kernel = cv2.getGaussianKernel(2 * radius + 1, 0, cv2.CV_64F)[:, 0]
+    period = max(2 * count - 2, 1)
+    at = np.abs(np.arange(-radius, count + radius)) % period
+    at = np.minimum(at, period - at) if count > 1 else np.zeros_like(at)
+    blurred = np.zeros((count, count))
+    for offset, weight in enumerate(kernel):
+        np.add.at(blurred, (at[offset : offset + count], np.arange(count)), weight)
+    rows = (blurred / blurred.max(axis=1, keepdims=True)).astype(np.float32)
+    rows.setflags(write=False)
+    return rows
