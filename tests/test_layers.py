@@ -29,6 +29,7 @@ ROOMS = (
     "shard",
     "worker",
     "manifest",
+    "shuffling",
     "adapters",
     "state",
     "executors",
