@@ -31,7 +31,10 @@ Notify = Callable[[str], None]
 
 _SHOWN_FAILURES = 10
 _DEATHS_AT_ONE_IMAGE = 3
+"""In a row: then it was not chance."""
+
 _DEATHS_OF_ONE_SHARD = 20
+"""Without an image to blame."""
 
 
 def build(
@@ -216,15 +219,19 @@ class _Run:
         self.results[task.file_name] = result
 
     def _mourn(self, index: int, lost: Lost[ShardTask]) -> None:
-        """Decide what to do about a dead worker: try again, or without the image that killed several."""
+        """Decide what to do about a dead worker: try again, or without the image that killed several in a row.
+
+        Workers report every image as its turn comes, so it is known at which one they died, and need not be searched.
+        """
         deaths, samples = self.deaths[index], lost.task.samples
         at = lost.reported if lost.reported is not None and lost.reported < len(samples) else None
         deaths.append(at)
         self.waiting.append(index)
-        if at is not None and deaths.count(at) >= _DEATHS_AT_ONE_IMAGE:
+        if at is not None and deaths[-_DEATHS_AT_ONE_IMAGE:] == [at] * _DEATHS_AT_ONE_IMAGE:
             sample = samples[at]
-            reason = f"{sample.file_name}: the worker that decodes it {lost.reason}, {deaths.count(at)} times"
+            reason = f"{sample.file_name}: the worker that decodes it {lost.reason}, {_DEATHS_AT_ONE_IMAGE} times"
             self.quarantined[index][sample.image_id] = reason
+            deaths.clear()
             self.notify(f"image {sample.image_id} is left out: {reason}")
         elif len(deaths) >= _DEATHS_OF_ONE_SHARD:
             raise BuildError(f"{lost.task.file_name}: its worker died {len(deaths)} times; the last {lost.reason}")

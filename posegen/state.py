@@ -18,6 +18,7 @@ import fcntl
 import hashlib
 import json
 import os
+import platform
 import re
 import shutil
 from collections.abc import Iterator
@@ -27,7 +28,7 @@ from typing import Any
 from posegen.config import BuildConfig
 from posegen.errors import BuildError, ConfigError, ShardError
 from posegen.files import TEMPORARY_SUFFIX, canonical_json, write_atomically
-from posegen.manifest import MANIFEST_NAME, Manifest
+from posegen.manifest import MANIFEST_NAME, Manifest, locate
 from posegen.plan import ShardTask
 from posegen.shard import ShardRecord, library_versions
 
@@ -129,9 +130,11 @@ def open_state(out: Path, config: BuildConfig, *, overwrite: bool) -> Iterator[B
     Raises
     ------
     ConfigError
-        If it holds something else, or a dataset, finished or not, with other options and `overwrite` is not set.
+        If it holds something else, or a dataset or finished shards with other options and `overwrite` is not set.
     BuildError
         If another process is building there.
+    ShardError
+        If symbolic links in it lead out of it.
     OSError
         If it cannot be written.
     """
@@ -140,6 +143,7 @@ def open_state(out: Path, config: BuildConfig, *, overwrite: bool) -> Iterator[B
         if not overwrite:
             _refuse_other_options(out, config)
         state = BuildState(out, config)
+        locate(out, str(state.staged.relative_to(out)))
         state.staged.mkdir(parents=True, exist_ok=True)
         write_atomically(state.home / _OPTIONS, canonical_json(config.to_dict()).encode())
         state.remove_partial()
@@ -156,14 +160,16 @@ def hold_lock(out: Path) -> Iterator[None]:
     Raises
     ------
     BuildError
-        If another process is building there.
+        If another process is building there, or the file system has no locks.
+    ShardError
+        If symbolic links in it lead out of it.
     OSError
         If it cannot be written.
     """
-    home = out / STATE_NAME
-    home.mkdir(parents=True, exist_ok=True)
-    with (home / "lock").open("a+") as lock:
-        _lock(lock.fileno(), home / "lock", out)
+    path = out / STATE_NAME / "lock"
+    locate(out, f"{STATE_NAME}/lock").parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a+") as lock:
+        _lock(lock.fileno(), path, out)
         yield
 
 
@@ -198,20 +204,25 @@ def _lock(descriptor: int, path: Path, out: Path) -> None:
         raise BuildError(
             f"{out}: process {holder or '?'} is building here; wait for it, or choose another directory"
         ) from error
+    except OSError as error:
+        raise BuildError(
+            f"{path}: cannot be locked: {error.strerror or error}; build on a file system with locks, and copy"
+        ) from error
     os.ftruncate(descriptor, 0)
-    os.write(descriptor, f"{os.getpid()}\n".encode())
+    # Network file systems hold locks against other machines, too.
+    os.write(descriptor, f"{os.getpid()} on {platform.node()}\n".encode())
 
 
 def _refuse_other_options(out: Path, config: BuildConfig) -> None:
-    """Compare the options with those of the dataset, and of the unfinished builds, that are in `out`."""
+    """Compare the options with those of the dataset, or else of the finished shards, that are in `out`."""
     stored: list[dict[str, Any]] = []
-    if (out / MANIFEST_NAME).exists():
-        with contextlib.suppress(ShardError):
-            stored.append(Manifest.read(out).config.to_dict())
-    else:
+    with contextlib.suppress(ShardError):
+        stored.append(Manifest.read(out).config.to_dict())
+    if not stored:
         for path in sorted((out / STATE_NAME).glob(f"*/{_OPTIONS}")):
             with contextlib.suppress(OSError, ValueError):
-                stored.append(json.loads(path.read_bytes()))
+                if any(path.parent.glob("shard-*.json")):
+                    stored.append(json.loads(path.read_bytes()))
     now = config.to_dict()
     for before in stored:
         changed = [key for key in now if before.get(key) != now[key]]

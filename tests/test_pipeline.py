@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import errno
+import functools
 import json
 import os
 import random
@@ -16,7 +18,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -24,7 +26,7 @@ import posegen
 import posegen.pipeline
 from posegen.config import BuildConfig
 from posegen.errors import BuildError, ConfigError
-from posegen.executors import LocalExecutor
+from posegen.executors import LocalExecutor, Lost
 from posegen.files import TEMPORARY_SUFFIX
 from posegen.manifest import Manifest
 from posegen.pipeline import build
@@ -171,6 +173,25 @@ def test_a_changed_option_is_refused_by_name_with_both_values(coco: Path, tmp_pa
     assert shards(tmp_path / "out") == before
 
 
+def test_other_options_are_refused_while_there_is_no_dataset_yet_but_a_finished_shard(
+    coco: Path, tmp_path: Path
+) -> None:
+    build(coco, tmp_path / "out", CONFIG, workers=2)
+    (tmp_path / "out" / "manifest.json").unlink()
+    with pytest.raises(ConfigError, match=r"(?s)sigma_px: was 8.0, is now 7.0.*--overwrite"):
+        build(coco, tmp_path / "out", BuildConfig(shard_size=4, input_size=(128, 128), sigma_px=7.0), workers=2)
+
+
+def test_a_build_that_finished_no_shard_does_not_bind_the_next_one_to_its_options(copy: Path, tmp_path: Path) -> None:
+    hidden = (copy / "train2017").rename(copy / "elsewhere")
+    (copy / "train2017").mkdir()
+    with pytest.raises(BuildError):
+        build(copy, tmp_path / "out", BuildConfig(shard_size=4, input_size=(128, 128), sigma_px=7.0), workers=2)
+    (copy / "train2017").rmdir()
+    hidden.rename(copy / "train2017")
+    assert build(copy, tmp_path / "out", CONFIG, workers=2).config == CONFIG
+
+
 def test_overwriting_gives_the_bytes_of_a_fresh_build(coco: Path, tmp_path: Path) -> None:
     out, other = tmp_path / "out", BuildConfig(shard_size=7, input_size=(128, 128))
     build(coco, out, CONFIG, workers=2)
@@ -283,44 +304,95 @@ def test_a_second_build_into_a_directory_is_refused_with_the_firsts_process_id(c
 # What happens to workers
 
 
-def _deadly(task: Any, report: Callable[[int], None], *, function: Callable[..., Any], image_id: int) -> Any:
-    """Run a task in a worker that dies when the turn of an image comes."""
-    at = next((i for i, s in enumerate(task.samples) if s.image_id == image_id), None)
+def _deadly(task: Any, report: Callable[[int], None], *, function: Callable[..., Any], image_ids: set[int]) -> Any:
+    """Run a task in a worker that dies when the turn of one of some images comes."""
+    at = {i for i, s in enumerate(task.samples) if s.image_id in image_ids and s.image_id not in task.quarantined}
     seen = 0
 
     def watch(units: int) -> None:
         nonlocal seen
         seen += units
         report(units)
-        if seen == at and image_id not in task.quarantined:
+        if seen in at:
             os.kill(os.getpid(), signal.SIGKILL)
 
     return function(task, watch)
 
 
 class DeadlyExecutor(LocalExecutor):
-    """Workers that die of one image, as they would of a decoder that takes all memory."""
+    """Workers that die of some images, as they would of a decoder that takes all memory."""
 
-    image_id = -1
+    image_ids: ClassVar[set[int]] = set()
 
     def run(self, function: Any, tasks: Any, on_progress: Any) -> Iterator[Any]:
-        import functools
+        deadly = functools.partial(_deadly, function=function, image_ids=self.image_ids)
+        return super().run(deadly, tasks, on_progress)
 
-        return super().run(functools.partial(_deadly, function=function, image_id=self.image_id), tasks, on_progress)
+
+def test_images_that_kill_their_workers_are_left_out_by_name_and_the_rest_is_built(
+    coco: Path, reference: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, document = tmp_path / "out", json.loads((coco / ANNOTATIONS).read_text())
+    names = {files_of(coco)[i].name for i in (0, 5, 6)}
+    monkeypatch.setattr(DeadlyExecutor, "image_ids", {i["id"] for i in document["images"] if i["file_name"] in names})
+    with monkeypatch.context() as patched:
+        patched.setattr(posegen.pipeline, "LocalExecutor", DeadlyExecutor)
+        manifest = build(coco, out, CONFIG, workers=2, max_failures=3)
+    assert manifest.samples == len(files_of(coco)) - 3
+    failures = [json.loads(line) for line in (out / "failures.jsonl").read_text().splitlines()]
+    assert {failure["file"] for failure in failures} == names
+    assert {failure["image_id"] for failure in failures} == DeadlyExecutor.image_ids
+    assert all("SIGKILL" in failure["reason"] for failure in failures)
+    build(coco, out, CONFIG, workers=2)
+    assert shards(out) == reference, "they are built by a run in which they do no harm"
 
 
-def test_an_image_that_kills_its_workers_is_left_out_by_name_and_the_rest_is_built(
+def test_a_shard_may_have_any_number_of_images_that_kill(
     coco: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    document = json.loads((coco / ANNOTATIONS).read_text())
-    victim = files_of(coco)[5].name
-    DeadlyExecutor.image_id = next(i["id"] for i in document["images"] if i["file_name"] == victim)
-    monkeypatch.setattr(posegen.pipeline, "LocalExecutor", DeadlyExecutor)
-    manifest = build(coco, tmp_path / "out", CONFIG, workers=2, max_failures=1)
-    assert manifest.samples == len(files_of(coco)) - 1
-    failure = json.loads((tmp_path / "out" / "failures.jsonl").read_text())
-    assert (failure["image_id"], failure["file"]) == (DeadlyExecutor.image_id, victim)
-    assert "SIGKILL" in failure["reason"]
+    run = LocalExecutor.run
+
+    def deadly(self: LocalExecutor, function: Any, tasks: Any, on_progress: Any) -> Iterator[Any]:
+        for task in tasks:
+            left = [i for i, s in enumerate(task.samples) if i % 2 and s.image_id not in task.quarantined]
+            if left:
+                yield Lost(task, left[0], "was killed by SIGKILL")
+            else:
+                yield from run(self, function, [task], on_progress)
+
+    monkeypatch.setattr(LocalExecutor, "run", deadly)
+    config = dataclasses.replace(CONFIG, shard_size=1024)
+    samples = len(files_of(coco))
+    manifest = build(coco, tmp_path / "out", config, workers=1, max_failures="50%")
+    assert (manifest.samples, manifest.failures) == (samples - samples // 2, samples // 2)
+    assert manifest.failures > 6
+
+
+def test_deaths_by_chance_are_blamed_on_no_image(
+    coco: Path, reference: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = LocalExecutor.run
+    deaths = iter([0, 2, 0, 2, 0, 2])
+
+    def unlucky(self: LocalExecutor, function: Any, tasks: Any, on_progress: Any) -> Iterator[Any]:
+        for outcome in run(self, function, tasks, on_progress):
+            at = next(deaths, None) if outcome.task.file_name.startswith("shard-00000") else None
+            yield outcome if at is None else Lost(outcome.task, at, "was killed by SIGKILL")
+
+    monkeypatch.setattr(LocalExecutor, "run", unlucky)
+    assert build(coco, tmp_path / "out", CONFIG, workers=2).failures == 0
+    assert shards(tmp_path / "out") == reference
+
+
+def test_a_shard_whose_workers_die_again_and_again_at_no_image_ends_the_build(
+    coco: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def deadly(self: LocalExecutor, function: Any, tasks: Any, on_progress: Any) -> Iterator[Any]:
+        yield from [Lost(task, None, "was killed by SIGKILL") for task in tasks]
+
+    monkeypatch.setattr(LocalExecutor, "run", deadly)
+    with pytest.raises(BuildError, match=r"shard-0000\d-of-0000\d\.h5: its worker died \d+ times; the last was killed"):
+        build(coco, tmp_path / "out", CONFIG, workers=2)
 
 
 def _command(coco: Path, out: Path) -> list[str]:
@@ -335,29 +407,70 @@ def _children(pid: int) -> list[int]:
         return []
 
 
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_ends_the_build_cleanly_and_it_goes_on_later(
-    number: signal.Signals, status: int, coco: Path, reference: dict[str, bytes], tmp_path: Path
+def _gone(pids: list[int]) -> bool:
+    deadline = time.monotonic() + 10
+    while any(Path(f"/proc/{pid}").exists() for pid in pids) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return not any(Path(f"/proc/{pid}").exists() for pid in pids)
+
+
+@pytest.mark.parametrize(
+    ("send", "signals", "status"),
+    [
+        (os.kill, [signal.SIGINT], 130),
+        (os.killpg, [signal.SIGINT] * 5, 130),
+        (os.kill, [signal.SIGTERM], 143),
+        (os.killpg, [signal.SIGHUP], 129),
+    ],
+    ids=["int", "impatient ctrl-c", "term", "hangup"],
+)
+def test_a_signal_ends_the_build_cleanly_and_the_command_it_prints_goes_on(
+    send: Callable[[int, int], None], signals: list[int], status: int, coco: Path, tmp_path: Path
 ) -> None:
-    out = tmp_path / "out"
-    with subprocess.Popen(_command(coco, out), stderr=subprocess.PIPE, text=True) as process:
+    out = tmp_path / "it's here"
+    with subprocess.Popen(_command(coco, out), stderr=subprocess.PIPE, text=True, start_new_session=True) as process:
         while not list(out.glob(".posegen/*/shard-*.json")) and process.poll() is None:
             time.sleep(0.01)
         workers = _children(process.pid)
-        process.send_signal(number)
+        for number in signals:
+            with contextlib.suppress(ProcessLookupError):
+                send(process.pid, number)
+            time.sleep(0.03)
         _, errors = process.communicate(timeout=30)
     if process.returncode == 0:
         pytest.skip("the build was done before the signal came")
     assert process.returncode == status
-    assert f"To go on: posegen build --coco {coco}" in errors
     assert "Traceback" not in errors
     assert not list(out.rglob(f"*{TEMPORARY_SUFFIX}"))
-    deadline = time.monotonic() + 10
-    while (left := [pid for pid in workers if Path(f"/proc/{pid}").exists()]) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not left
-    build(coco, out, CONFIG, workers=2)
-    assert shards(out) == reference
+    assert not (out / "manifest.json").exists()
+    assert _gone(workers)
+    command = errors.splitlines()[-1].removeprefix("To go on: ")
+    subprocess.run(command, shell=True, check=True, capture_output=True)
+    assert Manifest.read(out).samples == len(files_of(coco))
+
+
+@pytest.mark.parametrize("wait_s", [0.0, 0.05, 0.2])
+def test_ctrl_c_while_the_workers_start_is_no_traceback(wait_s: float, coco: Path, tmp_path: Path) -> None:
+    command = _command(coco, tmp_path / "out")
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True) as process:
+        while not _children(process.pid) and process.poll() is None:
+            time.sleep(0.005)
+        time.sleep(wait_s)
+        os.killpg(process.pid, signal.SIGINT)
+        _, errors = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert errors.splitlines()[-2] == "Interrupted."
+    assert "Traceback" not in errors
+
+
+def test_a_signal_that_is_ignored_stays_so(coco: Path, tmp_path: Path) -> None:
+    command = ["nohup", *_command(coco, tmp_path / "out")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True) as process:
+        while not list((tmp_path / "out").glob(".posegen/*/shard-*.json")) and process.poll() is None:
+            time.sleep(0.01)
+        os.killpg(process.pid, signal.SIGHUP)
+        process.communicate(timeout=60)
+    assert process.returncode == 0
 
 
 def test_kills_at_random_moments_end_in_the_same_bytes(coco: Path, reference: dict[str, bytes], tmp_path: Path) -> None:
@@ -373,8 +486,10 @@ def test_kills_at_random_moments_end_in_the_same_bytes(coco: Path, reference: di
                     os.kill(chance.choice(victims), signal.SIGKILL)
                     kills += 1
             assert process.stderr is not None
-            assert b"Traceback" not in process.stderr.read()
+            errors = process.stderr.read()
         assert process.returncode in {0, -signal.SIGKILL}
+        # A worker whose parent is killed while it starts it cannot but say so.
+        assert process.returncode != 0 or b"Traceback" not in errors
         if process.returncode == 0:
             assert shards(out) == reference
             assert Manifest.read(out).failures == 0

@@ -5,11 +5,16 @@ A command's module is imported when it is called, so that `inspect` does not wai
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import importlib
 import shlex
+import shutil
 import signal
 import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -27,10 +32,16 @@ _COMMANDS = {
 }
 
 _SIGNALLED = 128
+_SAID = {signal.SIGINT: "Interrupted.", signal.SIGTERM: "Terminated.", signal.SIGHUP: "Hung up."}
+_PATIENCE_S = 10.0
 
 
-class _Terminated(KeyboardInterrupt):
-    """SIGTERM, which ends a command as Ctrl-C does, but for the exit status."""
+class _Signalled(KeyboardInterrupt):
+    """A signal that ends a command as Ctrl-C does, but for the exit status."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = signal.Signals(number)
 
 
 class _Failure(click.ClickException):
@@ -58,9 +69,9 @@ class _Commands(click.Group):
             formatter.write_dl(list(_COMMANDS.items()))
 
     def invoke(self, ctx: click.Context) -> Any:
-        previous = signal.signal(signal.SIGTERM, _terminate)
         try:
-            return super().invoke(ctx)
+            with _signals_raised():
+                return super().invoke(ctx)
         except PosegenError as error:
             raise _Failure(error) from error
         except OSError as error:
@@ -68,13 +79,12 @@ class _Commands(click.Group):
                 raise
             raise click.ClickException(f"{error.filename or ctx.info_name}: {error.strerror or error}") from error
         except KeyboardInterrupt as interrupt:
-            terminated = isinstance(interrupt, _Terminated)
-            click.echo("Terminated." if terminated else "Interrupted.", err=True)
-            if ctx.invoked_subcommand == "build":
-                click.echo(f"To go on: {shlex.join(['posegen', *sys.argv[1:]])}", err=True)
-            ctx.exit(_SIGNALLED + (signal.SIGTERM if terminated else signal.SIGINT))
-        finally:
-            signal.signal(signal.SIGTERM, previous)
+            number = interrupt.number if isinstance(interrupt, _Signalled) else signal.SIGINT
+            with contextlib.suppress(OSError):  # the terminal may have gone
+                click.echo(_SAID[number], err=True)
+                if sys.argv[1:2] == ["build"]:
+                    click.echo(f"To go on: {shlex.join([*_program(), *sys.argv[1:]])}", err=True)
+            ctx.exit(_SIGNALLED + number)
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -90,5 +100,38 @@ def main() -> None:
     """  # noqa: D301 (click wants the character \b)
 
 
-def _terminate(_signal: int, _frame: FrameType | None) -> None:
-    raise _Terminated
+@contextlib.contextmanager
+def _signals_raised() -> Iterator[None]:
+    """Raise `_Signalled` for the signals that end a command; the same again while it tidies up changes nothing.
+
+    What is ignored, as SIGHUP under nohup, stays so.
+    """
+    first: float | None = None
+
+    def end(number: int, _frame: FrameType | None) -> None:
+        nonlocal first
+        now = time.monotonic()
+        # One that was swallowed on its way, as in a destructor, is raised again when the user tries again.
+        if first is None or now - first > _PATIENCE_S:
+            first = now
+            raise _Signalled(number)
+
+    handlers = {number: signal.getsignal(number) for number in _SAID}
+    handlers = {number: handler for number, handler in handlers.items() if handler not in {None, signal.SIG_IGN}}
+    for number in handlers:
+        signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            # A process that ends because of one is not to be broken off by another.
+            signal.signal(number, handler if first is None else signal.SIG_IGN)
+
+
+def _program() -> list[str]:
+    """Say how this program was called, in words that can be pasted."""
+    called = Path(sys.argv[0])
+    if called.name == "__main__.py":
+        return [sys.executable, "-m", __package__.partition(".")[0]]
+    found = shutil.which(called.name)
+    return [called.name if found is not None and Path(found).samefile(called) else sys.argv[0]]
