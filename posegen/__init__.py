@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from posegen.config import BuildConfig
+    from posegen.dataset import PoseDataset
     from posegen.errors import PosegenError
     from posegen.labels import render_heatmap, render_paf
     from posegen.manifest import Manifest
@@ -30,6 +31,7 @@ __all__ = [
     "OPENPOSE_18",
     "BuildConfig",
     "Manifest",
+    "PoseDataset",
     "PosegenError",
     "ShardReader",
     "Skeleton",
@@ -46,6 +48,7 @@ _HOMES = {
     "OPENPOSE_18": "skeleton",
     "BuildConfig": "config",
     "Manifest": "manifest",
+    "PoseDataset": "dataset",
     "PosegenError": "errors",
     "ShardReader": "shard",
     "Skeleton": "skeleton",

@@ -23,6 +23,7 @@ from typing import Any
 
 import h5py
 import numpy as np
+from numpy.typing import NDArray
 
 from posegen.errors import ConfigError, ShardError
 
@@ -63,11 +64,24 @@ class ArrayRule:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Array:
-    """An array that keeps its rule; the bytes of a chunk before compression, 0 where there are no chunks."""
+    """An array that keeps its rule.
+
+    Attributes
+    ----------
+    dataset, rule
+        The array, and what it has been held against.
+    chunk_bytes
+        Of a chunk before compression, 0 where there are no chunks.
+    space, chunk_space, dtype
+        HDF5's identifiers of the array's extent, of a chunk's, and of the elements' type: what low-level reads take.
+    """
 
     dataset: h5py.Dataset
     rule: ArrayRule
     chunk_bytes: int
+    space: h5py.h5s.SpaceID
+    chunk_space: h5py.h5s.SpaceID
+    dtype: h5py.h5t.TypeID
 
 
 class GuardedFile:
@@ -83,11 +97,12 @@ class GuardedFile:
         self.path = path
         if not path.is_file():
             raise ShardError(f"{path}: no such shard")
-        self._size = path.stat().st_size
+        self.size = path.stat().st_size
         self._found: dict[str, h5py.Group | h5py.Dataset] = {}
         self._arrays: dict[str, _Array] = {}
         try:
-            self._file = h5py.File(path, "r", driver="sec2")
+            # Every chunk is read once: a cache would only grow.
+            self._file = h5py.File(path, "r", driver="sec2", rdcc_nbytes=0)
         except (OSError, RuntimeError, ValueError) as error:
             raise ShardError(f"{path}: is not an HDF5 file, or is damaged: {error}") from error
         if self._file.userblock_size:
@@ -151,12 +166,19 @@ class GuardedFile:
         with self.blamed(name):
             dataset = self._find_array(name)
             self._check_header(name, dataset, rule)
-            array = _Array(dataset, rule, math.prod(rule.chunk or ()) * int(dataset.dtype.itemsize))
+            array = _Array(
+                dataset,
+                rule,
+                math.prod(rule.chunk or ()) * int(dataset.dtype.itemsize),
+                dataset.id.get_space(),
+                h5py.h5s.create_simple(rule.chunk or (1,)),
+                dataset.id.get_type(),
+            )
             logical = math.prod(rule.shape) * int(dataset.dtype.itemsize)
             stored = dataset.id.get_storage_size()
             start = dataset.id.get_offset() or 0 if rule.chunk is None else 0
-            if start + stored > self._size or logical > stored * _MOST_INFLATED[rule.compressor]:
-                raise self.damage(f"{name} claims {logical} bytes, but of it {stored} are stored in {self._size}")
+            if start + stored > self.size or logical > stored * _MOST_INFLATED[rule.compressor]:
+                raise self.damage(f"{name} claims {logical} bytes, but of it {stored} are stored in {self.size}")
             if rule.chunk == rule.shape:
                 self._check_chunk(array, 0)
         self._arrays[name] = array
@@ -175,6 +197,26 @@ class GuardedFile:
                 import hdf5plugin  # noqa: F401 (registers the filter)
             self._check_chunk(array, index)
             return array.dataset[index]
+
+    def read_bytes(self, name: str, start: int, out: NDArray[np.uint8]) -> None:
+        """Read bytes of an open array that lies in one piece, from its byte `start` on, into `out` (B,)."""
+        dataset = self._arrays[name].dataset
+        with self.blamed(f"{name} cannot be read"):
+            start += dataset.id.get_offset() or 0
+            count = os.preadv(self._file.id.get_vfd_handle(), [out.data], start)
+            if count != out.nbytes:
+                raise ValueError(f"{count} bytes are there of {out.nbytes}")
+
+    def read_chunk_into(self, name: str, index: int, out: NDArray[Any]) -> None:
+        """Read one element of an open array that has a chunk for each into a contiguous array of its dtype."""
+        array = self._arrays[name]
+        with self.blamed(f"{name}[{index}] cannot be read"):
+            if array.rule.compressor == "zstd":
+                import hdf5plugin  # noqa: F401 (registers the filter)
+            self._check_chunk(array, index)
+            # h5py's own indexing takes as long as the decompression.
+            array.space.select_hyperslab((index, *[0] * out.ndim), (1, *out.shape))
+            array.dataset.id.read(array.chunk_space, array.space, out, array.dtype)
 
     def _find(self, name: str) -> h5py.Group | h5py.Dataset:
         """Go to an object by hard links alone."""
@@ -223,7 +265,7 @@ class GuardedFile:
         rule, logical = array.rule, array.chunk_bytes
         at = (index, *[0] * (len(rule.shape) - 1))
         info = array.dataset.id.get_chunk_info_by_coord(at)
-        if info.byte_offset is None or info.byte_offset + info.size > self._size:
+        if info.byte_offset is None or info.byte_offset + info.size > self.size:
             raise ValueError("it is not in the file")
         # The first bit is the compressor's, which leaves alone what it cannot shrink; the checksum's must not be set.
         if info.filter_mask > (rule.compressor != "none"):

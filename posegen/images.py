@@ -92,6 +92,33 @@ def decode(data: bytes, size: Size, name: str) -> NDArray[np.uint8]:
     return picture
 
 
+def decode_input(data: NDArray[np.uint8], input_size: Size, name: str) -> NDArray[np.uint8]:
+    """Decode a picture that `encode` made.
+
+    Parameters
+    ----------
+    data
+        (B,) its bytes.
+    input_size
+        (H, W) that it has to have.
+    name
+        What to call the picture in messages.
+
+    Returns
+    -------
+    (H, W, 3) uint8 R, G, B.
+
+    Raises
+    ------
+    ImageError
+        If it is no image, is truncated, or has another size.
+    """
+    picture = _imdecode(data, cv2.IMREAD_COLOR_RGB)
+    if picture is None or picture.shape != (*input_size, 3):
+        raise ImageError(f"{name}: is not an image of {input_size[1]}x{input_size[0]} pixels, or is truncated")
+    return picture
+
+
 def warp(picture: NDArray[np.uint8], affine: Affine, input_size: Size) -> NDArray[np.uint8]:
     """Map a picture into the input, by the same map as its points.
 
@@ -169,7 +196,7 @@ def encode(picture: NDArray[np.uint8], encoding: ImageEncoding, quality: int) ->
     return data.tobytes()
 
 
-def _imdecode(data: bytes, flags: int) -> NDArray[np.uint8] | None:
+def _imdecode(data: bytes | NDArray[np.uint8], flags: int) -> NDArray[np.uint8] | None:
     try:
         picture = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error:

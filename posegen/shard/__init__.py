@@ -22,12 +22,13 @@ from posegen.shard.layout import (
     parse_json,
     read_count,
 )
-from posegen.shard.reader import ArrayInfo, ShardReader
+from posegen.shard.reader import SAMPLE_FIELDS, ArrayInfo, ShardReader
 from posegen.shard.writer import BuiltSample, ShardWriter
 
 __all__ = [
     "FORMAT",
     "FORMAT_VERSION",
+    "SAMPLE_FIELDS",
     "ArrayInfo",
     "BuiltSample",
     "ShardReader",

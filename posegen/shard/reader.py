@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -21,6 +21,9 @@ from posegen.skeleton import Skeleton
 
 if TYPE_CHECKING:
     from typing_extensions import Self
+
+SAMPLE_FIELDS = ("image_id", "file_name", "width", "height", "affine", "keypoints", "bbox", "annotation_id")
+"""What a shard tells of a sample besides picture and labels."""
 
 _MOST_PIXEL_BYTES = 1100
 """No picture has more bytes of pixels for one of its own: PNG's deflate makes 1032 of one, JPEG fewer."""
@@ -73,6 +76,11 @@ class ShardReader:
         self._file.close()
 
     @property
+    def size(self) -> int:
+        """The file's size in bytes when it was opened."""
+        return self._file.size
+
+    @property
     def labels(self) -> tuple[StoredLabel, ...]:
         """The labels in the shard."""
         return self._labels
@@ -101,6 +109,28 @@ class ShardReader:
             return np.asarray(self._read("image/pixels", index))
         return np.asarray(self._read("image/bytes", self._slice("image", index))).tobytes()
 
+    def picture_bytes(self, index: int) -> NDArray[np.uint8]:
+        """Return a sample's picture as it is stored: (B,) uint8, an encoded picture or the pixels row by row."""
+        if self.config.image_encoding == "raw":
+            name, size = "image/pixels", math.prod(self._rules["image/pixels"].shape[1:])
+            where = slice(index * size, (index + 1) * size)
+        else:
+            name, where = "image/bytes", self._slice("image", index)
+        self._file.open(name, self._rules[name])
+        data = np.empty(where.stop - where.start, np.uint8)
+        self._file.read_bytes(name, where.start, data)
+        return data
+
+    def stored(self, label: StoredLabel, index: int, out: NDArray[Any]) -> None:
+        """Read one label of a sample as it is stored into an array of `label.shape` and its storage's dtype.
+
+        Raises
+        ------
+        ShardError
+            If its chunk is damaged.
+        """
+        self._file.read_chunk_into(label.spec.name, index, out)
+
     def label(self, label: StoredLabel, index: int) -> NDArray[np.float32]:
         """Return one label of a sample, (C, h, w) or (C,) float32.
 
@@ -112,26 +142,24 @@ class ShardReader:
         values = label.storage.decode(self._file.read_chunk(label.spec.name, index))
         return values if label.layout == "chw" else np.ascontiguousarray(np.moveaxis(values, -1, 0))
 
-    def sample(self, index: int) -> dict[str, Any]:
+    def sample(self, index: int, fields: Collection[str] = SAMPLE_FIELDS) -> dict[str, Any]:
         """Return what is known of a sample besides picture and labels.
 
-        A dict of `image_id`, `file_name`, `width`, `height`, `affine` (2, 3), `keypoints` (n, K, 3), `bbox` (n, 4) and
-        `annotation_id` (n,).
+        A dict of those of `image_id`, `file_name`, `width`, `height`, `affine` (2, 3), `keypoints` (n, K, 3), `bbox`
+        (n, 4) and `annotation_id` (n,) that are asked for.
         """
-        people = self._slice("person", index)
-        name = self._read("sample/file_name", index)
+        return {name: self._read_field(name, index) for name in SAMPLE_FIELDS if name in fields}
+
+    def _read_field(self, name: str, index: int) -> Any:
+        if name in {"keypoints", "bbox", "annotation_id"}:
+            return np.asarray(self._read(f"person/{name}", self._slice("person", index)))
+        value = self._read(f"sample/{name}", index)
+        if name == "affine":
+            return np.asarray(value)
+        if name != "file_name":
+            return int(value)
         with self._file.blamed("sample/file_name"):
-            file_name = name.decode()
-        return {
-            "image_id": int(self._read("sample/image_id", index)),
-            "file_name": file_name,
-            "width": int(self._read("sample/width", index)),
-            "height": int(self._read("sample/height", index)),
-            "affine": np.asarray(self._read("sample/affine", index)),
-            "keypoints": np.asarray(self._read("person/keypoints", people)),
-            "bbox": np.asarray(self._read("person/bbox", people)),
-            "annotation_id": np.asarray(self._read("person/annotation_id", people)),
-        }
+            return value.decode()
 
     def _read_header(self) -> None:
         file = self._file

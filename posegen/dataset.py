@@ -1,0 +1,334 @@
+"""Reading a dataset for training: samples by their number, one at a time or in batches.
+
+The numbers count through the shards in their order. Shards open when they are read, in the process that reads.
+"""
+
+from __future__ import annotations
+
+import difflib
+import itertools
+import operator
+import os
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from posegen.config import BuildConfig
+from posegen.errors import ConfigError, ImageError, ShardError
+from posegen.images import decode_input
+from posegen.labels import choose_storage
+from posegen.manifest import Manifest
+from posegen.mirror import Mirror
+from posegen.pool import ShardPool
+from posegen.shard import SAMPLE_FIELDS, ShardReader, StoredLabel
+from posegen.skeleton import Skeleton
+
+MAX_OPEN = 64
+
+Allocate = Callable[[tuple[int, ...], np.dtype[Any]], NDArray[Any]]
+"""Makes an array of a shape and dtype, contiguous, whatever is in it."""
+
+_WIDEST = (1 << 64) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """What a field of a sample is.
+
+    Attributes
+    ----------
+    shape
+        Of one sample; None for the people, whose number differs from sample to sample.
+    dtype
+        Its NumPy dtype; `str` for text.
+    """
+
+    shape: tuple[int | None, ...]
+    dtype: str
+
+
+class PoseDataset:
+    """The samples of a dataset.
+
+    `data[i]` is a dict of
+
+    - `image`: (H, W, 3) uint8 R, G, B
+    - `heatmap`, `paf`, `mask`, whichever were built: float32 in the layout of the build, (C, h, w) for `chw` and
+      (h, w, C) for `hwc`
+    - `image_id`, `width`, `height`, `file_name` of the original image: int and str
+    - `affine`: (2, 3) float64, original pixels to input pixels
+    - `keypoints`: (n, K, 3) float32 x, y in input pixels, v; `bbox`: (n, 4) float32 x, y, width, height in input
+      pixels, from the picture's edge; `annotation_id`: (n,) int64
+
+    `data[-1]` is the last, and `data[start:stop:step]` is what `batch` gives of these.
+
+    It can be pickled and forked, and be read by several threads; files are opened by the process that reads them.
+
+    Parameters
+    ----------
+    path
+        The directory of the dataset.
+    fields
+        Names of what to read, of which nothing else is read; None for all.
+    raw
+        Whether labels come as they are stored, value = stored x scale, instead of as float32; see `scales`.
+    flip
+        True mirrors every sample left to right, "random" every second one by chance: picture, people and affine map,
+        and labels with their left and right channels swapped. See `posegen.mirror`.
+    seed
+        What chance is drawn from. With a seed, whether a sample is flipped depends on the seed, `epoch` and its number
+        alone, whoever reads it and when. Without one, every process draws anew.
+    max_open
+        How many shards may be open at once in a process. Reading in any order from more shards than that opens a
+        shard for nearly every sample; read in the order of `posegen.shuffling.shuffle_shards` instead.
+
+    Attributes
+    ----------
+    epoch
+        From 0; to be set by who counts epochs and flips at random with a seed.
+
+    Raises
+    ------
+    ShardError
+        If there is no dataset, or its manifest is damaged. When a sample is read: if its shard is missing, damaged, or
+        not the one that was built; the message names it.
+    ConfigError
+        If there is no such field, `flip` or `max_open`, or the dataset cannot be flipped.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        fields: Sequence[str] | None = None,
+        raw: bool = False,
+        flip: bool | Literal["random"] = False,
+        seed: int | None = None,
+        max_open: int = MAX_OPEN,
+    ) -> None:
+        self.path = Path(path)
+        self.manifest = Manifest.read(self.path)
+        self.raw = raw
+        self.flip = flip
+        self.seed = seed
+        self.epoch = 0
+        if flip not in {False, True, "random"}:
+            raise ConfigError(f"flip must be True, False or 'random', not {flip!r}")
+        if max_open < 1:
+            raise ConfigError(f"max_open must be at least 1, not {max_open}")
+        self._fields = self._describe(fields)
+        self._facts = tuple(name for name in SAMPLE_FIELDS if name in self._fields)
+        self._labels = tuple(label for label in self._stored_labels() if label.spec.name in self._fields)
+        self._mirror = Mirror.of(self.skeleton, self._labels, self.config.input_size[1]) if flip else None
+        self._starts = [0, *itertools.accumulate(self.shard_sizes)]
+        self._pool = ShardPool(self.path, self.manifest, max_open)
+        self._chance = _Chance(seed)
+
+    @property
+    def config(self) -> BuildConfig:
+        """What it was built with."""
+        return self.manifest.config
+
+    @property
+    def skeleton(self) -> Skeleton:
+        """Of its labels."""
+        return self.manifest.skeleton
+
+    @property
+    def shard_sizes(self) -> tuple[int, ...]:
+        """How many samples each shard has, in the order in which they are numbered."""
+        return tuple(record.samples for record in self.manifest.shards)
+
+    @property
+    def fields(self) -> Mapping[str, Field]:
+        """What a sample has, by name."""
+        return dict(self._fields)
+
+    @property
+    def scales(self) -> Mapping[str, float]:
+        """By label, what a stored 1 means."""
+        return {label.spec.name: label.storage.scale for label in self._labels}
+
+    def __len__(self) -> int:
+        return self._starts[-1]
+
+    def __repr__(self) -> str:
+        options = [f"{name}={getattr(self, name)!r}" for name in ("raw", "flip", "seed") if getattr(self, name)]
+        return f"PoseDataset({str(self.path)!r}, {', '.join([f'fields={list(self._fields)}', *options])})"
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        return (self[i] for i in range(len(self)))
+
+    @overload
+    def __getitem__(self, index: int) -> dict[str, Any]: ...
+    @overload
+    def __getitem__(self, index: slice) -> dict[str, Any]: ...
+    def __getitem__(self, index: int | slice) -> dict[str, Any]:
+        """Read a sample, or the batch of a slice."""
+        if isinstance(index, slice):
+            return self.batch(range(*index.indices(len(self))))
+        index = self._normalize(index)
+        arrays = {label.spec.name: np.empty(label.shape, self._dtype(label)) for label in self._labels}
+        picture, facts = self._read(index, arrays)
+        found = facts | arrays
+        if picture is not None:
+            found["image"] = picture
+        return {name: found[name] for name in self._fields}
+
+    def batch(self, indices: Sequence[int] | NDArray[np.integer], allocate: Allocate = np.empty) -> dict[str, Any]:
+        """Read samples in the order in which they are asked for, shard by shard.
+
+        Parameters
+        ----------
+        indices
+            B numbers of samples; a number may be negative, and come more than once.
+        allocate
+            Makes the arrays of pictures and labels.
+
+        Returns
+        -------
+        A dict of what a sample has, stacked: pictures and labels (B, ...), affine maps (B, 2, 3) float64, the numbers
+        (B,) int64; `keypoints`, `bbox`, `annotation_id` and `file_name` are lists of B.
+        """
+        numbers = [self._normalize(index) for index in indices]
+        found: dict[str, Any] = {}
+        for name, field in self._fields.items():
+            if name == "image" or name not in self._facts:
+                found[name] = allocate((len(numbers), *(side or 0 for side in field.shape)), np.dtype(field.dtype))
+            else:
+                found[name] = [None] * len(numbers)
+        for place in sorted(range(len(numbers)), key=numbers.__getitem__):
+            arrays = {label.spec.name: found[label.spec.name][place] for label in self._labels}
+            picture, facts = self._read(numbers[place], arrays)
+            for name, value in facts.items():
+                found[name][place] = value
+            if picture is not None:
+                found["image"][place] = picture
+        for name in self._facts:
+            field = self._fields[name]
+            if None not in field.shape and field.dtype != "str":
+                shape = len(numbers), *(side or 0 for side in field.shape)
+                found[name] = np.array(found[name], field.dtype).reshape(shape)
+        return found
+
+    def close(self) -> None:
+        """Close the shards that this process has open; reading opens them again."""
+        self._pool.close()
+
+    def _read(self, index: int, arrays: Mapping[str, NDArray[Any]]) -> tuple[NDArray[np.uint8] | None, dict[str, Any]]:
+        """Read a sample: its labels into `arrays`, its picture, and its other fields by name."""
+        mirror = self._mirror if self._mirror is not None and self._is_flipped(index) else None
+        shard = bisect_right(self._starts, index) - 1
+        position = index - self._starts[shard]
+        with self._pool.use(shard) as reader:
+            facts = reader.sample(position, self._facts)
+            for label in self._labels:
+                self._read_label(reader, label, position, mirror, arrays[label.spec.name])
+            data = reader.picture_bytes(position) if "image" in self._fields else None
+        if mirror is not None:
+            facts = {name: mirror.fact(name, value) for name, value in facts.items()}
+        if data is None:
+            return None, facts
+        # Most of the time goes here: other threads may have the shard meanwhile.
+        picture = self._decode(data, shard, position)
+        return picture if mirror is None else mirror.image(picture), facts
+
+    def _read_label(
+        self, reader: ShardReader, label: StoredLabel, position: int, mirror: Mirror | None, out: NDArray[Any]
+    ) -> None:
+        if self.raw and mirror is None:
+            reader.stored(label, position, out)
+            return
+        stored = np.empty(label.shape, label.storage.dtype)
+        reader.stored(label, position, stored)
+        if mirror is not None:
+            stored = mirror.stored(label, stored)
+        if self.raw:
+            out[...] = stored
+        else:
+            label.storage.decode(stored, out)
+
+    def _decode(self, data: NDArray[np.uint8], shard: int, position: int) -> NDArray[np.uint8]:
+        size = self.config.input_size
+        if self.config.image_encoding == "raw":
+            return data.reshape(*size, 3)
+        where = f"{self.path / self.manifest.shards[shard].file}: the picture of sample {position}"
+        try:
+            return decode_input(data, size, where)
+        except ImageError as error:
+            raise ShardError(str(error)) from error
+
+    def _normalize(self, index: int) -> int:
+        number = operator.index(index)
+        if not -len(self) <= number < len(self):
+            raise IndexError(f"there is no sample {number}: {self.path} has {len(self)}")
+        return number % len(self)
+
+    def _is_flipped(self, index: int) -> bool:
+        return self.flip is True or self._chance.toss(self.epoch, index)
+
+    def _stored_labels(self) -> tuple[StoredLabel, ...]:
+        config = self.config
+        specs = [label.spec for label in config.create_labels(self.skeleton)]
+        return tuple(
+            StoredLabel(spec=spec, storage=choose_storage(config.label_dtype, spec), layout=config.layout)
+            for spec in specs
+        )
+
+    def _dtype(self, label: StoredLabel) -> str:
+        return label.storage.dtype if self.raw else "float32"
+
+    def _describe(self, wanted: Sequence[str] | None) -> dict[str, Field]:
+        """List the fields, all or those wanted."""
+        keypoints = len(self.skeleton.keypoints)
+        fields = {"image": Field((*self.config.input_size, 3), "uint8")}
+        fields |= {label.spec.name: Field(label.shape, self._dtype(label)) for label in self._stored_labels()}
+        fields |= {name: Field((), "int64") for name in ("image_id", "width", "height")}
+        fields |= {
+            "file_name": Field((), "str"),
+            "affine": Field((2, 3), "float64"),
+            "keypoints": Field((None, keypoints, 3), "float32"),
+            "bbox": Field((None, 4), "float32"),
+            "annotation_id": Field((None,), "int64"),
+        }
+        if wanted is None:
+            return fields
+        if isinstance(wanted, str):
+            raise ConfigError(f"fields must be a list of names, as in [{wanted!r}]")
+        for name in wanted:
+            if name not in fields:
+                near = difflib.get_close_matches(name, fields, n=1)
+                raise ConfigError(
+                    f"{self.path}: a sample has no '{name}'{f' (did you mean {near[0]!r}?)' if near else ''}; "
+                    f"it has {', '.join(fields)}"
+                )
+        return {name: fields[name] for name in fields if name in wanted}
+
+
+class _Chance:
+    """Tosses a coin for a sample."""
+
+    def __init__(self, seed: int | None) -> None:
+        self._seed = seed
+        self._process = -1
+        self._random = np.random.default_rng(0)
+
+    def toss(self, epoch: int, index: int) -> bool:
+        if self._seed is None:
+            if self._process != os.getpid():
+                self._process, self._random = os.getpid(), np.random.default_rng()
+            return bool(self._random.integers(2))
+        return bool(_mix(_mix(_mix(self._seed) ^ epoch) ^ index) & 1)
+
+
+def _mix(value: int) -> int:
+    """Scramble 64 bits (SplitMix64, Steele et al., doi:10.1145/2660193.2660195)."""
+    value = value + 0x9E3779B97F4A7C15 & _WIDEST
+    value = (value ^ value >> 30) * 0xBF58476D1CE4E5B9 & _WIDEST
+    value = (value ^ value >> 27) * 0x94D049BB133111EB & _WIDEST
+    return value ^ value >> 31
