@@ -41,7 +41,7 @@ class LabelComparison:
     def __init__(self, reader: ShardReader, samples: Sequence[Sample] | None) -> None:
         config = reader.config
         self._reader = reader
-        self._samples = None if samples is None else {sample.image_id: sample for sample in samples}
+        self._samples = None if samples is None else {self._name(s.image_id, s.annotation_ids): s for s in samples}
         self._labels: dict[str, Label] = {label.spec.name: label for label in config.create_labels(reader.skeleton)}
         self._taps = (
             config.cells[0] * config.cells[1] * make_grid(config.grid, config.input_size, config.cells).taps ** 2
@@ -65,7 +65,7 @@ class LabelComparison:
             return
         sample = None
         if self._samples is not None and "mask" in values:
-            sample = self._samples.get(known["image_id"])
+            sample = self._samples.get(self._name(known["image_id"], known["annotation_id"]))
             if sample is None or (sample.height, sample.width) != (known["height"], known["width"]):
                 yield f"sample {index} is image {known['image_id']}, which the annotations do not have there"
                 sample = None
@@ -84,6 +84,10 @@ class LabelComparison:
                     bound = choose_storage(self._reader.config.label_dtype, stored.spec).max_abs_error + TOLERANCE
                     if not worst <= bound:
                         yield f"{name} of sample {index} is not what was annotated: it differs by up to {worst:.3g}"
+
+    def _name(self, image_id: int, annotation_ids: NDArray[np.int64]) -> tuple[int, ...]:
+        """Return what tells a sample from all others."""
+        return (image_id, *annotation_ids.tolist()) if self._reader.config.unit == "person" else (image_id,)
 
     def _scene(self, known: Mapping[str, Any], sample: Sample | None) -> Scene:
         points, v = known["keypoints"][..., :2], known["keypoints"][..., 2]

@@ -20,6 +20,8 @@ from posegen.grid import GridKind, count_cells, make_grid
 from posegen.labels import HeatmapLabel, Label, LabelDtype, MaskLabel, PafLabel
 from posegen.skeleton import OPENPOSE_18, Skeleton
 
+Unit = Literal["image", "person"]
+Crop = Literal["msra", "udp"]
 LabelName = Literal["heatmap", "paf", "mask"]
 Visibility = Literal["labelled", "visible"]
 Layout = Literal["chw", "hwc"]
@@ -27,6 +29,8 @@ Compression = Literal["zstd", "gzip", "lzf", "none"]
 ImageEncoding = Literal["jpeg", "png", "raw"]
 
 CHOICES: Mapping[str, tuple[str, ...]] = {
+    "unit": get_args(Unit),
+    "crop": get_args(Crop),
     "labels": get_args(LabelName),
     "grid": get_args(GridKind),
     "fit": get_args(FitMode),
@@ -51,6 +55,7 @@ _NUMBERS = (
     ("sigma_px", 1e-3, 1e4),
     ("half_width_px", 1e-3, 1e4),
     ("min_area", 0, 1e12),
+    ("box_padding", 0.1, 100),
 )
 
 
@@ -64,6 +69,13 @@ class BuildConfig:
         Keypoints, limbs and flip pairs of the labels; None takes those of the file's category.
     category
         Name of the COCO category to use; None takes the only one that has keypoints.
+    unit
+        What a sample is: an `image` with all its people, or one `person`, cropped out of its image.
+    crop
+        Where a person's box is mapped: its edges to the input's size (`msra`), or to the middles of its outermost
+        pixels (`udp`); see `posegen.geometry.crop`.
+    box_padding
+        By how much a person's box is enlarged before it is cropped.
     labels
         Which labels to render.
     input_size
@@ -77,7 +89,7 @@ class BuildConfig:
     half_width_px
         How far a part affinity field reaches from its limb's line, in input pixels.
     fit
-        How the picture is mapped into the input; see `posegen.geometry.fit`.
+        How a whole picture is mapped into the input; see `posegen.geometry.fit`.
     visibility
         Draw every `labelled` keypoint (v > 0) or only the `visible` ones (v == 2).
     min_keypoints, min_area
@@ -107,6 +119,9 @@ class BuildConfig:
 
     skeleton: Skeleton | None = OPENPOSE_18
     category: str | None = None
+    unit: Unit = "image"
+    crop: Crop = "msra"
+    box_padding: float = 1.25
     labels: tuple[LabelName, ...] = ("heatmap", "paf", "mask")
     input_size: Size = (368, 368)
     stride: float = 8
@@ -141,6 +156,8 @@ class BuildConfig:
         for field, least, most in _NUMBERS:
             _check_number(field, getattr(self, field), least, most)
             object.__setattr__(self, field, float(getattr(self, field)))
+        if self.unit == "person" and self.keep_empty:
+            raise ConfigError("keep_empty goes with the unit image: without people there is nobody to crop")
         count_cells(self.input_size, self.stride)
 
     def _check_words(self) -> None:

@@ -63,7 +63,7 @@ def draw_sample(reader: ShardReader, index: int) -> Picture:
     view, sample = _open(reader, index, PANEL_SIDE)
     labels = {label.spec.name: reader.label(label, index) for label in reader.labels}
     people = _draw_people(view, reader.skeleton, sample)
-    panels = [_frame(people, f"{_describe(sample)} · {sample['file_name']}")]
+    panels = [_frame(people, f"{_describe(reader, sample)} · {sample['file_name']}")]
     if "heatmap" in labels:
         heat = labels["heatmap"][: len(reader.skeleton.keypoints)]
         blended = _draw_heat(view, heat, strength=0.9, brightness=0.55)
@@ -112,7 +112,7 @@ def draw_sheet(reader: ShardReader, indices: Sequence[int], columns: int = 4) ->
             heat = reader.label(heatmap, index)[: len(reader.skeleton.keypoints)]
             view = _View(_draw_heat(view, heat, strength=0.5, brightness=1.0), view.factor)
         people = _draw_people(view, reader.skeleton, sample)
-        tiles.append(_frame(people, _describe(sample)))
+        tiles.append(_frame(people, _describe(reader, sample)))
     return _join(tiles, min(columns, len(tiles)))
 
 
@@ -177,7 +177,9 @@ def _open(reader: ShardReader, index: int, side: int) -> tuple[_View, dict[str, 
     return _View(np.asarray(large, np.uint8), factor), reader.sample(index)
 
 
-def _describe(sample: dict[str, Any]) -> str:
+def _describe(reader: ShardReader, sample: dict[str, Any]) -> str:
+    if reader.config.unit == "person":
+        return f"image {sample['image_id']} · person {', '.join(map(str, sample['annotation_id']))}"
     people = len(sample["keypoints"])
     return f"image {sample['image_id']} · {people} {'person' if people == 1 else 'people'}"
 

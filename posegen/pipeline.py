@@ -154,7 +154,7 @@ class _Run:
     def failures(self) -> list[Failure]:
         """The samples that could not be built, by image id."""
         found = (failure for result in self.results.values() for failure in result.failures)
-        return sorted(found, key=lambda failure: (failure.image_id, failure.file))
+        return sorted(found, key=lambda failure: (failure.image_id, failure.annotation_id or 0, failure.file))
 
     @property
     def records(self) -> tuple[ShardRecord, ...]:
@@ -281,7 +281,8 @@ def _estimate_bytes(plan: BuildPlan) -> int:
 def _write_failures(out: Path, failures: Sequence[Failure]) -> None:
     path = out / FAILURES_NAME
     if failures:
-        lines = [json.dumps(dataclasses.asdict(failure), ensure_ascii=False) + "\n" for failure in failures]
+        records = ({k: v for k, v in dataclasses.asdict(failure).items() if v is not None} for failure in failures)
+        lines = [json.dumps(record, ensure_ascii=False) + "\n" for record in records]
         write_atomically(path, "".join(lines).encode())
     else:
         path.unlink(missing_ok=True)
@@ -289,7 +290,7 @@ def _write_failures(out: Path, failures: Sequence[Failure]) -> None:
 
 def _describe_failures(out: Path, failures: Sequence[Failure], samples: int) -> str:
     lines = [f"{len(failures)} of {samples} samples could not be built; there is no dataset"]
-    lines += [f"image {failure.image_id}: {failure.reason}" for failure in failures[:_SHOWN_FAILURES]]
+    lines += [f"{failure.sample}: {failure.reason}" for failure in failures[:_SHOWN_FAILURES]]
     if len(failures) > _SHOWN_FAILURES:
         lines.append(f"... and {len(failures) - _SHOWN_FAILURES} more")
     advice = f"all are in {out / FAILURES_NAME}; mend the files and run again, or allow them with --max-failures"

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from posegen.annotations import CocoKeypoints, Sample
 from posegen.config import BuildConfig
+from posegen.crops import split_people
 from posegen.files import canonical_json
 from posegen.skeleton import Skeleton
 
@@ -100,11 +101,20 @@ def make_plan(coco: CocoKeypoints, config: BuildConfig) -> BuildPlan:
     """Shuffle the samples, keep the first `config.limit`, and cut them into shards of `config.shard_size`.
 
     Samples are ordered by a hash of the seed and their image id, so the order of two images never depends on which
-    others there are. What the limit leaves out is counted in the audit.
+    others there are. People who are samples of their own follow each other where they share an image, which is then
+    decoded once. Who cannot be one, and what the limit leaves out, is counted in the audit.
     """
-    order = sorted(coco.samples, key=lambda sample: (_rank(config.seed, sample.image_id), sample.image_id))
+    by_person = config.unit == "person"
+    samples = split_people(coco.samples, coco.audit) if by_person else coco.samples
+
+    def place(sample: Sample) -> tuple[bytes, int, int]:
+        person = int(sample.annotation_ids[0]) if by_person else 0
+        return _rank(config.seed, sample.image_id), sample.image_id, person
+
+    order = sorted(samples, key=place)
     if config.limit is not None and len(order) > config.limit:
-        coco.audit.left_out["beyond the limit"] = len(order) - config.limit
+        counter = coco.audit.not_drawn if by_person else coco.audit.left_out
+        counter["beyond the limit"] = len(order) - config.limit
         order = order[: config.limit]
     return BuildPlan(coco=coco, config=config, shards=tuple(_cut(order, config.shard_size)))
 

@@ -146,7 +146,7 @@ class _Repairing:
     def _explain(self, task: ShardTask, result: ShardResult) -> str:
         """Say why a shard is not what it was, as far as that can be told."""
         if failures := [failure for failure in result.failures if failure.image_id not in self.left_out]:
-            return f"image {failures[0].image_id} cannot be built: {failures[0].reason}"
+            return f"{failures[0].sample} cannot be built: {failures[0].reason}"
         now = library_versions()
         if others := [f"{key} {now[key]}, not {was}" for key, was in self.versions.items() if now.get(key, was) != was]:
             return f"the libraries are others: {', '.join(others)}"
@@ -171,7 +171,7 @@ def _read_failures(directory: Path, manifest: Manifest) -> Mapping[int, str]:
     except (ArithmeticError, LookupError, RecursionError, TypeError, ValueError) as error:
         raise ShardError(f"{path}: is damaged: {error!r:.300}") from error
     # A file of another number is that of a later build, which ended without a dataset.
-    return found if len(found) == manifest.failures else {}
+    return found if len(failures) == manifest.failures else {}
 
 
 def _read_digest(path: Path) -> str | None:

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from posegen import images
 from posegen.annotations import Sample
+from posegen.crops import find_box
 from posegen.errors import ImageError
-from posegen.geometry import Affine, fit
+from posegen.geometry import Affine, crop, fit
 from posegen.labels import Label, Scene, choose_storage
 from posegen.plan import ShardTask
 from posegen.segmentation import find_ignored
@@ -21,11 +22,18 @@ from posegen.shard import BuiltSample, ShardRecord, ShardWriter, StoredLabel
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """A sample that could not be built."""
+    """A sample that could not be built; with an annotation id where a sample is one person."""
 
     image_id: int
+    annotation_id: int | None = None
     file: str
     reason: str
+
+    @property
+    def sample(self) -> str:
+        """Name the sample for people."""
+        person = "" if self.annotation_id is None else f", person {self.annotation_id}"
+        return f"image {self.image_id}{person}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +61,7 @@ def build_shard(task: ShardTask, report: Callable[[int], None]) -> ShardResult:
         for label in labels
     ]
     failures: list[Failure] = []
+    pictures = _Pictures(task)
     writer = ShardWriter(len(task.samples), stored, config=config, skeleton=task.skeleton, task_digest=task.digest)
     try:
         report(0)
@@ -60,11 +69,11 @@ def build_shard(task: ShardTask, report: Callable[[int], None]) -> ShardResult:
             reason = task.quarantined.get(sample.image_id)
             if reason is None:
                 try:
-                    writer.append(_build_sample(sample, task, labels, stored))
+                    writer.append(_build_sample(sample, task, pictures.open(sample), labels, stored))
                 except ImageError as error:
                     reason = str(error)
             if reason is not None:
-                failures.append(Failure(image_id=sample.image_id, file=sample.file_name, reason=reason))
+                failures.append(_describe(sample, task, reason))
             report(1)
         if len(failures) == len(task.samples):
             return ShardResult(record=None, failures=tuple(failures))
@@ -83,7 +92,10 @@ def place(sample: Sample, task: ShardTask) -> tuple[Scene, NDArray[np.float32]]:
     """
     config = task.config
     size = sample.height, sample.width
-    affine = fit(size, config.input_size, config.fit)
+    if config.unit == "person":
+        affine = crop(find_box(sample), config.input_size, padding=config.box_padding, corners=config.crop == "udp")
+    else:
+        affine = fit(size, config.input_size, config.fit)
     derived = task.skeleton.derive(sample.keypoints, task.names)
     labelled = derived[..., 2] > 0
     keypoints = np.zeros(derived.shape, np.float32)
@@ -100,12 +112,40 @@ def place(sample: Sample, task: ShardTask) -> tuple[Scene, NDArray[np.float32]]:
     return scene, keypoints
 
 
-def _build_sample(sample: Sample, task: ShardTask, labels: tuple[Label, ...], stored: list[StoredLabel]) -> BuiltSample:
+class _Pictures:
+    """Reads the pictures of a task's samples, and keeps the last: people of one image follow each other."""
+
+    def __init__(self, task: ShardTask) -> None:
+        self._images = task.images
+        self._name: str | None = None
+        self._picture = np.zeros((0, 0, 3), np.uint8)
+
+    def open(self, sample: Sample) -> NDArray[np.uint8]:
+        """Return a sample's picture (height, width, 3) uint8; raises `ImageError` if it has none."""
+        size = sample.height, sample.width
+        if sample.file_name != self._name or size != self._picture.shape[:2]:
+            data = images.read_file(self._images, sample.file_name)
+            self._picture = images.decode(data, size, sample.file_name)
+            self._name = sample.file_name
+        return self._picture
+
+
+def _describe(sample: Sample, task: ShardTask, reason: str) -> Failure:
+    person = int(sample.annotation_ids[0]) if task.config.unit == "person" else None
+    return Failure(image_id=sample.image_id, annotation_id=person, file=sample.file_name, reason=reason)
+
+
+def _build_sample(
+    sample: Sample,
+    task: ShardTask,
+    picture: NDArray[np.uint8],
+    labels: tuple[Label, ...],
+    stored: list[StoredLabel],
+) -> BuiltSample:
     config = task.config
-    data = images.read_file(task.images, sample.file_name)
-    picture = images.decode(data, (sample.height, sample.width), sample.file_name)
     scene, keypoints = place(sample, task)
-    picture = images.warp(picture, scene.affine, config.input_size)
+    show = images.transform if config.unit == "person" else images.warp
+    picture = show(picture, scene.affine, config.input_size)
     return BuiltSample(
         image_id=sample.image_id,
         file_name=sample.file_name,

@@ -16,6 +16,9 @@ from posegen.skeleton import COCO_17, OPENPOSE_18, Skeleton
 OTHER = {
     "skeleton": COCO_17,
     "category": "person",
+    "unit": "person",
+    "crop": "udp",
+    "box_padding": 1.1,
     "labels": ("heatmap", "mask"),
     "input_size": (256, 368),
     "stride": 4,
@@ -113,7 +116,7 @@ def test_equal_configurations_have_equal_digests(field):
 
 @pytest.mark.parametrize(
     "config",
-    [BuildConfig(), BuildConfig(**OTHER), *PRESETS.values()],
+    [BuildConfig(), BuildConfig(**OTHER | {"keep_empty": False}), *PRESETS.values()],
     ids=["default", "other", *PRESETS],
 )
 def test_a_configuration_is_read_back_from_json(config):

@@ -24,6 +24,7 @@ ROOMS = (
     "annotations",
     "segmentation",
     "images",
+    "crops",
     "plan",
     "hdf5",
     "shard",

@@ -212,3 +212,35 @@ class TestTask:
         plan = plan_of(range(200), shard_size=2)
         whole = len(pickle.dumps(plan))
         assert len(pickle.dumps(plan.task(5, images=IMAGES, directory=OUT))) < whole / 20
+
+
+class TestPeople:
+    """Samples of one person each."""
+
+    def people(self, plan: BuildPlan) -> list[tuple[int, list[int]]]:
+        return [(s.image_id, s.annotation_ids.tolist()) for shard in plan.shards for s in shard]
+
+    def test_each_person_is_a_sample_with_its_own_data_alone(self) -> None:
+        sample = make_sample(3, bboxes=np.array([[1.0, 2.0, 9.0, 9.0], [4.0, 5.0, 6.0, 7.0]]))
+        (shard,) = make_plan(make_coco([sample]), BuildConfig(unit="person")).shards
+        for n, person in enumerate(shard):
+            np.testing.assert_array_equal(person.keypoints, sample.keypoints[[n]])
+            np.testing.assert_array_equal(person.bboxes, sample.bboxes[[n]])
+            assert person.annotation_ids.tolist() == [6 + n]
+            assert (person.image_id, person.ignored, person.drawn) == (3, sample.ignored, sample.drawn)
+
+    def test_people_of_an_image_follow_each_other_in_the_order_of_the_images(self) -> None:
+        images = order(plan_of(range(30)))
+        expected = [(i, [2 * i + n]) for i in images for n in (0, 1)]
+        assert self.people(plan_of(range(30), unit="person")) == expected
+
+    def test_the_limit_counts_people(self) -> None:
+        plan = plan_of(range(30), unit="person", limit=7, shard_size=3)
+        assert list(map(len, plan.shards)) == [3, 3, 1]
+        assert self.people(plan) == self.people(plan_of(range(30), unit="person"))[:7]
+        assert plan.coco.audit.not_drawn == {"beyond the limit": 53}
+        assert not plan.coco.audit.left_out
+
+    def test_no_two_people_have_the_same_digest(self) -> None:
+        plan = plan_of(range(10), unit="person", shard_size=1)
+        assert len({plan.task(i, images=IMAGES, directory=OUT).digest for i in range(20)}) == 20

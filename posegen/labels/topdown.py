@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal, get_args
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -163,6 +162,8 @@ class WeightLabel:
 @lru_cache(maxsize=64)
 def _blur_peaks(count: int, radius: int) -> NDArray[np.float32]:
     """Blur a 1 in each of `count` cells, borders mirrored as OpenCV does, to a row (count, count) that peaks at 1."""
+    import cv2  # not for those who only read
+
     kernel = cv2.getGaussianKernel(2 * radius + 1, 0, cv2.CV_64F)[:, 0]
     period = max(2 * count - 2, 1)
     at = np.abs(np.arange(-radius, count + radius)) % period
