@@ -34,6 +34,8 @@ class Audit:
         Annotations that are odd in some way and used all the same, by kind.
     examples
         The ids of the first few annotations of each kind noticed.
+    notes
+        What the user should know about how the file was read, in sentences.
     """
 
     images: int = 0
@@ -42,6 +44,7 @@ class Audit:
     not_drawn: Counter[str] = field(default_factory=Counter)
     noticed: Counter[str] = field(default_factory=Counter)
     examples: dict[str, list[int]] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
     def notice(self, kind: str, annotation_id: int) -> None:
         """Count something odd about an annotation."""
@@ -50,28 +53,33 @@ class Audit:
         if len(examples) < _EXAMPLES:
             examples.append(annotation_id)
 
-    def check(self, entry: Mapping[str, Any], keypoints: NDArray[np.float64], image: Size) -> None:
+    def check(
+        self, entry: Mapping[str, Any], keypoints: NDArray[np.float64], image: Size, counted: int | None = None
+    ) -> None:
         """Notice what is odd about one annotation.
 
         Parameters
         ----------
         entry
-            The annotation as the file has it; its bbox is known to be four numbers or None.
+            The annotation as the file has it; its bbox is known to be four numbers, or nothing.
         keypoints
             (K0, 3) x, y, v.
         image
             (height, width) of its image in pixels.
+        counted
+            How many of the keypoints, the first, its `num_keypoints` is about; by default all.
         """
         name, (height, width) = entry["id"], image
         for key in _OPTIONAL:
             if key not in entry:
                 self.notice(f"no '{key}'", name)
         labelled = keypoints[keypoints[:, 2] > 0, :2]
-        if entry.get("num_keypoints", len(labelled)) != len(labelled):
+        stated = int((keypoints[:counted, 2] > 0).sum())
+        if entry.get("num_keypoints", stated) != stated:
             self.notice("num_keypoints disagrees with the keypoints; they were counted", name)
         if ((labelled < -0.5) | (labelled > (width - 0.5, height - 0.5))).any():
             self.notice("keypoint outside the image", name)
-        if (bbox := entry.get("bbox")) is not None:
+        if bbox := entry.get("bbox"):
             x, y, right, bottom = bbox[0], bbox[1], bbox[0] + bbox[2], bbox[1] + bbox[3]
             over = max(-x, -y, right - width, bottom - height)
             if over > _BOX_TOLERANCE:
@@ -97,7 +105,8 @@ class Audit:
         counters = {"left_out": self.left_out, "not_drawn": self.not_drawn, "noticed": self.noticed}
         plain = {name: dict(sorted(counter.items())) for name, counter in counters.items()}
         examples = dict(sorted(self.examples.items()))
-        return {"images": self.images, "annotations": self.annotations, **plain, "examples": examples}
+        counts = {"images": self.images, "annotations": self.annotations}
+        return counts | plain | {"examples": examples, "notes": list(self.notes)}
 
     def describe_left_out(self) -> list[str]:
         """Say in a line each which images were left out and which annotations are not drawn, if there are any."""
@@ -112,8 +121,8 @@ class Audit:
         return lines
 
     def describe_noticed(self) -> list[str]:
-        """Say in a line for each kind what was noticed, how often, and where first."""
-        return [
+        """Say what to know, and in a line for each kind what was noticed, how often, and where first."""
+        return [f"note: {note}" for note in self.notes] + [
             f"noticed: {kind}: {count} annotation{'' if count == 1 else 's'}, such as "
             + ", ".join(map(str, self.examples[kind]))
             for kind, count in sorted(self.noticed.items())
@@ -124,4 +133,6 @@ class Audit:
         """Read what `to_dict` gave; raises `KeyError`, `TypeError` or `ValueError` where it is not that."""
         counters = {key: Counter(dict(record[key])) for key in ("left_out", "not_drawn", "noticed")}
         examples = {str(kind): [int(i) for i in ids] for kind, ids in record["examples"].items()}
-        return cls(images=int(record["images"]), annotations=int(record["annotations"]), examples=examples, **counters)
+        notes = [str(note) for note in record["notes"]]
+        images, annotations = int(record["images"]), int(record["annotations"])
+        return cls(images=images, annotations=annotations, examples=examples, notes=notes, **counters)

@@ -66,9 +66,9 @@ class BuildConfig:
     Parameters
     ----------
     skeleton
-        Keypoints, limbs and flip pairs of the labels; None takes those of the file's category.
+        Keypoints, limbs and flip pairs of the labels; None takes those of the file's categories.
     category
-        Name of the COCO category to use; None takes the only one that has keypoints.
+        Names of the COCO categories to use; none takes all that have keypoints, which must be the same.
     unit
         What a sample is: an `image` with all its people, or one `person`, cropped out of its image.
     crop
@@ -118,7 +118,7 @@ class BuildConfig:
     """
 
     skeleton: Skeleton | None = OPENPOSE_18
-    category: str | None = None
+    category: tuple[str, ...] = ()
     unit: Unit = "image"
     crop: Crop = "msra"
     box_padding: float = 1.25
@@ -166,6 +166,8 @@ class BuildConfig:
             for word in value if field == "labels" else (value,):
                 if word not in valid:
                     raise ConfigError(f"{field} must be {_either(valid)}, not {word!r}")
+        if not isinstance(self.category, tuple) or not all(isinstance(name, str) for name in self.category):
+            raise ConfigError(f"category must be names of categories, not {self.category!r}")
         if not isinstance(self.keep_empty, bool):
             raise ConfigError(f"keep_empty must be true or false, not {self.keep_empty!r}")
 
@@ -213,7 +215,7 @@ class BuildConfig:
         try:
             if values.get("skeleton") is not None:
                 values["skeleton"] = Skeleton.from_dict(values["skeleton"])
-            for key in ("labels", "input_size"):
+            for key in ("labels", "input_size", "category"):
                 values[key] = tuple(values[key])
             return cls(**values)
         except (KeyError, TypeError, ValueError) as error:

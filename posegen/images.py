@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import cv2
@@ -12,6 +14,7 @@ from numpy.typing import NDArray
 from posegen.config import ImageEncoding
 from posegen.errors import ImageError
 from posegen.geometry import Affine, Size
+from posegen.headers import measure
 
 PADDING = 128
 """Gray level around a picture that does not fill the input: the middle, as OpenPose has it."""
@@ -34,12 +37,40 @@ def read_file(directory: Path, name: str) -> bytes:
     OSError
         If the process has no files or memory left.
     """
+    with _opening(directory, name) as path:
+        data = path.read_bytes()
+    if not data:
+        raise ImageError(f"{directory / name}: is empty")
+    return data
+
+
+def read_size(directory: Path, name: str) -> Size:
+    """Read the (height, width) of a picture as it is stored: from its header, or else by decoding it.
+
+    Raises
+    ------
+    ImageError, OSError
+        As `read_file` does, and if it is no image.
+    """
+    with _opening(directory, name) as path, path.open("rb") as file:
+        size = measure(file)
+    if size is not None:
+        return size
+    picture = _imdecode(read_file(directory, name), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+    if picture is None:
+        raise ImageError(f"{directory / name}: is not an image, or is truncated")
+    return picture.shape[0], picture.shape[1]
+
+
+@contextmanager
+def _opening(directory: Path, name: str) -> Iterator[Path]:
+    """Yield the real path of a file inside a directory; what goes wrong with it there becomes an `ImageError`."""
     path = directory / name
     try:
         real = path.resolve()
         if not real.is_relative_to(directory.resolve()):
             raise ImageError(f"{path}: leads out of the image directory, to {real}")
-        data = real.read_bytes()
+        yield real
     except OSError as error:
         if error.errno in _EXHAUSTED:
             raise
@@ -48,9 +79,6 @@ def read_file(directory: Path, name: str) -> bytes:
         raise ImageError(f"{path}: cannot be read: {error}") from error
     except ValueError as error:
         raise ImageError(f"{path}: is not the name of a file: {error}") from error
-    if not data:
-        raise ImageError(f"{path}: is empty")
-    return data
 
 
 def decode(data: bytes, size: Size, name: str) -> NDArray[np.uint8]:

@@ -98,7 +98,7 @@ def build(
     paths = find_coco(Path(coco), split=split, images=None if images is None else Path(images))
     try:
         with open_state(out, config, overwrite=overwrite) as state:
-            plan = make_plan(read_coco(paths.annotations, config), config)
+            plan = make_plan(read_coco(paths.annotations, config, paths.images), config)
             if not plan.samples:
                 raise BuildError(f"{paths.annotations}: there is nothing to build: {_why_empty(plan)}")
             run = _Run(plan, paths, state, progress or _ignore, notify or _ignore)
@@ -130,7 +130,7 @@ def audit(coco: str | os.PathLike[str], config: BuildConfig | None = None, *, sp
     """Read and check annotations as `build` does, without building; raises what it raises for them."""
     config = config or BuildConfig()
     paths = find_coco(Path(coco), split=split, images=None, need_images=False)
-    return make_plan(read_coco(paths.annotations, config), config).coco.audit
+    return make_plan(read_coco(paths.annotations, config, paths.images), config).coco.audit
 
 
 class _Run:

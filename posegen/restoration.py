@@ -80,7 +80,7 @@ def repair(
                 if notify is not None:
                     notify(f"{name}: {what}; building it again")
             paths = find_coco(Path(coco), split=split, images=None if images is None else Path(images))
-            plan = make_plan(read_coco(paths.annotations, manifest.config), manifest.config)
+            plan = make_plan(read_coco(paths.annotations, manifest.config, paths.images), manifest.config)
             shutil.rmtree(staging, ignore_errors=True)
             staging.mkdir()
             try:

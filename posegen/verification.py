@@ -95,7 +95,7 @@ def verify(
     samples: dict[str, tuple[Sample, ...]] | None = None
     if deep and coco is not None:
         paths = find_coco(Path(coco), split=split, need_images=False)
-        plan = make_plan(read_coco(paths.annotations, manifest.config), manifest.config)
+        plan = make_plan(read_coco(paths.annotations, manifest.config, paths.images), manifest.config)
         samples = {plan.file_name(i): shard for i, shard in enumerate(plan.shards)}
     checks = (
         ShardCheck(

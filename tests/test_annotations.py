@@ -358,7 +358,7 @@ BAD_ENTRIES: dict[str, tuple[Callable[[Document], None], str]] = {
     "keypoints text": (change("annotations", 1, keypoints="abc"), "annotation 1003: keypoints must be 51 numbers"),
     "keypoints nested": (
         change("annotations", 1, keypoints=[[1, 1, 2]] * 51),
-        "1003: keypoints must be finite numbers",
+        "1003: keypoints must be 51 numbers (x, y, v for each of 17), not 153",
     ),
     "keypoint text": (change("annotations", 1, keypoints=["1"] * 51), "1003: keypoints must be finite numbers"),
     "keypoint bool": (change("annotations", 1, keypoints=[True] * 51), "1003: keypoints must be finite numbers"),
@@ -366,9 +366,14 @@ BAD_ENTRIES: dict[str, tuple[Callable[[Document], None], str]] = {
     "NaN": (change("annotations", 1, keypoints=nan_nose(math.nan)), "1003: keypoints must be finite numbers"),
     "Infinity": (change("annotations", 1, keypoints=nan_nose(-math.inf)), "1003: keypoints must be finite numbers"),
     "beyond 1e15": (change("annotations", 1, keypoints=nan_nose(10**400)), "1003: keypoints must be finite numbers"),
-    "visibility 3": (change("annotations", 1, keypoints=[4, 5, 3] * 17), "visibility must be 0, 1 or 2, not 3"),
-    "visibility 0.5": (change("annotations", 1, keypoints=[4, 5, 0.5] * 17), "visibility must be 0, 1 or 2, not 0.5"),
-    "visibility -1": (change("annotations", 1, keypoints=[4, 5, -1] * 17), "visibility must be 0, 1 or 2, not -1"),
+    "visibility 3": (
+        change("annotations", 1, keypoints=[4, 5, 3] * 17),
+        "visibility must be 0, 1 or 2, or between, not 3",
+    ),
+    "visibility -1": (
+        change("annotations", 1, keypoints=[4, 5, -1] * 17),
+        "visibility must be 0, 1 or 2, or between, not -1",
+    ),
     "bbox short": (change("annotations", 2, bbox=[1, 2, 3]), "annotation 1006: bbox must be x, y, width, height"),
     "bbox negative": (change("annotations", 2, bbox=[1, 2, -3, 4]), "annotation 1006: bbox must be x, y, width"),
     "bbox NaN": (change("annotations", 2, bbox=[1, 2, math.nan, 4]), "annotation 1006: bbox must be x, y, width"),
@@ -455,7 +460,7 @@ class TestMistakes:
             ("null", "expected an object with images, annotations, categories; found a NoneType"),
             ("{}", "expected a list 'images', found nothing"),
             ('{"images": [], "annotations": {}}', "expected a list 'annotations', found a dict"),
-            ('{"images": [], "annotations": []}', "expected a list 'categories', found nothing"),
+            ('{"images": [], "annotations": [], "categories": {}}', "expected a list 'categories', found a dict"),
         ],
     )
     def test_json_that_is_not_coco_says_what_is_missing(self, tmp_path: Path, text: str, expected: str) -> None:
@@ -485,13 +490,15 @@ class TestMistakes:
 
     def test_a_file_without_keypoints_names_its_categories(self, coco: Coco) -> None:
         coco.document["categories"] = [{"id": 1, "name": "person"}, {"id": 3, "name": "car", "keypoints": []}]
+        for person in coco.document["annotations"]:
+            del person["keypoints"]
         message = explain(coco)
         assert str(coco.annotations) in message
         assert "no category has keypoints (categories: person, car)" in message
         assert "person_keypoints_train2017.json" in message
 
     def test_no_categories_at_all_say_so(self, coco: Coco) -> None:
-        coco.document["categories"] = []
+        coco.document |= {"categories": [], "annotations": []}
         assert "no category has keypoints (categories: none)" in explain(coco)
 
     def test_several_categories_with_keypoints_are_listed(self, coco: Coco) -> None:
@@ -502,14 +509,14 @@ class TestMistakes:
     def test_a_category_can_be_chosen_by_name(self, coco: Coco) -> None:
         coco.document["categories"].append({"id": 2, "name": "dog", "keypoints": ["nose", "tail"]})
         coco.document["annotations"][2] |= {"category_id": 2, "keypoints": [1, 2, 2, 3, 4, 1]}
-        found = read(coco, category="dog", skeleton=None)
+        found = read(coco, category=("dog",), skeleton=None)
         assert found.names == ("nose", "tail")
         assert people(found) == {107: [1006]}
 
     def test_a_category_without_keypoints_cannot_be_chosen(self, coco: Coco) -> None:
         coco.document["categories"].append({"id": 2, "name": "dog"})
         with pytest.raises(ConfigError, match=r"no category 'dog' with keypoints; there is person"):
-            read(coco, category="dog")
+            read(coco, category=("dog",))
 
     @pytest.mark.parametrize(
         ("entry", "expected"),

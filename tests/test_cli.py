@@ -158,7 +158,8 @@ class TestBuildOptions:
     @pytest.mark.parametrize(
         ("options", "field", "value"),
         [
-            ("--category dog", "category", "dog"),
+            ("--category dog", "category", ("dog",)),
+            ("--category dog --category cat", "category", ("dog", "cat")),
             ("--labels mask,heatmap", "labels", ("mask", "heatmap")),
             ("--input-size 432x368", "input_size", (368, 432)),
             ("--stride 4", "stride", 4.0),

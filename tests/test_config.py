@@ -15,7 +15,7 @@ from posegen.skeleton import COCO_17, OPENPOSE_18, Skeleton
 # For every field a value that is not its default.
 OTHER = {
     "skeleton": COCO_17,
-    "category": "person",
+    "category": ("person", "dog"),
     "unit": "person",
     "crop": "udp",
     "box_padding": 1.1,

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from posegen.annotations.values import Problems, brief, is_id, is_size, is_text
+from posegen.errors import ImageError
+from posegen.geometry import Size
 
 _MOST_PIXELS = 1 << 28
 
@@ -20,15 +23,21 @@ class Image:
     height: int
 
 
-def read_images(entries: list[Any], problems: Problems) -> dict[int, Image]:
-    """Return the images by id; what is wrong with one is added to the problems."""
+def read_images(entries: list[Any], directory: Path | None, problems: Problems) -> tuple[dict[int, Image], int]:
+    """Read the image entries; what is wrong with one is added to the problems.
+
+    Returns
+    -------
+    The images by id, and how many of them state no size: it is read from their pictures in `directory`, as stored, that
+    is without their EXIF orientation.
+    """
+    measured = 0
     images: dict[int, Image] = {}
     for position, entry in enumerate(entries):
         if not isinstance(entry, dict) or not is_id(entry.get("id")):
             problems.add(f"images[{position}]: expected an object with a whole number 'id'")
             continue
         image_id, name = entry["id"], entry.get("file_name")
-        width, height = entry.get("width"), entry.get("height")
         if image_id in images:
             problems.add(f"image {image_id}: the id occurs more than once")
             continue
@@ -38,11 +47,39 @@ def read_images(entries: list[Any], problems: Problems) -> dict[int, Image]:
             problems.add(f"image {image_id}: 'file_name' must be a name, not {brief(name)}")
         elif PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name.replace("\\", "/")).parts:
             problems.add(f"image {image_id}: file_name {name!r} leaves the image directory")
-        elif not is_size(width) or not is_size(height):
-            problems.add(f"image {image_id}: 'width' and 'height' must be whole numbers from 1 on, not {brief(width)} "
-                         f"and {brief(height)}")  # fmt: skip
-        elif width * height > _MOST_PIXELS:
-            problems.add(f"image {image_id}: {width}x{height} pixels are more than the {_MOST_PIXELS} that are decoded")
         else:
-            images[image_id] = Image(name, int(width), int(height))
-    return images
+            unstated = entry.get("width") is None and entry.get("height") is None
+            measured += unstated
+            try:
+                height, width = _measure(directory, name) if unstated else _state(entry)
+            except ValueError as error:
+                problems.add(f"image {image_id}: {error}")
+            else:
+                images[image_id] = Image(name, width, height)
+    return images, measured
+
+
+def _measure(directory: Path | None, name: str) -> Size:
+    from posegen.images import read_size
+
+    if directory is None:
+        raise ValueError("it has no 'width' and 'height', and there is no image directory to read them from")
+    try:
+        return _limit(*read_size(directory, name))
+    except ImageError as error:
+        raise ValueError(f"it has no 'width' and 'height', and its picture does not tell: {error}") from error
+
+
+def _state(entry: Mapping[str, Any]) -> Size:
+    width, height = entry.get("width"), entry.get("height")
+    if not is_size(width) or not is_size(height):
+        raise ValueError(
+            f"'width' and 'height' must be whole numbers from 1 on, not {brief(width)} and {brief(height)}"
+        )
+    return _limit(int(height), int(width))
+
+
+def _limit(height: int, width: int) -> Size:
+    if width * height > _MOST_PIXELS:
+        raise ValueError(f"{width}x{height} pixels are more than the {_MOST_PIXELS} that are decoded")
+    return height, width

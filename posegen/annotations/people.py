@@ -11,13 +11,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from posegen.annotations.categories import Reading
 from posegen.annotations.image_entries import Image
 from posegen.annotations.sample import Shape
 from posegen.annotations.shapes import is_segmentation
+from posegen.annotations.triplets import is_nested, read_triplets
 from posegen.annotations.values import Problems, are_numbers, brief, is_id, is_number
+from posegen.annotations.wholebody import read_parts
 from posegen.audit import Audit
 from posegen.config import BuildConfig
-from posegen.skeleton import Limb
+from posegen.skeleton import find_flip_pairs
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,16 +35,14 @@ class Person:
 class AnnotationReader:
     """Turns annotation entries into people, drawn or ignored, and counts what it meets."""
 
-    def __init__(self, keypoint_count: int, pairs: tuple[Limb, ...], config: BuildConfig, problems: Problems) -> None:
-        self.keypoint_count = keypoint_count
-        self.pairs = pairs
+    def __init__(self, reading: Reading, config: BuildConfig, problems: Problems) -> None:
+        self.reading = reading
+        self.pairs = find_flip_pairs(reading.names)
         self.config = config
         self.problems = problems
         self.audit = Audit()
 
-    def read(
-        self, entries: list[Any], category_id: int, images: Mapping[int, Image]
-    ) -> dict[int, tuple[list[Person], list[Shape]]]:
+    def read(self, entries: list[Any], images: Mapping[int, Image]) -> dict[int, tuple[list[Person], list[Shape]]]:
         """Return the drawn people and the ignored shapes of each image that has any."""
         found: dict[int, tuple[list[Person], list[Shape]]] = defaultdict(lambda: ([], []))
         seen: set[int] = set()
@@ -55,7 +56,7 @@ class AnnotationReader:
                 self.problems.add(f"annotation {annotation_id}: the id occurs more than once")
             elif not is_id(image_id) or image_id not in images:
                 self.problems.add(f"annotation {annotation_id}: image_id {brief(image_id)} is no image of this file")
-            elif entry.get("category_id") != category_id:
+            elif not self.reading.takes(entry):
                 self.audit.not_drawn["of another category"] += 1
             elif (person := self._person(entry, images[image_id])) is not None:
                 reason = self._why_ignored(entry, person)
@@ -69,8 +70,8 @@ class AnnotationReader:
 
     def _person(self, entry: Mapping[str, Any], image: Image) -> Person | None:
         where = f"annotation {entry['id']}"
-        triplets = self._keypoints(where, entry.get("keypoints"))
-        bbox = entry.get("bbox")
+        triplets = self._keypoints(where, entry)
+        bbox = entry.get("bbox") or None
         if bbox is not None and not (are_numbers(bbox) and len(bbox) == 4 and min(bbox[2:]) >= 0):
             self.problems.add(f"{where}: bbox must be x, y, width, height, not {brief(bbox)}")
             return None
@@ -82,7 +83,7 @@ class AnnotationReader:
             segmentation = None
         if isinstance(segmentation, dict):
             segmentation = {"size": [image.height, image.width], "counts": segmentation["counts"]}
-        self.audit.check(entry, triplets, (image.height, image.width))
+        self.audit.check(entry, triplets, (image.height, image.width), self.reading.listed)
         self.audit.check_pairs(entry["id"], triplets, self.pairs)
         shape = Shape(
             segmentation=segmentation,
@@ -90,23 +91,24 @@ class AnnotationReader:
         )
         return Person(entry["id"], triplets, shape)
 
-    def _keypoints(self, where: str, values: Any) -> NDArray[np.float64] | None:
-        expected = 3 * self.keypoint_count
-        if values is None or values == []:
-            return np.zeros((self.keypoint_count, 3))
-        if not isinstance(values, list) or len(values) != expected:
-            found = f"{len(values)}" if isinstance(values, list) else brief(values)
-            self.problems.add(f"{where}: keypoints must be {expected} numbers (x, y, v for each of "
-                              f"{self.keypoint_count}), not {found}")  # fmt: skip
+    def _keypoints(self, where: str, entry: Mapping[str, Any]) -> NDArray[np.float64] | None:
+        values = entry.get("keypoints")
+        try:
+            triplets = read_triplets(values, self.reading.listed)
+            if self.reading.listed < len(self.reading.names):
+                parts, invalid = read_parts(entry)
+                triplets = np.concatenate([triplets, parts])
+                for part in invalid:
+                    self.audit.notice(f"{part} that are said not to be valid; not drawn", entry["id"])
+        except ValueError as error:
+            self.problems.add(f"{where}: {error}")
             return None
-        if not are_numbers(values):
-            self.problems.add(f"{where}: keypoints must be finite numbers")
-            return None
-        triplets = np.array(values, np.float64).reshape(-1, 3)
-        if not np.isin(triplets[:, 2], (0, 1, 2)).all():
-            wrong = triplets[~np.isin(triplets[:, 2], (0, 1, 2)), 2][0]
-            self.problems.add(f"{where}: a keypoint's visibility must be 0, 1 or 2, not {wrong:g}")
-            return None
+        if is_nested(values):
+            self.audit.notice("keypoints in a list for each", entry["id"])
+        fractions = (triplets[:, 2] % 1) > 0
+        if fractions.any():
+            self.audit.notice("visibility between 0 and 2 that is no whole number; taken for 1", entry["id"])
+            triplets[fractions, 2] = 1
         return triplets
 
     def _why_ignored(self, entry: Mapping[str, Any], person: Person) -> str | None:

@@ -10,48 +10,70 @@ from typing import Any
 
 import numpy as np
 
-from posegen.annotations.categories import choose_category, choose_skeleton
+from posegen.annotations.categories import choose_reading
 from posegen.annotations.image_entries import Image, read_images
 from posegen.annotations.people import AnnotationReader, Person
 from posegen.annotations.sample import CocoKeypoints, Sample, Shape
 from posegen.annotations.values import Problems
 from posegen.config import BuildConfig
-from posegen.errors import AnnotationError
-from posegen.skeleton import find_flip_pairs
+from posegen.errors import AnnotationError, ConfigError
+from posegen.skeleton import Skeleton
 
 
-def read_coco(path: Path, config: BuildConfig) -> CocoKeypoints:
+def read_coco(path: Path, config: BuildConfig, images: Path | None = None) -> CocoKeypoints:
     """Read a COCO keypoint annotation file.
 
     A person is drawn if at least `config.min_keypoints` of its keypoints are labelled (v > 0; `num_keypoints` is not
     asked), it is no crowd, and its area is at least `config.min_area`; everybody else is ignored.
+
+    Parameters
+    ----------
+    path
+        The annotation file.
+    config
+        Which categories and which skeleton, and who is drawn.
+    images
+        The image directory, which is asked for the size of pictures whose entries state none.
 
     Raises
     ------
     AnnotationError
         If the file is not JSON, not COCO, or has bad entries; up to 20 of them are named at once.
     ConfigError
-        If `config.category` does not fit the file's categories.
+        If `config.category` does not fit the file's categories, or no label is left for the file's skeleton.
     """
     document = _load(path)
-    category = choose_category(path, document["categories"], config.category)
-    names, skeleton = choose_skeleton(path, category, config.skeleton)
+    reading = choose_reading(path, document, config.category, config.skeleton)
     problems = Problems(path)
-    images = read_images(document["images"], problems)
-    reader = AnnotationReader(len(names), find_flip_pairs(names), config, problems)
+    entries, measured = read_images(document["images"], images, problems)
+    reader = AnnotationReader(reading, config, problems)
     audit = reader.audit
-    audit.images = len(images)
-    people = reader.read(document["annotations"], category["id"], images)
+    audit.images = len(entries)
+    people = reader.read(document["annotations"], entries)
     problems.raise_any()
+    audit.notes += reading.notes
+    if measured:
+        audit.notes.append(f"{measured} of {len(entries)} images state no size; it was read from their pictures")
+    audit.notes += _note_labels(config, reading.skeleton)
     samples = []
-    for image_id, image in sorted(images.items()):
+    for image_id, image in sorted(entries.items()):
         drawn, ignored = people.get(image_id, ((), ()))
         if not drawn and not config.keep_empty:
             audit.left_out["nobody is labelled on it" if ignored else "no people on it"] += 1
             continue
-        samples.append(_sample(image_id, image, drawn, ignored, len(names)))
+        samples.append(_sample(image_id, image, drawn, ignored, len(reading.names)))
         audit.check_people(samples[-1].annotation_ids.tolist(), samples[-1].keypoints)
-    return CocoKeypoints(names=names, skeleton=skeleton, samples=tuple(samples), audit=audit)
+    return CocoKeypoints(names=reading.names, skeleton=reading.skeleton, samples=tuple(samples), audit=audit)
+
+
+def _note_labels(config: BuildConfig, skeleton: Skeleton) -> list[str]:
+    """Say which labels the skeleton, having no limbs, cannot have."""
+    created = {label.spec.name for label in config.create_labels(skeleton)}
+    missing = [name for name in config.labels if name not in created]
+    why = f"skeleton '{skeleton.name}' has no limbs"
+    if missing and not created:
+        raise ConfigError(f"{why}, and so no {', '.join(missing)}; give it limbs with --skeleton NAME or FILE.toml")
+    return [f"{name} is left out: {why}" for name in missing]
 
 
 def _load(path: Path) -> dict[str, Any]:
@@ -69,6 +91,7 @@ def _load(path: Path) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise AnnotationError(f"{path}: is not COCO: expected an object with images, annotations, categories; found a "
                               f"{type(document).__name__}")  # fmt: skip
+    document.setdefault("categories", [])
     for key in ("images", "annotations", "categories"):
         if not isinstance(document.get(key), list):
             found = f"a {type(document[key]).__name__}" if key in document else "nothing"

@@ -40,9 +40,9 @@ def is_id(value: Any) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool) and -(1 << 63) <= value < 1 << 63
 
 
-def is_size(value: Any) -> TypeGuard[int]:
-    """Tell whether a value is a whole number from 1 on."""
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+def is_size(value: Any) -> TypeGuard[int | float]:
+    """Tell whether a value is a whole number from 1 on; 640.0 is one, as tables write it."""
+    return is_number(value) and value >= 1 and value == int(value)
 
 
 def is_text(value: Any) -> TypeGuard[str]:

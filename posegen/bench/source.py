@@ -74,7 +74,7 @@ def open_source(scratch: Path, coco: Path | None, *, split: str | None = None, i
         name = coco.name or str(coco)
     paths = find_coco(coco, split=split, images=images)
     config = dataclasses.replace(BuildConfig.preset(PRESET), limit=_MOST_SAMPLES, shard_size=_MOST_SAMPLES)
-    plan = make_plan(read_coco(paths.annotations, config), config)
+    plan = make_plan(read_coco(paths.annotations, config, paths.images), config)
     if not plan.samples:
         raise ConfigError(f"{paths.annotations}: nobody is labelled in it; measuring needs people")
     return Source(name=name, paths=paths, task=plan.task(0, images=paths.images, directory=scratch))

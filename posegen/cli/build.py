@@ -36,7 +36,7 @@ def _option(name: str, kind: Any, text: str, **settings: Any) -> Callable[[_Comm
     """Make an option for a field of `BuildConfig`; it says the default but leaves it to the preset."""
     field = settings.pop("field", name.removeprefix("--").replace("-", "_"))
     shown = getattr(_DEFAULT, field)
-    note = "" if shown is None or shown is False else f"  [default: {_default(field)}]"
+    note = "" if shown in {None, ()} or shown is False else f"  [default: {_default(field)}]"
     return click.option(name, field, type=kind, default=None, help=text + note, **settings)
 
 
@@ -47,7 +47,9 @@ def _option(name: str, kind: Any, text: str, **settings: Any) -> Callable[[_Comm
 @click.option("--images", type=_EXISTING, metavar="DIR", help="Image directory, if it is not where COCO has it.")
 @click.option("--preset", type=click.Choice(list(PRESETS)), help="What to start from.  [default: tf-pose]")
 @click.option("--config", "config_file", type=_EXISTING, metavar="FILE.toml", help="Options from a file.")
-@_option("--category", str, "Category whose keypoints to use.  [default: the only one]", metavar="NAME")
+@_option(
+    "--category", str, "Category to use; may be repeated.  [default: all with keypoints]", multiple=True, metavar="NAME"
+)
 @_option("--skeleton", str, "Built-in skeleton, or a file.", metavar="NAME|FILE.toml")
 @_option("--labels", str, "Which labels to render.", metavar="heatmap,paf,mask")
 @_option("--input-size", str, "Size of the network's input in pixels.", metavar="WxH")
@@ -101,7 +103,7 @@ def command(  # noqa: PLR0917 (one argument an option)
     """  # noqa: D301 (click wants the character \b)
     from posegen.pipeline import audit, build
 
-    config = _configure(preset, config_file, {k: v for k, v in options.items() if v is not None})
+    config = _configure(preset, config_file, {k: v for k, v in options.items() if v not in {None, ()}})
     if audit_only:
         found = audit(coco, config, split=split)
         click.echo("\n".join([*found.describe_left_out(), *found.describe_noticed()] or ["nothing to remark"]))
@@ -146,6 +148,9 @@ def _configure(preset: str | None, path: Path | None, options: dict[str, Any]) -
         chosen["input_size"] = _size(chosen["input_size"])
     if "skeleton" in chosen:
         chosen["skeleton"] = load_skeleton(str(chosen["skeleton"]))
+    if "category" in chosen:
+        names = chosen["category"]
+        chosen["category"] = tuple(names) if isinstance(names, (list, tuple)) else (names,)
     if "labels" in chosen:
         words = chosen["labels"]
         chosen["labels"] = tuple(words if isinstance(words, list) else str(words).split(","))

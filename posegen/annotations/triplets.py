@@ -1,0 +1,72 @@
+"""Keypoints as annotation files write them: x, y, v in one flat list, or in a list for each keypoint."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from posegen.annotations.values import are_numbers, brief, is_number
+
+
+def count_keypoints(values: Any) -> int | None:
+    """Tell how many keypoints a value is for, flat or nested; 0 for nothing, None where it cannot be any."""
+    if values is None:
+        return 0
+    if not isinstance(values, list):
+        return None
+    if is_nested(values):
+        return len(values)
+    return None if len(values) % 3 else len(values) // 3
+
+
+def is_nested(values: Any) -> bool:
+    """Tell whether keypoints are a list for each, not one flat list."""
+    return isinstance(values, list) and bool(values) and all(isinstance(v, list) for v in values)
+
+
+def read_triplets(values: Any, count: int) -> NDArray[np.float64]:
+    """Read the keypoints of one annotation.
+
+    Parameters
+    ----------
+    values
+        3 `count` numbers, or `count` lists of three, or nothing: None or an empty list.
+    count
+        How many keypoints there must be.
+
+    Returns
+    -------
+    (count, 3) float64 x, y, v; v from 0 to 2. x and y are finite; those that a file has for v = 0 may be anything.
+
+    Raises
+    ------
+    ValueError
+        If it is none of that; says what was expected.
+    """
+    if values is None or values == []:
+        return np.zeros((count, 3))
+    if is_nested(values):
+        values = [number for triplet in values for number in triplet] if all(len(t) == 3 for t in values) else values
+    if not isinstance(values, list) or len(values) != 3 * count:
+        found = f"{len(values)}" if isinstance(values, list) else brief(values)
+        raise ValueError(f"keypoints must be {3 * count} numbers (x, y, v for each of {count}), not {found}")
+    if not are_numbers(values):
+        values = _blank_unlabelled(values)
+    triplets = np.array(values, np.float64).reshape(-1, 3)
+    v = triplets[:, 2]
+    if not ((v >= 0) & (v <= 2)).all():
+        raise ValueError(f"a keypoint's visibility must be 0, 1 or 2, or between, not {v[(v < 0) | (v > 2)][0]:g}")
+    return triplets
+
+
+def _blank_unlabelled(values: list[Any]) -> list[float]:
+    """Write 0, 0 for the coordinates of keypoints that are not labelled: some files have null or NaN there."""
+    blanked: list[float] = []
+    for i in range(0, len(values), 3):
+        unlabelled = is_number(values[i + 2]) and values[i + 2] == 0
+        blanked += [0, 0, 0] if unlabelled else values[i : i + 3]
+    if not are_numbers(blanked):
+        raise ValueError("keypoints must be finite numbers")
+    return blanked
