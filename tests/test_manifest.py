@@ -20,7 +20,7 @@ from posegen.skeleton import COCO_17, Skeleton
 TWO = Skeleton(name="two", keypoints=("nose", "tail"), limbs=((0, 1),))
 
 MANIFEST = Manifest(
-    config=BuildConfig(skeleton=TWO, sigma_px=7.0, category="Hündchen"),
+    config=BuildConfig(skeleton=TWO, sigma_px=7.0, category=("Hündchen",)),
     skeleton=TWO,
     source={"annotations": "person_keypoints_größe.json", "images": "größe"},
     shards=(
