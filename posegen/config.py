@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import hashlib
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,12 +18,12 @@ from posegen.errors import ConfigError
 from posegen.files import canonical_json, load_toml
 from posegen.geometry import FitMode, Size
 from posegen.grid import GridKind, count_cells, make_grid
-from posegen.labels import HeatmapLabel, Label, LabelDtype, MaskLabel, PafLabel
+from posegen.labels import Label, LabelContext, LabelDtype, LabelOption, create_label
+from posegen.labels.registry import check_name
 from posegen.skeleton import OPENPOSE_18, Skeleton
 
 Unit = Literal["image", "person"]
 Crop = Literal["msra", "udp"]
-LabelName = Literal["heatmap", "paf", "mask"]
 Visibility = Literal["labelled", "visible"]
 Layout = Literal["chw", "hwc"]
 Compression = Literal["zstd", "gzip", "lzf", "none"]
@@ -31,7 +32,6 @@ ImageEncoding = Literal["jpeg", "png", "raw"]
 CHOICES: Mapping[str, tuple[str, ...]] = {
     "unit": get_args(Unit),
     "crop": get_args(Crop),
-    "labels": get_args(LabelName),
     "grid": get_args(GridKind),
     "fit": get_args(FitMode),
     "visibility": get_args(Visibility),
@@ -40,7 +40,7 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "compression": get_args(Compression),
     "image_encoding": get_args(ImageEncoding),
 }
-"""The fields that are one (or, for `labels`, some) of a few words."""
+"""The fields that are one of a few words."""
 
 
 _WHOLE_NUMBERS = (
@@ -77,7 +77,10 @@ class BuildConfig:
     box_padding
         By how much a person's box is enlarged before it is cropped.
     labels
-        Which labels to render.
+        Which labels to render, by the names they are registered under; see `posegen.labels.registry`. Whether there
+        are such labels is found out by `create_labels`: to read a dataset nobody needs what made it.
+    label_options
+        What is asked of some of the labels alone: by label and by option a number, a text or a truth value.
     input_size
         (H, W) of the network's input in pixels.
     stride
@@ -122,7 +125,8 @@ class BuildConfig:
     unit: Unit = "image"
     crop: Crop = "msra"
     box_padding: float = 1.25
-    labels: tuple[LabelName, ...] = ("heatmap", "paf", "mask")
+    labels: tuple[str, ...] = ("heatmap", "paf", "mask")
+    label_options: Mapping[str, Mapping[str, LabelOption]] = dataclasses.field(default_factory=dict, hash=False)
     input_size: Size = (368, 368)
     stride: float = 8
     grid: GridKind = "bilinear"
@@ -144,8 +148,7 @@ class BuildConfig:
 
     def __post_init__(self) -> None:
         self._check_words()
-        if not self.labels or len(set(self.labels)) != len(self.labels):
-            raise ConfigError("labels must name at least one label, and none twice")
+        self._check_labels()
         if not isinstance(self.input_size, tuple) or len(self.input_size) != 2:
             raise ConfigError(f"input_size must be (height, width) in pixels, not {self.input_size!r}")
         for side in self.input_size:
@@ -163,13 +166,29 @@ class BuildConfig:
     def _check_words(self) -> None:
         for field, valid in CHOICES.items():
             value = getattr(self, field)
-            for word in value if field == "labels" else (value,):
-                if word not in valid:
-                    raise ConfigError(f"{field} must be {_either(valid)}, not {word!r}")
+            if value not in valid:
+                raise ConfigError(f"{field} must be {_either(valid)}, not {value!r}")
         if not isinstance(self.category, tuple) or not all(isinstance(name, str) for name in self.category):
             raise ConfigError(f"category must be names of categories, not {self.category!r}")
         if not isinstance(self.keep_empty, bool):
             raise ConfigError(f"keep_empty must be true or false, not {self.keep_empty!r}")
+
+    def _check_labels(self) -> None:
+        if not isinstance(self.labels, tuple) or not self.labels or len(set(self.labels)) != len(self.labels):
+            raise ConfigError("labels must name at least one label, and none twice")
+        for name in self.labels:
+            check_name(name)
+        options = self.label_options
+        if not isinstance(options, Mapping) or not all(isinstance(of, Mapping) for of in options.values()):
+            raise ConfigError(f"label_options must give for each label its options, not {options!r}")
+        for name, of in options.items():
+            if name not in self.labels:
+                raise ConfigError(f"label_options has some for '{name}', which is none of {', '.join(self.labels)}")
+            for option, value in of.items():
+                finite = not isinstance(value, float) or math.isfinite(value)
+                if not isinstance(option, str) or not isinstance(value, (bool, int, float, str)) or not finite:
+                    raise ConfigError(f"label_options: {name}.{option} cannot be {value!r}")
+        object.__setattr__(self, "label_options", {name: dict(of) for name, of in options.items()})
 
     @classmethod
     def preset(cls, name: str) -> BuildConfig:
@@ -188,19 +207,23 @@ class BuildConfig:
         return count_cells(self.input_size, self.stride)
 
     def create_labels(self, skeleton: Skeleton) -> tuple[Label, ...]:
-        """Create the labels to render for people of a skeleton."""
-        grid = make_grid(self.grid, self.input_size, self.cells)
-        created: dict[str, Label] = {
-            "heatmap": HeatmapLabel(grid=grid, keypoints=skeleton.keypoints, sigma_px=self.sigma_px),
-            "paf": PafLabel(
-                grid=grid,
-                limbs=skeleton.limbs,
-                limb_names=skeleton.limb_names,
-                half_width_px=self.half_width_px,
-            ),
-            "mask": MaskLabel(input_size=self.input_size, cells=self.cells),
-        }
-        return tuple(created[name] for name in self.labels if name != "paf" or skeleton.limbs)
+        """Create the labels to render for people of a skeleton.
+
+        Raises
+        ------
+        ConfigError
+            If there is no such label, or it cannot be made so; see `posegen.labels.registry`.
+        """
+        context = LabelContext(
+            grid=make_grid(self.grid, self.input_size, self.cells),
+            skeleton=skeleton,
+            sigma_px=self.sigma_px,
+            half_width_px=self.half_width_px,
+        )
+        made: list[Label] = []
+        for name in self.labels:
+            made += create_label(name, dataclasses.replace(context, options=self.label_options.get(name, {})))
+        return tuple(made)
 
     def to_dict(self) -> dict[str, Any]:
         """Return numbers, strings and lists, for JSON."""

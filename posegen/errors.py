@@ -3,6 +3,7 @@
     PosegenError
      +- ConfigError           what the caller asked for cannot be: an option, a path, a name
      |   +- MissingExtraError an optional package is needed and not installed
+     +- ContractError         a label does not keep to what all labels keep to
      +- AnnotationError       the annotation file is not what it has to be
      +- ImageError            one picture cannot be read
      +- ShardError            a shard or a manifest is damaged, foreign or of an unknown version
@@ -30,6 +31,10 @@ class MissingExtraError(ConfigError):
 
     def __reduce__(self) -> tuple[type["MissingExtraError"], tuple[str, str]]:
         return type(self), (self.package, self.extra)
+
+
+class ContractError(PosegenError):
+    """A label does not keep to what all labels keep to."""
 
 
 class AnnotationError(PosegenError):

@@ -17,6 +17,7 @@ from posegen.config import BuildConfig
 from posegen.errors import BuildError, ConfigError
 from posegen.executors import Done, Executor, LocalExecutor, Lost, available_cpus
 from posegen.files import write_atomically
+from posegen.labels.registry import require_labels
 from posegen.manifest import Manifest
 from posegen.plan import BuildPlan, ShardTask, make_plan
 from posegen.shard import ShardRecord, library_versions
@@ -92,6 +93,7 @@ def build(
         the next run.
     """
     config = config or BuildConfig()
+    require_labels(config.labels)
     out = Path(out)
     executor = LocalExecutor(available_cpus() if workers is None else workers)
     allowed = _Allowance.parse(max_failures)
@@ -116,7 +118,7 @@ def build(
                 shards=run.records,
                 failures=len(failures),
                 audit=plan.coco.audit.to_dict(),
-                versions=library_versions(),
+                versions=library_versions(config.labels),
             )
             state.publish(manifest)
             return manifest
@@ -129,6 +131,7 @@ def build(
 def audit(coco: str | os.PathLike[str], config: BuildConfig | None = None, *, split: str | None = None) -> Audit:
     """Read and check annotations as `build` does, without building; raises what it raises for them."""
     config = config or BuildConfig()
+    require_labels(config.labels)
     paths = find_coco(Path(coco), split=split, images=None, need_images=False)
     return make_plan(read_coco(paths.annotations, config, paths.images), config).coco.audit
 

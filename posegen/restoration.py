@@ -147,7 +147,7 @@ class _Repairing:
         """Say why a shard is not what it was, as far as that can be told."""
         if failures := [failure for failure in result.failures if failure.image_id not in self.left_out]:
             return f"{failures[0].sample} cannot be built: {failures[0].reason}"
-        now = library_versions()
+        now = library_versions(self.plan.config.labels)
         if others := [f"{key} {now[key]}, not {was}" for key, was in self.versions.items() if now.get(key, was) != was]:
             return f"the libraries are others: {', '.join(others)}"
         digest = _read_digest(self.directory / task.file_name)

@@ -46,7 +46,7 @@ class BuildState:
         self.out = out
         self.home = out / STATE_NAME / config.digest[:16]
         self.staged = self.home / "shards"
-        self._versions = library_versions()
+        self._versions = library_versions(config.labels)
 
     def find(self, task: ShardTask) -> ShardRecord | None:
         """Return the record of a task's shard if it stands, finished and unharmed."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from posegen import images
 from posegen.annotations import Sample
 from posegen.crops import find_box
-from posegen.errors import ImageError
+from posegen.errors import BuildError, ImageError, PosegenError
 from posegen.geometry import Affine, crop, fit
 from posegen.labels import Label, Scene, choose_storage
 from posegen.plan import ShardTask
@@ -153,11 +154,23 @@ def _build_sample(
         height=sample.height,
         affine=scene.affine.matrix,
         image=images.encode(picture, config.image_encoding, config.jpeg_quality),
-        labels={s.spec.name: s.arrange(label.render(scene)) for label, s in zip(labels, stored, strict=True)},
+        labels={s.spec.name: _draw(label, s, scene, sample) for label, s in zip(labels, stored, strict=True)},
         keypoints=keypoints,
         bboxes=_map_boxes(sample.bboxes, scene.affine),
         annotation_ids=sample.annotation_ids,
     )
+
+
+def _draw(label: Label, stored: StoredLabel, scene: Scene, sample: Sample) -> NDArray[Any]:
+    """Render a label as it is stored; what another package's label raises is said to be its fault."""
+    try:
+        return stored.arrange(label.render(scene))
+    except PosegenError:
+        raise
+    except Exception as error:
+        raise BuildError(
+            f"label '{stored.spec.name}' cannot be drawn for image {sample.image_id}: {type(error).__name__}: {error}"
+        ) from error
 
 
 def _map_boxes(boxes: NDArray[np.float64], affine: Affine) -> NDArray[np.float32]:

@@ -24,7 +24,7 @@ SMALL = BuildConfig(skeleton=COCO_17, input_size=(24, 32), stride=8)
 CELLS = (3, 4)
 SPECS = (
     ArraySpec(name="heatmap", channels=("nose", "neck", "background"), cells=CELLS),
-    ArraySpec(name="paf", channels=("a-b:x", "a-b:y"), cells=CELLS, signed=True),
+    ArraySpec(name="paf", channels=("a-b:x", "a-b:y"), cells=CELLS, low=-1.0),
     ArraySpec(name="mask", channels=("mask",), cells=CELLS),
 )
 PEOPLE = (2, 0, 3, 1)
@@ -123,7 +123,15 @@ class TestLayout:
     def test_attributes_of_the_file_tell_what_it_was_built_with(self, written: Written) -> None:
         with h5py.File(written.path) as file:
             attributes = dict(file.attrs)
-        assert set(attributes) == {"format", "format_version", "config", "skeleton", "task_digest", "versions"}
+        assert set(attributes) == {
+            "format",
+            "format_version",
+            "config",
+            "skeleton",
+            "labels",
+            "task_digest",
+            "versions",
+        }
         assert (text(attributes["format"]), attributes["format_version"]) == ("posegen-shard", 1)
         assert text(attributes["task_digest"]) == "0123abcd"
         config = json.loads(attributes["config"])
@@ -135,7 +143,8 @@ class TestLayout:
         with h5py.File(written.path) as file:
             for spec in SPECS:
                 attributes = dict(file[spec.name].attrs)
-                assert set(attributes) == {"layout", "scale", "max_abs_error", "channels"}
+                assert set(attributes) == {"layout", "scale", "max_abs_error", "low", "high", "channels", "cells"}
+                assert (attributes["low"], attributes["high"]) == (spec.low, spec.high)
                 assert text(attributes["layout"]) == "chw"
                 assert json.loads(attributes["channels"]) == list(spec.channels)
 

@@ -36,7 +36,7 @@ def _option(name: str, kind: Any, text: str, **settings: Any) -> Callable[[_Comm
     """Make an option for a field of `BuildConfig`; it says the default but leaves it to the preset."""
     field = settings.pop("field", name.removeprefix("--").replace("-", "_"))
     shown = getattr(_DEFAULT, field)
-    note = "" if shown in {None, ()} or shown is False else f"  [default: {_default(field)}]"
+    note = "" if shown is None or shown is False or shown in ((), {}) else f"  [default: {_default(field)}]"
     return click.option(name, field, type=kind, default=None, help=text + note, **settings)
 
 
@@ -51,7 +51,15 @@ def _option(name: str, kind: Any, text: str, **settings: Any) -> Callable[[_Comm
     "--category", str, "Category to use; may be repeated.  [default: all with keypoints]", multiple=True, metavar="NAME"
 )
 @_option("--skeleton", str, "Built-in skeleton, or a file.", metavar="NAME|FILE.toml")
-@_option("--labels", str, "Which labels to render.", metavar="heatmap,paf,mask")
+@_option("--labels", str, "Which labels to render.", metavar="NAME,NAME,...")
+@_option(
+    "--label-option",
+    str,
+    "An option of one label; may be repeated.",
+    field="label_options",
+    multiple=True,
+    metavar="LABEL.OPTION=VALUE",
+)
 @_option("--input-size", str, "Size of the network's input in pixels.", metavar="WxH")
 @_option("--stride", float, "Input pixels a label cell.", metavar="NUMBER")
 @_option("--grid", click.Choice(CHOICES["grid"]), "How full-resolution maps become cells.")
@@ -103,7 +111,7 @@ def command(  # noqa: PLR0917 (one argument an option)
     """  # noqa: D301 (click wants the character \b)
     from posegen.pipeline import audit, build
 
-    config = _configure(preset, config_file, {k: v for k, v in options.items() if v not in {None, ()}})
+    config = _configure(preset, config_file, {k: v for k, v in options.items() if v is not None and v != ()})
     if audit_only:
         found = audit(coco, config, split=split)
         click.echo("\n".join([*found.describe_left_out(), *found.describe_noticed()] or ["nothing to remark"]))
@@ -154,6 +162,8 @@ def _configure(preset: str | None, path: Path | None, options: dict[str, Any]) -
     if "labels" in chosen:
         words = chosen["labels"]
         chosen["labels"] = tuple(words if isinstance(words, list) else str(words).split(","))
+    if "label_options" in options:
+        chosen["label_options"] = _label_options(from_file.get("label_options", {}), options["label_options"])
     return dataclasses.replace(base, **chosen)
 
 
@@ -162,6 +172,30 @@ def _size(text: Any) -> tuple[int, int]:
     if match is None:
         raise ConfigError(f"input size must be WIDTHxHEIGHT, as in 368x368, not {text!r}")
     return int(match[2]), int(match[1])
+
+
+def _label_options(from_file: Any, words: tuple[str, ...]) -> dict[str, dict[str, Any]]:
+    """Lay options LABEL.OPTION=VALUE over those of a file."""
+    if not isinstance(from_file, dict):
+        raise ConfigError(f"label-options must be a table with one table a label, not {from_file!r}")
+    found = {label: dict(of) for label, of in from_file.items()}
+    for word in words:
+        match = re.fullmatch(r"(\w+)\.(\w+)=(.+)", word)
+        if match is None:
+            raise ConfigError(f"a label's option is LABEL.OPTION=VALUE, as in offset.radius_px=12, not '{word}'")
+        found.setdefault(match[1], {})[match[2]] = _parse_value(match[3])
+    return found
+
+
+def _parse_value(text: str) -> bool | float | str:
+    if text in {"true", "false"}:
+        return text == "true"
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            pass
+    return text
 
 
 def _summary(manifest: Manifest, out: Path) -> str:

@@ -5,6 +5,7 @@ from posegen.labels.heatmap import HeatmapLabel
 from posegen.labels.mask import MaskLabel
 from posegen.labels.online import render_heatmap, render_paf
 from posegen.labels.paf import PafLabel
+from posegen.labels.registry import LabelContext, LabelFactory, LabelOption, create_label, list_labels
 from posegen.labels.storage import LabelDtype, Storage, choose_storage
 from posegen.labels.topdown import TopDownKind, TopDownLabel, WeightLabel
 
@@ -12,7 +13,10 @@ __all__ = [
     "ArraySpec",
     "HeatmapLabel",
     "Label",
+    "LabelContext",
     "LabelDtype",
+    "LabelFactory",
+    "LabelOption",
     "MaskLabel",
     "PafLabel",
     "Region",
@@ -22,6 +26,8 @@ __all__ = [
     "TopDownLabel",
     "WeightLabel",
     "choose_storage",
+    "create_label",
+    "list_labels",
     "render_heatmap",
     "render_paf",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -76,6 +77,10 @@ class Scene:
     affine: Affine
     ignored: Region | None = None
 
+    def take(self, people: NDArray[np.intp] | slice) -> Scene:
+        """Return the scene with some of its people, in the order they are named in."""
+        return dataclasses.replace(self, points=self.points[people], drawn=self.drawn[people])
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArraySpec:
@@ -89,19 +94,25 @@ class ArraySpec:
         The names of its C channels.
     cells
         (h, w) of its grid; () for an array that has none, one value a channel.
-    signed
-        Whether values reach from -1 to 1 rather than from 0 to 1.
+    low, high
+        Between which its values lie.
     """
 
     name: str
     channels: tuple[str, ...]
     cells: Size | tuple[()]
-    signed: bool = False
+    low: float = 0.0
+    high: float = 1.0
 
     @property
     def shape(self) -> tuple[int, ...]:
         """(C, h, w), or (C,)."""
         return len(self.channels), *self.cells
+
+    @property
+    def signed(self) -> bool:
+        """Whether values may be below 0."""
+        return self.low < 0
 
 
 class Label(Protocol):

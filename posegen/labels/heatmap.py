@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from posegen.grid import Grid
 from posegen.labels.base import ArraySpec, Scene
+from posegen.labels.registry import LabelContext
 
 THRESHOLD = 4.6052
 """Half squared distance in sigmas beyond which a Gaussian is cut, where it has fallen to 1 %."""
@@ -116,6 +117,12 @@ class HeatmapLabel:
         values = factors[:, None, 0, :n, None] * factors[None, :, 1, None, :m]
         values *= values > _CUT
         return cells[0, :n, None], cells[1, None, :m], values.astype(np.float32)
+
+
+def create(context: LabelContext) -> tuple[HeatmapLabel]:
+    """Make the label `heatmap`."""
+    context.read_options()
+    return (HeatmapLabel(grid=context.grid, keypoints=context.skeleton.keypoints, sigma_px=context.sigma_px),)
 
 
 def _merge(planes: NDArray[np.float32], cell: NDArray[np.int64], values: NDArray[np.float32]) -> None:

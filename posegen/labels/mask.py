@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from posegen.errors import ConfigError
 from posegen.geometry import Affine, Size, overlap
 from posegen.labels.base import ArraySpec, Scene
+from posegen.labels.registry import LabelContext
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +44,12 @@ class MaskLabel:
             return mask.astype(np.float32)[None]
         area = scene.ignored.area(ys, xs) / ((ys[1] - ys[0]) * (xs[1] - xs[0]))
         return np.clip(mask - area, 0, 1).astype(np.float32)[None]
+
+
+def create(context: LabelContext) -> tuple[MaskLabel]:
+    """Make the label `mask`."""
+    context.read_options()
+    return (MaskLabel(input_size=context.grid.input_size, cells=context.grid.cells),)
 
 
 @lru_cache(maxsize=256)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from posegen.grid import Grid
 from posegen.labels.base import ArraySpec, Scene
+from posegen.labels.registry import LabelContext
 
 _BLOCK = 1 << 17
 """Positions drawn at once: enough to spread the cost of a NumPy call, few enough to stay in the cache."""
@@ -44,7 +45,7 @@ class PafLabel:
     def spec(self) -> ArraySpec:
         """The array that `render` makes."""
         channels = tuple(f"{name}:{axis}" for name in self.limb_names for axis in "xy")
-        return ArraySpec(name="paf", channels=channels, cells=self.grid.cells, signed=True)
+        return ArraySpec(name="paf", channels=channels, cells=self.grid.cells, low=-1.0)
 
     def render(self, scene: Scene) -> NDArray[np.float32]:
         """Draw (2E, h, w) float32 from -1 to 1; channel 2e is the x and 2e + 1 the y of limb e."""
@@ -62,6 +63,19 @@ class PafLabel:
         for block in limbs.blocks(_BLOCK // self.grid.taps**2):
             block.draw(crowded, out)
         return out.reshape(-1, h, w)
+
+
+def create(context: LabelContext) -> tuple[PafLabel, ...]:
+    """Make the label `paf`, unless there are no limbs."""
+    context.read_options()
+    skeleton = context.skeleton
+    label = PafLabel(
+        grid=context.grid,
+        limbs=skeleton.limbs,
+        limb_names=skeleton.limb_names,
+        half_width_px=context.half_width_px,
+    )
+    return (label,) if skeleton.limbs else ()
 
 
 class _Limbs:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from posegen.errors import ConfigError
 from posegen.labels.base import ArraySpec
 
 LabelDtype = Literal["float16", "float32", "uint8"]
@@ -17,6 +19,8 @@ _SIGN_AND_HALF = np.int32(-0x70000001)
 
 _BIAS = np.float32(2.0**112)
 
+_LARGEST_HALF = 65504
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Storage:
@@ -25,7 +29,7 @@ class Storage:
     Attributes
     ----------
     dtype
-        `float16`, `float32`, `uint8` (values from 0 to 1) or `int8` (values from -1 to 1).
+        `float16`, `float32`, `uint8` (values that have no sign) or `int8` (values that have one).
     scale
         What a stored 1 means.
     max_abs_error
@@ -44,8 +48,8 @@ class Storage:
             drawn = np.flatnonzero(flat != 0)
             stored[drawn] = flat[drawn]
             return stored.reshape(values.shape)
-        if self.scale == 1.0:
-            return values.astype(self.dtype, copy=False)
+        if self.dtype == "float32":
+            return values
         return np.rint(values * np.float32(1 / self.scale)).astype(self.dtype)
 
     def decode(self, stored: NDArray[Any], out: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
@@ -68,12 +72,22 @@ class Storage:
 
 
 def choose_storage(dtype: LabelDtype, spec: ArraySpec) -> Storage:
-    """Choose how to store a label: `uint8` becomes `int8` where values are signed; what has no cells is `float32`."""
+    """Choose how to store a label: `uint8` becomes `int8` where values are signed; what has no cells is `float32`.
+
+    Raises
+    ------
+    ConfigError
+        If its values are too large for half precision.
+    """
+    largest = max(abs(spec.low), abs(spec.high))
     if dtype == "float32" or not spec.cells:
         return Storage(dtype="float32", scale=1.0, max_abs_error=0.0)
     if dtype == "float16":
-        # Half a unit in the last place of values up to 1.
-        return Storage(dtype="float16", scale=1.0, max_abs_error=2.0**-12)
+        if largest > _LARGEST_HALF:
+            raise ConfigError(f"{spec.name} has values up to {largest:g}; float16 ends at {_LARGEST_HALF}: use float32")
+        # Half a unit in the last place of values up to the largest.
+        return Storage(dtype="float16", scale=1.0, max_abs_error=2.0 ** (math.ceil(math.log2(largest)) - 12))
     steps = 127 if spec.signed else 255
     # Half a step, and what float32 rounds on the way there and back.
-    return Storage(dtype="int8" if spec.signed else "uint8", scale=1 / steps, max_abs_error=0.5 / steps + 2.0**-22)
+    error = (0.5 / steps + 2.0**-22) * largest
+    return Storage(dtype="int8" if spec.signed else "uint8", scale=largest / steps, max_abs_error=error)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from posegen.errors import ConfigError
 from posegen.geometry import Size
 from posegen.labels.base import ArraySpec, Scene
+from posegen.labels.registry import LabelContext
 
 TopDownKind = Literal["msra", "msra-unbiased", "udp", "megvii"]
 
@@ -157,6 +158,12 @@ class WeightLabel:
         """Return (K,) float32, 0 or 1."""
         drawn = scene.drawn if self.heatmap is None else self.heatmap.touches(scene)
         return np.asarray(drawn.any(axis=0), np.float32)
+
+
+def create_weight(context: LabelContext) -> tuple[WeightLabel]:
+    """Make the label `weight`."""
+    context.read_options()
+    return (WeightLabel(keypoints=context.skeleton.keypoints),)
 
 
 @lru_cache(maxsize=64)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,9 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from posegen.errors import ConfigError
 from posegen.labels import ArraySpec, Storage
+from posegen.labels.registry import find_versions
 
 FORMAT = "posegen-shard"
 FORMAT_VERSION = 1
@@ -34,7 +36,12 @@ class StoredLabel:
         return (channels, *cells) if self.layout == "chw" else (*cells, channels)
 
     def arrange(self, values: NDArray[np.float32]) -> NDArray[Any]:
-        """Turn rendered float32 values, (C, h, w) or (C,), into what is stored."""
+        """Turn rendered float32 values, (C, h, w) or (C,), into what is stored; `ConfigError` if they are none."""
+        if values.shape != self.spec.shape or values.dtype != np.float32:
+            raise ConfigError(
+                f"label '{self.spec.name}' was drawn as {values.dtype} {values.shape}, but its specification says "
+                f"float32 {self.spec.shape}"
+            )
         stored = self.storage.encode(values)
         return stored if self.layout == "chw" else np.ascontiguousarray(np.moveaxis(stored, 0, -1))
 
@@ -96,8 +103,14 @@ def read_count(record: Any, key: Any, most: int = (1 << 63) - 1) -> int:
     return value
 
 
-def library_versions() -> dict[str, str]:
-    """Return the versions of what determines a shard's bytes."""
+def library_versions(labels: Sequence[str] = ()) -> dict[str, str]:
+    """Return the versions of what determines a shard's bytes; packages that bring one of the labels included.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such label.
+    """
     import cv2
 
     from posegen import __version__
@@ -107,4 +120,4 @@ def library_versions() -> dict[str, str]:
         "numpy": np.__version__,
         "opencv": cv2.__version__,
         "hdf5": h5py.version.hdf5_version,
-    }
+    } | find_versions(labels)

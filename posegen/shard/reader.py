@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 
 from posegen.config import BuildConfig
 from posegen.errors import ShardError
+from posegen.geometry import Size
 from posegen.hdf5 import ArrayRule, GuardedFile
 from posegen.labels import ArraySpec, Storage, choose_storage
+from posegen.labels.registry import check_name
 from posegen.shard.layout import FORMAT, FORMAT_VERSION, StoredLabel, parse_json
 from posegen.skeleton import Skeleton
 
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
 
 SAMPLE_FIELDS = ("image_id", "file_name", "width", "height", "affine", "keypoints", "bbox", "annotation_id")
 """What a shard tells of a sample besides picture and labels."""
+
+_LARGEST = 1e9
+"""No label has larger values."""
 
 _MOST_PIXEL_BYTES = 1100
 """No picture has more bytes of pixels for one of its own: PNG's deflate makes 1032 of one, JPEG fewer."""
@@ -176,9 +181,7 @@ class ShardReader:
             self.skeleton = Skeleton.from_dict(self._parse("skeleton"))
             self.versions: dict[str, str] = dict(self._parse("versions"))
         self._length = file.length("sample/image_id")
-        self._labels = tuple(
-            self._stored_label(name) for name in self.config.labels if name != "paf" or self.skeleton.limbs
-        )
+        self._labels = tuple(self._stored_label(name) for name in self._list_labels())
         self._rules = self._lay_out(file.length("person/keypoints"))
         self._columns: dict[str, NDArray[Any]] = {}
         self._offsets: dict[str, NDArray[np.int64]] = {}
@@ -193,22 +196,50 @@ class ShardReader:
             raise self._file.damage(f"it has no text {attribute}{' of ' if of else ''}{of}")
         return parse_json(text)
 
+    def _list_labels(self) -> list[str]:
+        """Read which arrays are labels: the package that made them need not be here to read them."""
+        names = self._parse("labels")
+        with self._file.blamed("its list of labels"):
+            for name in names:
+                check_name(name)
+                if not any(name == label or name.startswith(f"{label}_") for label in self.config.labels):
+                    raise ValueError(f"{name} is none of {', '.join(self.config.labels)}")
+        if not isinstance(names, list) or len(set(names)) != len(names):
+            raise self._file.damage(f"its list of labels is {names!r:.200}")
+        return names
+
     def _stored_label(self, name: str) -> StoredLabel:
         """Read how a label is stored; what that determines is held against the configuration."""
         with self._file.blamed(name):
             channels = tuple(map(str, self._parse("channels", name)))
-            scale, error = (float(self._file.attribute(key, name)) for key in ("scale", "max_abs_error"))
-        spec = ArraySpec(name=name, channels=channels, cells=self.config.cells, signed=name == "paf")
-        storage = choose_storage(self.config.label_dtype, spec)
-        if not channels or (spec.signed and len(channels) % 2):
-            raise self._file.damage(f"{name} has {len(channels)} channels")
-        if self._file.attribute("layout", name) != self.config.layout or scale != storage.scale or not 0 <= error < 1:
+            scale, error, low, high = (
+                float(self._file.attribute(key, name)) for key in ("scale", "max_abs_error", "low", "high")
+            )
+            if not -_LARGEST <= low <= 0 <= high <= _LARGEST or low == high:
+                raise ValueError(f"its values cannot lie between {low} and {high}")
+            spec = ArraySpec(name=name, channels=channels, cells=self._read_cells(name), low=low, high=high)
+            storage = choose_storage(self.config.label_dtype, spec)
+        if not channels or len(set(channels)) != len(channels):
+            raise self._file.damage(f"{name} has {len(channels)} channels, {len(set(channels))} of different names")
+        laid_out = self._file.attribute("layout", name) == self.config.layout and scale == storage.scale
+        if not laid_out or not 0 <= error < high - low:
             raise self._file.damage(f"{name} is not laid out as its configuration says")
         return StoredLabel(
             spec=spec,
             storage=Storage(dtype=storage.dtype, scale=scale, max_abs_error=error),
             layout=self.config.layout,
         )
+
+    def _read_cells(self, name: str) -> Size | tuple[()]:
+        """Read how many rows and columns of cells a label has: none, or as many as the input has pixels at the most."""
+        cells = self._parse("cells", name)
+        if cells == []:
+            return ()
+        rows, columns = cells
+        for count, pixels in zip((rows, columns), self.config.input_size, strict=True):
+            if not isinstance(count, int) or not 1 <= count <= pixels:
+                raise ValueError(f"an input of {self.config.input_size} cannot have the cells {cells}")
+        return rows, columns
 
     def _lay_out(self, people: int) -> dict[str, ArrayRule]:
         """Say what every array has to be in a shard of so many samples and people."""

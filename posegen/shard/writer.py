@@ -100,8 +100,9 @@ class ShardWriter:
                 "format_version": FORMAT_VERSION,
                 "config": _text(canonical_json(config.to_dict())),
                 "skeleton": _text(canonical_json(skeleton.to_dict())),
+                "labels": _text(canonical_json([label.spec.name for label in labels])),
                 "task_digest": _text(task_digest),
-                "versions": _text(canonical_json(library_versions())),
+                "versions": _text(canonical_json(library_versions(config.labels))),
             }
         )
 
@@ -173,6 +174,9 @@ class ShardWriter:
                 "layout": _text(label.layout),
                 "scale": label.storage.scale,
                 "max_abs_error": label.storage.max_abs_error,
+                "cells": _text(canonical_json(label.spec.cells)),
+                "low": label.spec.low,
+                "high": label.spec.high,
                 "channels": _text(canonical_json(label.spec.channels)),
             }
         )

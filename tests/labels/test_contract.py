@@ -1,15 +1,27 @@
 """What every label keeps to, whatever it draws."""
 
 import dataclasses
-import pickle
+import itertools
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 from label_oracle import KINDS, LIMBS, make_region, scatter
 
+from posegen.errors import ContractError
 from posegen.geometry import fit
 from posegen.grid import make_grid
-from posegen.labels import HeatmapLabel, MaskLabel, PafLabel, Scene, TopDownLabel, WeightLabel
+from posegen.labels import (
+    ArraySpec,
+    HeatmapLabel,
+    MaskLabel,
+    PafLabel,
+    Scene,
+    TopDownLabel,
+    WeightLabel,
+    contract,
+    registry,
+)
 from posegen.labels.topdown import TOP_DOWN_KINDS
 
 SIZES = (((64, 96), (8, 12)), ((50, 60), (18, 23)), ((33, 32), (33, 32)))
@@ -67,78 +79,108 @@ def scene(request, case):
     return make_scene(case[1], request.param)
 
 
-def test_a_label_has_the_shape_that_its_specification_states(label, scene):
-    assert label.render(scene).shape == label.spec.shape
+@pytest.mark.parametrize("check", contract.CHECKS.values(), ids=list(contract.CHECKS))
+def test_a_label_keeps_the_contract(check, label, scene):
+    check(label, scene)
 
 
-def test_a_label_names_each_of_its_channels_once(label):
-    assert len(set(label.spec.channels)) == len(label.spec.channels) == label.spec.shape[0]
+def test_a_label_does_not_write_to_what_is_ignored(label, scene):
+    if scene.ignored:
+        kept = scene.ignored.top.copy()
+        scene.ignored.top.setflags(write=False)
+        label.render(scene)
+        np.testing.assert_array_equal(scene.ignored.top, kept)
 
 
-def test_a_label_is_contiguous_float32(label, scene):
-    found = label.render(scene)
-    assert found.dtype == np.float32
-    assert found.flags.c_contiguous
+@pytest.mark.parametrize("name", registry.BUILT_IN)
+def test_what_is_registered_keeps_the_contract_on_every_grid(name):
+    contract.check_label(name, registry.find_factory(name))
 
 
-def test_a_label_is_a_number_in_its_range(label, scene):
-    found = label.render(scene)
-    # A cell's float32 weights may add up to one unit in the last place more than 1.
-    assert -label.spec.signed - 5e-7 <= found.min()
-    assert found.max() <= 1 + 5e-7
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Faulty:
+    """A label of one channel that renders what a function makes of its shape and scene."""
+
+    rendered: Callable
+
+    @property
+    def spec(self):
+        return ArraySpec(name="faulty", channels=("a",), cells=(8, 12))
+
+    def render(self, scene):
+        return self.rendered((1, 8, 12), scene)
 
 
-def test_a_label_of_a_scene_is_always_the_same_and_its_own(label, scene):
-    first = label.render(scene)
-    kept = first.copy()
-    second = label.render(scene)
-    np.testing.assert_array_equal(second, kept)
-    first[:] = 9
-    np.testing.assert_array_equal(second, kept)
-    np.testing.assert_array_equal(label.render(scene), kept)
+class Thawed(Faulty):
+    __slots__ = ()
+
+    def __setattr__(self, name, value):
+        object.__setattr__(self, name, value)
 
 
-def test_a_label_reads_its_scene_only(label, scene):
-    arrays = [scene.points, scene.drawn] + ([scene.ignored.top] if scene.ignored else [])
-    kept = [array.copy() for array in arrays]
-    for array in arrays:
-        array.setflags(write=False)
-    label.render(scene)
-    for array, before in zip(arrays, kept, strict=True):
-        np.testing.assert_array_equal(array, before)
+CALLS = itertools.count()
 
 
-def test_a_label_takes_points_of_any_memory_order(label, scene):
-    turned = dataclasses.replace(
-        scene, points=np.asfortranarray(scene.points), drawn=np.repeat(scene.drawn, 2, axis=1)[:, ::2]
-    )
-    np.testing.assert_array_equal(label.render(turned), label.render(scene))
+def count_calls(shape, scene):
+    return np.full(shape, next(CALLS) / 1e9, np.float32)
 
 
-def test_a_pickled_label_draws_the_same(label, scene):
-    again = pickle.loads(pickle.dumps(label))
-    assert again.spec == label.spec
-    np.testing.assert_array_equal(again.render(scene), label.render(scene))
+SHARED = np.zeros((1, 8, 12), np.float32)
 
 
-def test_a_label_cannot_be_changed(label):
-    with pytest.raises(dataclasses.FrozenInstanceError):
-        setattr(label, dataclasses.fields(label)[0].name, None)
+def write(shape, scene):
+    scene.points[...] = 0
+    return np.zeros(shape, np.float32)
 
 
-def test_it_does_not_matter_in_which_order_people_come(case):
-    label, size = case
-    scene = make_scene(size, 7)
-    turned = dataclasses.replace(scene, points=scene.points[::-1], drawn=scene.drawn[::-1])
-    np.testing.assert_allclose(label.render(turned), label.render(scene), rtol=0, atol=1e-6)
+def first_person(shape, scene):
+    return np.full(shape, bool(len(scene.drawn)) and scene.drawn[0, 2], np.float32)
 
 
-def test_people_of_whom_nothing_is_drawn_change_nothing(case):
-    label, size = case
-    scene = make_scene(size, 7)
-    nobody = dataclasses.replace(scene, drawn=np.zeros_like(scene.drawn))
-    empty = dataclasses.replace(scene, points=scene.points[:0], drawn=scene.drawn[:0])
-    np.testing.assert_array_equal(label.render(nobody), label.render(empty))
+def memory(shape, scene):
+    return np.full(shape, scene.points.flags.c_contiguous, np.float32)
+
+
+def nobody(shape, scene):
+    return np.full(shape, min(len(scene.points), 1), np.float32)
+
+
+def fill(value, dtype=np.float32):
+    return lambda shape, scene: np.full(shape, value, dtype)
+
+
+@pytest.mark.parametrize(
+    ("check", "label", "message"),
+    [
+        ("array", Faulty(rendered=lambda shape, scene: np.zeros((1, 8, 11), np.float32)), "is of shape"),
+        ("array", Faulty(rendered=fill(0, np.float64)), "is float64"),
+        ("array", Faulty(rendered=lambda shape, scene: np.zeros(shape[::-1], np.float32).T), "not contiguous"),
+        ("array", Faulty(rendered=fill(np.nan)), "no numbers"),
+        ("array", Faulty(rendered=fill(1.001)), "values from 1.001 to 1.001, not 0 to 1"),
+        ("array", Faulty(rendered=fill(-0.001)), "not 0 to 1"),
+        ("repetition", Faulty(rendered=count_calls), "drawn again"),
+        ("repetition", Faulty(rendered=lambda shape, scene: SHARED), "drawn again"),
+        ("purity", Faulty(rendered=write), "writes to its scene"),
+        ("memory", Faulty(rendered=memory), "lies in memory"),
+        ("pickle", Faulty(rendered=fill(0)), "cannot be pickled"),
+        ("frozen", Thawed(rendered=fill(0)), "can be changed"),
+        ("order", Faulty(rendered=first_person), "another order"),
+        ("nobody", Faulty(rendered=nobody), "of whom no keypoint is drawn"),
+    ],
+)
+def test_each_check_finds_what_it_is_for(check, label, message):
+    points, drawn = np.zeros((2, 3, 2)), np.array([[True, False, False], [False, True, True]])
+    size = 64, 96
+    scene = Scene(points=points, drawn=drawn, image_size=size, affine=fit(size, size, "stretch"))
+    with pytest.raises(ContractError, match=message):
+        contract.CHECKS[check](label, scene)
+
+
+def test_the_contract_says_which_check_failed_on_what():
+    with pytest.raises(ContractError, match=r"faulty on bilinear cells \(8, 12\) of \(64, 96\), 0 people: array: .*2"):
+        contract.check_label("faulty", lambda context: (Faulty(rendered=fill(2)),))
+    with pytest.raises(ContractError, match="its name must be right, or begin with right_"):
+        contract.check_label("right", lambda context: (Faulty(rendered=fill(0)),))
 
 
 def test_an_empty_scene_is_background_without_keypoints_fields_or_anything_to_ignore(case):

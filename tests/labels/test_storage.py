@@ -6,16 +6,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from posegen.errors import ConfigError
 from posegen.labels import ArraySpec, choose_storage
 
+WIDE = ArraySpec(name="wide", channels=("a",), cells=(2, 3), low=-46.0, high=30.0)
+TALL = ArraySpec(name="tall", channels=("a",), cells=(2, 3), low=0.0, high=255.0)
 UNSIGNED = ArraySpec(name="heatmap", channels=("a",), cells=(2, 3))
-SIGNED = ArraySpec(name="paf", channels=("a:x", "a:y"), cells=(2, 3), signed=True)
-CASES = [(dtype, spec) for dtype in ("float16", "float32", "uint8") for spec in (UNSIGNED, SIGNED)]
+SIGNED = ArraySpec(name="paf", channels=("a:x", "a:y"), cells=(2, 3), low=-1.0)
+CASES = [(dtype, spec) for dtype in ("float16", "float32", "uint8") for spec in (UNSIGNED, SIGNED, WIDE, TALL)]
 IDS = [f"{dtype}-{spec.name}" for dtype, spec in CASES]
 
 
 def bounds(spec):
-    return (-1.0 if spec.signed else 0.0), 1.0
+    return spec.low, spec.high
 
 
 @pytest.mark.parametrize(
@@ -59,8 +62,9 @@ def test_the_whole_range_is_read_back_to_within_the_stated_error(dtype, spec):
 
 
 @pytest.mark.parametrize(("dtype", "spec"), CASES, ids=IDS)
-def test_zero_and_one_and_minus_one_are_read_back_exactly(dtype, spec):
-    values = np.array([0.0, 1.0, -1.0][: 3 if spec.signed else 2], np.float32)
+def test_zero_and_the_value_farthest_from_it_are_read_back_exactly(dtype, spec):
+    low, high = bounds(spec)
+    values = np.array([0.0, max(low, high, key=abs)], np.float32)
     storage = choose_storage(dtype, spec)
     np.testing.assert_array_equal(storage.decode(storage.encode(values)), values)
 
@@ -75,7 +79,7 @@ def test_whole_numbers_are_the_rounded_value_times_255_or_127():
 def test_a_value_is_what_is_stored_times_the_scale(dtype, spec):
     storage = choose_storage(dtype, spec)
     stored = np.array([0, 1], storage.dtype) if storage.scale == 1 else np.arange(0, 128).astype(storage.dtype)
-    np.testing.assert_allclose(storage.decode(stored), stored * storage.scale, rtol=0, atol=2**-22)
+    np.testing.assert_allclose(storage.decode(stored), stored * storage.scale, rtol=2**-22, atol=0)
 
 
 @pytest.mark.parametrize("spec", [UNSIGNED, SIGNED], ids=["uint8", "int8"])
@@ -96,3 +100,10 @@ def test_encoding_and_decoding_leave_their_input_alone(dtype, spec):
     decoded *= 2
     np.testing.assert_array_equal(stored, kept)
     assert values.tolist() == np.array([0.25, 0.7], np.float32).tolist()
+
+
+def test_values_that_half_precision_does_not_reach_are_refused():
+    far = ArraySpec(name="far", channels=("a",), cells=(2, 3), high=65505.0)
+    with pytest.raises(ConfigError, match="far has values up to 65505; float16 ends at 65504: use float32"):
+        choose_storage("float16", far)
+    assert choose_storage("float32", far).max_abs_error == 0
