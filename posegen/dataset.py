@@ -128,6 +128,10 @@ class PoseDataset:
         self._starts = [0, *itertools.accumulate(self.shard_sizes)]
         self._pool = ShardPool(self.path, self.manifest, max_open)
         self._chance = _Chance(seed)
+        self._scratch: dict[str, NDArray[Any]] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_scratch": {}}
 
     @property
     def config(self) -> BuildConfig:
@@ -244,7 +248,10 @@ class PoseDataset:
         if self.raw and mirror is None:
             reader.stored(label, position, out)
             return
-        stored = np.empty(label.shape, label.storage.dtype)
+        # Memory that is used again costs less than memory that the system has to give; the shard keeps threads apart.
+        stored = self._scratch.get(label.spec.name)
+        if stored is None:
+            stored = self._scratch[label.spec.name] = np.empty(label.shape, label.storage.dtype)
         reader.stored(label, position, stored)
         if mirror is not None:
             stored = mirror.stored(label, stored)

@@ -4,9 +4,6 @@ HDF5 follows links out of a file, allocates what a header claims, reads on past 
 than a chunk, takes zeros for a chunk that is not there, and walks a damaged heap of texts for ever. So nothing here
 follows a link or reads text of variable length, and an array is only touched when its type, shape, chunks, filters and
 the number of bytes that are stored of it are those that its writer gives it.
-
-One thing is left to chance: hdf5plugin up to 7.1 does not notice that zstd fails (HDFGroup/hdf5_plugins, pull request
-280), so that a broken stream with a right checksum, which takes intent, reads as whatever was in memory.
 """
 
 from __future__ import annotations
@@ -14,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import math
 import os
-import struct
 import zlib
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
@@ -25,19 +21,17 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from posegen.chunks import CHECKSUM_BYTES, measure_lzf, unpack
 from posegen.errors import ConfigError, ShardError
 
 LONGEST_TEXT = (1 << 16) - 1024
 """So many bytes of an attribute fit in its owner's header, which has a checksum."""
 
-_CHECKSUM_BYTES = 4
 _COMPRESSORS = {"gzip": h5py.h5z.FILTER_DEFLATE, "lzf": h5py.h5z.FILTER_LZF, "zstd": 32015}
 
 _MOST_INFLATED = {"none": 1, "gzip": 1040, "lzf": 90, "zstd": 33000}
 """More than that many bytes cannot come of one: deflate repeats 258 bytes in 2 bits, LZF 264 in 3 bytes, zstd 128 KiB
 in 4 bytes."""
-
-_ZSTD_MAGIC = 0xFD2FB528
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,16 +66,15 @@ class _Array:
         The array, and what it has been held against.
     chunk_bytes
         Of a chunk before compression, 0 where there are no chunks.
-    space, chunk_space, dtype
-        HDF5's identifiers of the array's extent, of a chunk's, and of the elements' type: what low-level reads take.
+    chunks
+        (N, 3) int64, where chunks were found: offset, bytes, and whether they are not compressed; 0 where none was
+        looked for yet.
     """
 
     dataset: h5py.Dataset
     rule: ArrayRule
     chunk_bytes: int
-    space: h5py.h5s.SpaceID
-    chunk_space: h5py.h5s.SpaceID
-    dtype: h5py.h5t.TypeID
+    chunks: NDArray[np.int64]
 
 
 class GuardedFile:
@@ -166,21 +159,18 @@ class GuardedFile:
         with self.blamed(name):
             dataset = self._find_array(name)
             self._check_header(name, dataset, rule)
-            array = _Array(
-                dataset,
-                rule,
-                math.prod(rule.chunk or ()) * int(dataset.dtype.itemsize),
-                dataset.id.get_space(),
-                h5py.h5s.create_simple(rule.chunk or (1,)),
-                dataset.id.get_type(),
-            )
+            count = 0 if rule.chunk is None else rule.shape[0] // rule.chunk[0]
+            chunk_bytes = math.prod(rule.chunk or ()) * int(dataset.dtype.itemsize)
+            array = _Array(dataset, rule, chunk_bytes, np.zeros((count, 3), np.int64))
             logical = math.prod(rule.shape) * int(dataset.dtype.itemsize)
             stored = dataset.id.get_storage_size()
             start = dataset.id.get_offset() or 0 if rule.chunk is None else 0
             if start + stored > self.size or logical > stored * _MOST_INFLATED[rule.compressor]:
                 raise self.damage(f"{name} claims {logical} bytes, but of it {stored} are stored in {self.size}")
             if rule.chunk == rule.shape:
-                self._check_chunk(array, 0)
+                _, size, _ = self._find_chunk(array, 0)
+                if size - CHECKSUM_BYTES != chunk_bytes:
+                    raise ValueError(f"it inflates to {size - CHECKSUM_BYTES} bytes, not to {chunk_bytes}")
         self._arrays[name] = array
         return dataset
 
@@ -189,14 +179,23 @@ class GuardedFile:
         with self.blamed(f"{name} cannot be read"):
             return self._arrays[name].dataset[where]
 
-    def read_chunk(self, name: str, index: int) -> Any:
-        """Read one element of an open array that has a chunk for each."""
+    def read_chunk(self, name: str, index: int, out: NDArray[Any] | None = None) -> NDArray[Any]:
+        """Read one element of an open array that has a chunk for each, into a contiguous array if one is given."""
         array = self._arrays[name]
+        rule = array.rule
+        if out is None:
+            out = np.empty(rule.shape[1:], rule.dtype)
         with self.blamed(f"{name}[{index}] cannot be read"):
-            if array.rule.compressor == "zstd":
-                import hdf5plugin  # noqa: F401 (registers the filter)
-            self._check_chunk(array, index)
-            return array.dataset[index]
+            start, size, bare = self._find_chunk(array, index)
+            data = os.pread(self._file.id.get_vfd_handle(), size, start)
+            if rule.compressor == "lzf" and not bare:
+                inflated = measure_lzf(data[:-CHECKSUM_BYTES], array.chunk_bytes)
+                if inflated != array.chunk_bytes:
+                    raise ValueError(f"it inflates to {inflated} bytes, not to {array.chunk_bytes}")
+                out[...] = array.dataset[index]
+            else:
+                unpack(data, "none" if bare else rule.compressor, out)
+        return out
 
     def read_bytes(self, name: str, start: int, out: NDArray[np.uint8]) -> None:
         """Read bytes of an open array that lies in one piece, from its byte `start` on, into `out` (B,)."""
@@ -206,17 +205,6 @@ class GuardedFile:
             count = os.preadv(self._file.id.get_vfd_handle(), [out.data], start)
             if count != out.nbytes:
                 raise ValueError(f"{count} bytes are there of {out.nbytes}")
-
-    def read_chunk_into(self, name: str, index: int, out: NDArray[Any]) -> None:
-        """Read one element of an open array that has a chunk for each into a contiguous array of its dtype."""
-        array = self._arrays[name]
-        with self.blamed(f"{name}[{index}] cannot be read"):
-            if array.rule.compressor == "zstd":
-                import hdf5plugin  # noqa: F401 (registers the filter)
-            self._check_chunk(array, index)
-            # h5py's own indexing takes as long as the decompression.
-            array.space.select_hyperslab((index, *[0] * out.ndim), (1, *out.shape))
-            array.dataset.id.read(array.chunk_space, array.space, out, array.dtype)
 
     def _find(self, name: str) -> h5py.Group | h5py.Dataset:
         """Go to an object by hard links alone."""
@@ -260,66 +248,27 @@ class GuardedFile:
         if rule.compressor == "lzf" and filters[0][2][2:] != (math.prod(array.chunks) * array.dtype.itemsize,):
             raise self.damage(f"{name} has LZF chunks of another size")
 
-    def _check_chunk(self, array: _Array, index: int) -> None:
-        """Make sure that a chunk is there, has its checksum and inflates to a chunk, neither less nor more."""
+    def _find_chunk(self, array: _Array, index: int) -> tuple[int, int, bool]:
+        """Find where a chunk starts, how many bytes it has, and whether it is not compressed.
+
+        It is there, has a checksum, and no more bytes than a chunk's.
+        """
+        start, size, bare = array.chunks[index].tolist()
+        if size:
+            return start, size, bool(bare)
         rule, logical = array.rule, array.chunk_bytes
-        at = (index, *[0] * (len(rule.shape) - 1))
-        info = array.dataset.id.get_chunk_info_by_coord(at)
+        info = array.dataset.id.get_chunk_info_by_coord((index, *[0] * (len(rule.shape) - 1)))
         if info.byte_offset is None or info.byte_offset + info.size > self.size:
             raise ValueError("it is not in the file")
         # The first bit is the compressor's, which leaves alone what it cannot shrink; the checksum's must not be set.
         if info.filter_mask > (rule.compressor != "none"):
             raise ValueError("its checksum is switched off")
-        stored = info.size - _CHECKSUM_BYTES
+        stored = info.size - CHECKSUM_BYTES
         if not 0 < stored <= logical + logical // 64 + 1024:
             raise ValueError(f"{info.size} bytes are stored of {logical}")
-        if rule.compressor == "none" or info.filter_mask:
-            inflated = stored
-        elif rule.compressor == "zstd":
-            inflated = _measure_zstd(os.pread(self._file.id.get_vfd_handle(), min(stored, 18), info.byte_offset))
-        else:
-            data = array.dataset.id.read_direct_chunk(at)[1][:-_CHECKSUM_BYTES]
-            inflated = (_measure_deflate if rule.compressor == "gzip" else _measure_lzf)(data, logical)
-        if inflated != logical:
-            raise ValueError(f"it inflates to {inflated} bytes, not to {logical}")
+        array.chunks[index] = info.byte_offset, info.size, info.filter_mask
+        return info.byte_offset, info.size, bool(info.filter_mask)
 
 
 def _decode(name: bytes) -> str:
     return name.decode(errors="backslashreplace")
-
-
-def _measure_zstd(head: bytes) -> int:
-    """Read from a frame's header what it inflates to (RFC 8878, section 3.1.1.1); -1 if it does not say."""
-    magic, descriptor = struct.unpack_from("<IB", head)
-    single = descriptor >> 5 & 1
-    start = 6 - single + (0, 1, 2, 4)[descriptor & 3]
-    code = descriptor >> 6
-    if magic != _ZSTD_MAGIC or (code == 0 and not single):
-        return -1
-    size = int.from_bytes(head[start : start + (1 << code)], "little")
-    return size + 256 if code == 1 else size
-
-
-def _measure_deflate(data: bytes, limit: int) -> int:
-    """Count what a zlib stream inflates to, up to one byte above a limit; -1 if it has no end."""
-    inflater = zlib.decompressobj()
-    size = len(inflater.decompress(data, limit + 1))
-    return size if inflater.eof or size > limit else -1
-
-
-def _measure_lzf(data: bytes, limit: int) -> int:
-    """Count what LZF data inflate to (lzf_d.c of LibLZF): runs of up to 32 bytes, and repetitions of up to 264."""
-    at = size = 0
-    while at < len(data) and size <= limit:
-        control = data[at]
-        if control < 32:
-            size += control + 1
-            at += control + 2
-        else:
-            length = control >> 5
-            if length == 7:
-                at += 1
-                length += data[at] if at < len(data) else 0
-            size += length + 2
-            at += 2
-    return size if at == len(data) else -1

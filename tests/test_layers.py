@@ -27,6 +27,7 @@ ROOMS = (
     "segmentation",
     "crops",
     "plan",
+    "chunks",
     "hdf5",
     "shard",
     "worker",
@@ -132,7 +133,7 @@ def test_the_command_line_knows_no_hdf5_and_no_pixels(module: str) -> None:
 
 @pytest.mark.parametrize("module", modules())
 def test_a_module_imports_only_what_pyproject_promises(module: str) -> None:
-    promised = {"click", "cv2", "h5py", "hdf5plugin", "numpy", "pycocotools", "tomli", "tqdm"}
+    promised = {"click", "cv2", "h5py", "hdf5plugin", "numpy", "pycocotools", "tomli", "tqdm", "zstandard"}
     foreign = {name.split(".")[0] for _, name in imports(PACKAGE / module)}
     foreign -= {*sys.stdlib_module_names, "posegen", "typing_extensions"}
     if room_of(module) == "adapters":

@@ -134,7 +134,7 @@ class ShardReader:
         ShardError
             If its chunk is damaged.
         """
-        self._file.read_chunk_into(label.spec.name, index, out)
+        self._file.read_chunk(label.spec.name, index, out)
 
     def label(self, label: StoredLabel, index: int) -> NDArray[np.float32]:
         """Return one label of a sample, (C, h, w) or (C,) float32.

@@ -1,0 +1,149 @@
+"""Unpacking the chunks of an HDF5 array: their checksum, and what they inflate to, into memory that is given.
+
+HDF5 does it too, but allocates all it needs for every chunk anew, and its plugin for zstd (hdf5plugin up to 7.1) does
+not notice that zstd fails (HDFGroup/hdf5_plugins, pull request 280): the array then has what was in memory before.
+"""
+
+from __future__ import annotations
+
+import struct
+import threading
+import zlib
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import zstandard
+from numpy.typing import NDArray
+
+CHECKSUM_BYTES = 4
+
+_ZSTD_MAGIC = 0xFD2FB528
+
+_MOST_WORDS = 1 << 18
+"""Of a checksum at once: so many weighted words add up to less than 2^53, and are exact in float64."""
+
+
+class _Local(threading.local):
+    """What each thread has for itself."""
+
+    def __init__(self) -> None:
+        self.zstd = zstandard.ZstdDecompressor()
+
+
+_LOCAL = _Local()
+
+
+def unpack(chunk: bytes, compressor: str, out: NDArray[Any]) -> None:
+    """Unpack a chunk that ends with its checksum.
+
+    Parameters
+    ----------
+    chunk
+        As it lies in the file.
+    compressor
+        `zstd`, `gzip` or `none`.
+    out
+        A contiguous array of what is in it.
+
+    Raises
+    ------
+    ValueError
+        If the checksum or the stream is wrong, or inflates to another number of bytes than `out` has; more than these
+        are not inflated.
+    """
+    view = memoryview(chunk)
+    body, checksum = view[:-CHECKSUM_BYTES], view[-CHECKSUM_BYTES:]
+    if fletcher32(body) != int.from_bytes(checksum, "little"):
+        raise ValueError("its checksum is wrong")
+    target = out.reshape(-1).view(np.uint8)
+    inflated = _INFLATE[compressor](body, target)
+    if inflated != len(target):
+        raise ValueError(f"it inflates to {inflated} bytes, not to {len(target)}")
+
+
+def fletcher32(data: memoryview) -> int:
+    """Compute HDF5's checksum (H5_checksum_fletcher32 in H5checksum.c): sums of big-endian words modulo 65535."""
+    words = np.frombuffer(data[: len(data) // 2 * 2], ">u2")
+    first = second = 0
+    for start in range(0, len(words), _MOST_WORDS):
+        block = words[start : start + _MOST_WORDS].astype(np.float64)
+        second += len(block) * first + int(_weights(len(block)) @ block)
+        first += int(block.sum())
+    if len(data) % 2:
+        first += data[-1] << 8
+        second += first
+    return _fold(second) << 16 | _fold(first)
+
+
+def measure_zstd(head: bytes | memoryview) -> int:
+    """Read from a frame's header what it inflates to (RFC 8878, section 3.1.1.1); -1 if it does not say."""
+    if len(head) < 5:
+        return -1
+    magic, descriptor = struct.unpack_from("<IB", head)
+    single = descriptor >> 5 & 1
+    start = 6 - single + (0, 1, 2, 4)[descriptor & 3]
+    code = descriptor >> 6
+    if magic != _ZSTD_MAGIC or (code == 0 and not single):
+        return -1
+    size = int.from_bytes(head[start : start + (1 << code)], "little")
+    return size + 256 if code == 1 else size
+
+
+def measure_lzf(data: bytes, limit: int) -> int:
+    """Count what LZF data inflate to (lzf_d.c of LibLZF): runs of up to 32 bytes, and repetitions of up to 264."""
+    at = size = 0
+    while at < len(data) and size <= limit:
+        control = data[at]
+        if control < 32:
+            size += control + 1
+            at += control + 2
+        else:
+            length = control >> 5
+            if length == 7:
+                at += 1
+                length += data[at] if at < len(data) else 0
+            size += length + 2
+            at += 2
+    return size if at == len(data) else -1
+
+
+def _fold(total: int) -> int:
+    """Reduce a sum modulo 65535 as repeated carrying does: only nothing adds up to 0."""
+    return (total - 1) % 0xFFFF + 1 if total else 0
+
+
+@lru_cache(maxsize=16)
+def _weights(count: int) -> NDArray[np.float64]:
+    return np.arange(count, 0, -1, dtype=np.float64)
+
+
+def _inflate_zstd(body: memoryview, target: NDArray[np.uint8]) -> int:
+    """Inflate one frame and nothing else; returns how many bytes it has."""
+    claimed = measure_zstd(body[:18])
+    if claimed != len(target):
+        return claimed
+    try:
+        with _LOCAL.zstd.stream_reader(body, read_across_frames=True) as stream:
+            count = stream.readinto(target.data)
+            return int(count) + len(stream.read(1))
+    except zstandard.ZstdError as error:
+        raise ValueError(f"zstd says: {error}") from error
+
+
+def _inflate_gzip(body: memoryview, target: NDArray[np.uint8]) -> int:
+    """Inflate a zlib stream; returns how many bytes it has, up to one more than `target`; -1 if it has no end."""
+    stream = zlib.decompressobj()
+    data = stream.decompress(body, len(target) + 1)
+    if len(data) == len(target):
+        target[:] = np.frombuffer(data, np.uint8)
+    return len(data) if stream.eof or len(data) > len(target) else -1
+
+
+def _copy(body: memoryview, target: NDArray[np.uint8]) -> int:
+    if len(body) == len(target):
+        target[:] = np.frombuffer(body, np.uint8)
+    return len(body)
+
+
+_INFLATE = {"zstd": _inflate_zstd, "gzip": _inflate_gzip, "none": _copy}
