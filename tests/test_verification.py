@@ -14,6 +14,7 @@ from typing import Any
 
 import cv2
 import h5py
+import hdf5plugin  # noqa: F401 (registers zstd)
 import numpy as np
 import pytest
 from conftest import Build, Coco, Run, encode
