@@ -20,7 +20,9 @@ from posegen.skeleton import COCO_17, OPENPOSE_18
 if TYPE_CHECKING:
     from conftest import Coco, Run
 
-COMMANDS = sorted(p.stem for p in (Path(posegen.__file__).parent / "cli").glob("*.py") if p.stem != "__init__")
+COMMANDS = sorted(
+    p.stem for p in (Path(posegen.__file__).parent / "cli").glob("*.py") if p.stem not in {"__init__", "tables"}
+)
 """One file a command."""
 
 BUILD_OPTIONS = [

@@ -45,6 +45,7 @@ ROOMS = (
     "restoration",
     "synthetic",
     "pictures",
+    "diagram",
     "inspection",
     "bench",
     "cli",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +13,10 @@ from posegen.errors import ConfigError
 DEFAULT_SPLIT = "train2017"
 
 _ANNOTATION_FILE = re.compile(r"person_keypoints_(.+)\.json")
+_FILE_NAME = re.compile(rb'"file_name"\s*:\s*("(?:[^"\\]|\\.){1,4096}")')
+_FOLDERS = frozenset({"annotations", "annotation", "json", "labels"})
+"""What the folder of an annotation file is called, if images lie beside it."""
+_LOOKED_FOR, _PEEKED = 20, 1 << 22
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +31,9 @@ def find_coco(
     path: Path, *, split: str | None = None, images: Path | None = None, need_images: bool = True
 ) -> CocoPaths:
     """Find the annotation file and the image directory.
+
+    The image directory is where COCO has it, or else the one beside the annotation file that holds the first pictures
+    which the file names.
 
     Parameters
     ----------
@@ -41,7 +50,8 @@ def find_coco(
     Raises
     ------
     ConfigError
-        If something does not exist, or several splits are there and none was named.
+        If something does not exist, several splits are there and none was named, or several directories hold the
+        pictures.
     """
     if not path.exists():
         raise ConfigError(f"{path}: no such file or directory; expected a COCO root or an annotation file")
@@ -58,18 +68,65 @@ def find_coco(
         if not images.is_dir():
             raise ConfigError(f"{images}: no such image directory")
         return CocoPaths(annotations=annotations, images=images)
-    candidates = [
-        root / split,
-        root / "images" / split,
-        annotations.parent / split,
-        annotations.parent / "images",
-    ]
-    for candidate in candidates:
-        if candidate.is_dir():
-            return CocoPaths(annotations=annotations, images=candidate)
-    if not need_images:
-        return CocoPaths(annotations=annotations, images=candidates[0])
-    raise ConfigError(f"no directory of images for {annotations}: expected {candidates[0]}; name it with --images DIR")
+    beside = root if path.is_dir() or annotations.parent.name in _FOLDERS else annotations.parent
+    usual = [root / split, root / "images" / split, annotations.parent / split, annotations.parent / "images"]
+    found = _find_images(annotations, usual, beside)
+    if found is None and need_images:
+        raise ConfigError(f"no directory of images for {annotations}: expected {usual[0]}; name it with --images DIR")
+    return CocoPaths(annotations=annotations, images=found or usual[0])
+
+
+def _find_images(annotations: Path, usual: Sequence[Path], beside: Path) -> Path | None:
+    """Find the directory that holds the pictures an annotation file names, or else the first usual one there is."""
+    existing = [directory for directory in usual if directory.is_dir()]
+    names = _peek(annotations)
+    for directory in existing:
+        if _holds(directory, names):
+            return directory
+    others = [annotations.parent, beside]
+    if not existing:
+        others += _list_inside(annotations.parent, beside, beside / "images")
+    held = [directory for directory in dict.fromkeys(others) if _holds(directory, names)]
+    if len(held) > 1:
+        raise ConfigError(
+            f"several directories have the images of {annotations}: {', '.join(map(str, held))}; name one with "
+            "--images DIR"
+        )
+    return next(iter([*held, *existing]), None)
+
+
+def _peek(annotations: Path) -> list[str]:
+    """Read the first few file names of an annotation file without parsing it; none if it cannot be read."""
+    try:
+        with annotations.open("rb") as file:
+            data = file.read(_PEEKED)
+            if _FILE_NAME.search(data) is None:
+                data += file.read()
+    except OSError:
+        return []
+    names = []
+    for match in _FILE_NAME.finditer(data):
+        try:
+            names.append(json.loads(match[1]))
+        except ValueError:
+            continue
+        if len(names) == _LOOKED_FOR:
+            break
+    return names
+
+
+def _list_inside(*parents: Path) -> list[Path]:
+    """List the directories in directories, without the hidden ones."""
+    inside = (d for parent in parents if parent.is_dir() for d in sorted(parent.iterdir()))
+    return [d for d in inside if d.is_dir() and not d.name.startswith(".")]
+
+
+def _holds(directory: Path, names: Sequence[str]) -> bool:
+    """Tell whether a directory has any of the named files."""
+    try:
+        return any((directory / name).is_file() for name in names)
+    except (OSError, ValueError):
+        return False
 
 
 def _find_split(root: Path, split: str | None) -> tuple[Path, str]:

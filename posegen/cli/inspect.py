@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
 from posegen.audit import Audit
+from posegen.cli.tables import align, wrap
 from posegen.errors import ConfigError
 
 _PATH = click.Path(path_type=Path)
@@ -52,7 +53,7 @@ def _format(description: dict[str, Any]) -> str:
         f"{d['path']}: {d['kind']}, {d['samples']} samples with {d['people']} people{shards}, {_bytes(d['bytes'])}",
         "",
         "arrays",
-        *_table(
+        *align(
             ("name", "shape", "dtype", "chunk", "compressor", "stored", "ratio"),
             [
                 (name, _shape(a["shape"]), a["dtype"], _shape(a["chunk"]), a["compressor"] or "-", _bytes(a["stored"]),
@@ -62,7 +63,7 @@ def _format(description: dict[str, Any]) -> str:
         ),
         "",
         f"keypoints labelled ({skeleton['name']})",
-        *_table(
+        *align(
             ("", "keypoint", "count", "of people"),
             [
                 (str(k), name, str(count), f"{count / max(d['people'], 1):.0%}")
@@ -72,16 +73,16 @@ def _format(description: dict[str, Any]) -> str:
     ]  # fmt: skip
     if skeleton["limbs"]:
         names = skeleton["keypoints"]
-        lines += ["", "limbs", *_wrap(f"{names[a]}-{names[b]}" for a, b in skeleton["limbs"])]
-    shown = {key: _value(key, value) for key, value in config.items() if key != "skeleton" and value is not None}
-    lines += ["", "configuration", *_wrap(f"{key}={value}" for key, value in shown.items())]
+        lines += ["", "limbs", *wrap(f"{names[a]}-{names[b]}" for a, b in skeleton["limbs"])]
+    shown = {key: _value(key, value) for key, value in config.items() if key != "skeleton" and value not in (None, [])}
+    lines += ["", "configuration", *wrap(f"{key}={value}" for key, value in shown.items())]
     if "audit" in d:
         audit = Audit.from_dict(d["audit"])
         found = [*audit.describe_left_out(), *audit.describe_noticed()]
         lines += ["", "audit of the annotations", *(f"  {line}" for line in found or ["nothing to remark"])]
     for title in ("source", "versions"):
         if title in d:
-            lines += ["", title, *_wrap(f"{key}={value}" for key, value in d[title].items())]
+            lines += ["", title, *wrap(f"{key}={value}" for key, value in d[title].items())]
     if d.get("failures"):
         lines.append(f"\n{d['failures']} samples could not be built; see failures.jsonl beside the shards")
     return "\n".join(lines)
@@ -91,29 +92,6 @@ def _value(key: str, value: Any) -> str:
     if key == "input_size":
         return f"{value[1]}x{value[0]}"
     return ",".join(map(str, value)) if isinstance(value, list) else str(value)
-
-
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """Align columns: words to the left, numbers to the right."""
-    widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
-    right = [all(row[i][:1].isdigit() for row in rows) and bool(rows) for i in range(len(header))]
-    return [
-        "  "
-        + "  ".join(
-            text.rjust(width) if to_right else text.ljust(width)
-            for text, width, to_right in zip(row, widths, right, strict=True)
-        ).rstrip()
-        for row in [header, *rows]
-    ]
-
-
-def _wrap(items: Iterable[str]) -> list[str]:
-    lines = [" "]
-    for item in items:
-        if len(lines[-1]) + len(item) > 100 and lines[-1].strip():
-            lines.append(" ")
-        lines[-1] += f" {item}"
-    return lines
 
 
 def _shape(shape: Sequence[int] | None) -> str:

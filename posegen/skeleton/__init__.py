@@ -7,7 +7,7 @@ and deriving keypoints are one operation, `Skeleton.derive`.
 
 from posegen.skeleton.builtin import COCO_17, OPENPOSE_18, SKELETONS
 from posegen.skeleton.definition import load_skeleton, read_skeleton, write_skeleton
-from posegen.skeleton.mirror import Limb, find_flip_pairs
+from posegen.skeleton.mirror import Limb, find_flip_pairs, is_left
 from posegen.skeleton.model import Skeleton
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "Limb",
     "Skeleton",
     "find_flip_pairs",
+    "is_left",
     "load_skeleton",
     "read_skeleton",
     "write_skeleton",

@@ -31,5 +31,10 @@ def find_flip_pairs(names: Sequence[str]) -> tuple[Limb, ...]:
     return tuple(sorted(pairs))
 
 
+def is_left(name: str, other: str) -> bool:
+    """Tell whether a name is the left one to another, the right one."""
+    return name != other and any(re.sub(pattern, _turn, name) == other for pattern in _MIRRORS)
+
+
 def _turn(side: re.Match[str]) -> str:
     return _TURNED[side[0]]

@@ -1,0 +1,70 @@
+"""`posegen skeleton`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from posegen.cli.tables import align, wrap
+from posegen.skeleton import SKELETONS, Skeleton, load_skeleton, write_skeleton
+
+
+@click.group("skeleton", short_help="List the built-in skeletons, show one or a file's.")
+def command() -> None:
+    """List the built-in skeletons, show one, or check a skeleton file."""
+
+
+@command.command("list")
+def list_skeletons() -> None:
+    """List the built-in skeletons."""
+    rows = [
+        (s.name, str(len(s.keypoints)), str(len(s.limbs)), str(len(s.flip_pairs)), "yes" if s.sigmas else "-")
+        for s in SKELETONS.values()
+    ]
+    click.echo("\n".join(align(("name", "keypoints", "limbs", "flip pairs", "sigmas"), rows)))
+
+
+@command.command("show")
+@click.argument("skeleton", metavar="NAME|FILE.toml")
+@click.option("--toml", is_flag=True, help="Print it as a skeleton file, to start one of your own from.")
+@click.option("--save", type=click.Path(path_type=Path), metavar="PNG", help="Draw it to a file.")
+def show(skeleton: str, toml: bool, save: Path | None) -> None:
+    """Show a skeleton: keypoints, what they are derived from, limbs, flip pairs.
+
+    \b
+      posegen skeleton show coco-17 --save coco.png
+      posegen skeleton show coco-17 --toml > mine.toml
+    """  # noqa: D301 (click wants the character \b)
+    found = load_skeleton(skeleton)
+    if save is not None:
+        from posegen.diagram import save_skeleton
+
+        save_skeleton(found, save)
+    click.echo(write_skeleton(found) if toml else _format(found), nl=not toml)
+    if save is not None:
+        click.echo(save, err=toml)
+
+
+def _format(skeleton: Skeleton) -> str:
+    names = skeleton.keypoints
+    mirror = {a: b for pair in skeleton.flip_pairs for a, b in (pair, pair[::-1])}
+    rows: list[Sequence[str]] = [
+        (
+            str(k),
+            name,
+            "-" if parents == (name,) else ", ".join(parents),
+            names[mirror[k]] if k in mirror else "-",
+            f"{skeleton.sigmas[k]:g}" if skeleton.sigmas else "-",
+        )
+        for k, (name, parents) in enumerate(zip(names, skeleton.parents, strict=True))
+    ]
+    lines = [
+        f"{skeleton.name}: {len(names)} keypoints, {len(skeleton.limbs)} limbs, {len(skeleton.flip_pairs)} flip pairs",
+        "",
+        *align(("", "keypoint", "mean of", "mirrored", "sigma"), rows),
+    ]
+    if skeleton.limbs:
+        lines += ["", "limbs", *wrap(skeleton.limb_names)]
+    return "\n".join(lines)

@@ -1,0 +1,29 @@
+"""Text in columns and in lines, as commands print it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+
+def align(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Align columns: words to the left, numbers to the right."""
+    widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
+    right = [all(row[i][:1].isdigit() for row in rows) and bool(rows) for i in range(len(header))]
+    return [
+        "  "
+        + "  ".join(
+            text.rjust(width) if to_right else text.ljust(width)
+            for text, width, to_right in zip(row, widths, right, strict=True)
+        ).rstrip()
+        for row in [header, *rows]
+    ]
+
+
+def wrap(items: Iterable[str]) -> list[str]:
+    """Fill lines of 100 characters with items."""
+    lines = [" "]
+    for item in items:
+        if len(lines[-1]) + len(item) > 100 and lines[-1].strip():
+            lines.append(" ")
+        lines[-1] += f" {item}"
+    return lines
