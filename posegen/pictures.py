@@ -30,6 +30,9 @@ Picture = NDArray[np.uint8]
 PANEL_SIDE, TILE_SIDE = 640, 320
 """The longer side of a panel, and of a contact sheet's tile, has at least so many pixels."""
 
+_DRAWN = ("heatmap", "paf", "mask")
+"""The labels that are drawn each in its own way."""
+
 _Colour = tuple[int, int, int]
 _INK, _PAPER, _RED = (30, 26, 22), (255, 255, 255), (48, 32, 235)
 _BOLDNESS, _SHIFT = 450, 6
@@ -41,8 +44,8 @@ def draw_sample(reader: ShardReader, index: int) -> Picture:
 
     From left to right: the picture with boxes and skeletons, visible keypoints (v = 2) filled, occluded ones (v = 1)
     hollow; the maximum of the keypoints' heatmaps, with a dot at every drawn keypoint; the strongest of the limbs' part
-    affinity fields, its direction as hue and arrow; the mask, hatched in red where the loss does not count. A label
-    that the shard does not have has no panel.
+    affinity fields, its direction as hue and arrow; the mask, hatched in red where the loss does not count; of any
+    other label the largest magnitude over its channels. A label that the shard does not have has no panel.
 
     Parameters
     ----------
@@ -78,6 +81,14 @@ def draw_sample(reader: ShardReader, index: int) -> Picture:
     if "mask" in labels:
         mask = labels["mask"][0]
         panels.append(_frame(_draw_mask(view, mask), f"mask · the loss counts on {mask.mean():.1%}"))
+    for label in reader.labels:
+        spec = label.spec
+        if spec.cells and spec.name not in _DRAWN:
+            largest = max(-spec.low, spec.high)
+            heat = np.abs(labels[spec.name])
+            heat /= largest
+            blended = _draw_heat(view, heat, strength=0.9, brightness=0.55)
+            panels.append(_frame(blended, f"{spec.name} · maximum over channels, of {largest:g}"))
     return _join(panels, len(panels))
 
 

@@ -396,3 +396,32 @@ def test_writing_over_a_directory_says_so_and_leaves_nothing_behind(tmp_path: Pa
     with pytest.raises(ConfigError, match=r"a\.png: cannot be written: Is a directory"):
         write_png(path, np.zeros((2, 2, 3), np.uint8))
     assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
+
+
+def test_any_other_label_shows_the_largest_magnitude_over_its_channels(open_shard: Open) -> None:
+    values = np.zeros((1, *CONFIG.cells), np.float32)
+    values[0, 1, 2] = 1
+    reader = open_shard(Drawn(labels={"center": values}), labels=("center",))
+    assert [label.spec.name for label in reader.labels] == ["center", "center_offset", "center_weight"]
+    _, centers, offsets, weights = _panels(draw_sample(reader, 0), 4)
+    light = centers.sum(axis=2)
+    row, column = np.unravel_index(light.argmax(), light.shape)
+    assert _block(1, 2)[row, column]
+    np.testing.assert_array_equal(offsets, weights)
+    assert not offsets.any()
+
+
+def test_negative_values_show_as_much_as_positive_ones(open_shard: Open) -> None:
+    shown = []
+    for sign in (1, -1):
+        values = np.zeros((6, *CONFIG.cells), np.float32)
+        values[4, 2, 1] = sign
+        reader = open_shard(Drawn(labels={"offset": values}), labels=("offset",))
+        shown.append(_panels(draw_sample(reader, 0), 2)[1])
+    np.testing.assert_array_equal(*shown)
+    assert shown[0].any()
+
+
+def test_a_label_without_cells_has_no_panel(open_shard: Open) -> None:
+    reader = open_shard(Drawn(), labels=("mask", "weight"))
+    assert draw_sample(reader, 0).shape == draw_sample(open_shard(Drawn(), labels=("mask",)), 0).shape

@@ -36,6 +36,9 @@ BUILT_IN: Mapping[str, str] = {
     "heatmap": "posegen.labels.heatmap:create",
     "paf": "posegen.labels.paf:create",
     "mask": "posegen.labels.mask:create",
+    "offset": "posegen.labels.offset:create",
+    "center": "posegen.labels.center:create",
+    "limb": "posegen.labels.limb:create",
     "weight": "posegen.labels.topdown:create_weight",
 }
 """Our own labels, as entry points write it."""

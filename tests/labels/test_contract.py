@@ -97,6 +97,17 @@ def test_what_is_registered_keeps_the_contract_on_every_grid(name):
     contract.check_label(name, registry.find_factory(name))
 
 
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("offset", {"corners": True, "radius_factor": 0.3}),
+        ("center", {"root": "box", "radius_cells": 2.5, "sigma_factor": 0.5}),
+    ],
+)
+def test_a_label_keeps_the_contract_with_any_options(name, options):
+    contract.check_label(name, registry.find_factory(name), options)
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Faulty:
     """A label of one channel that renders what a function makes of its shape and scene."""

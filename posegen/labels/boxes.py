@@ -1,0 +1,39 @@
+"""Boxes of cells: listing what lies in many of them at once, and choosing between those that share a cell."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Indices = NDArray[np.intp]
+
+
+def list_cells(first: Indices, count: Indices) -> tuple[Indices, Indices, Indices]:
+    """List the cells of M boxes.
+
+    Parameters
+    ----------
+    first, count
+        (2, M): the row and column that each box starts at, and how many it has of them.
+
+    Returns
+    -------
+    Of which box, in which row, in which column: each (T,), box after box.
+    """
+    sizes = count[0] * count[1]
+    box = np.repeat(np.arange(len(sizes)), sizes)
+    within = np.arange(len(box)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    row, column = np.divmod(within, count[1].take(box))
+    return box, row + first[0].take(box), column + first[1].take(box)
+
+
+def choose_least(place: Indices, *keys: NDArray[np.number]) -> Indices:
+    """Choose one of those (T,) that have the same place: of the least first key, among equals of the least second..."""
+    order = np.lexsort((*reversed(keys), place))
+    return order[np.diff(place[order], prepend=-1) != 0]
+
+
+def to_cells(points: NDArray[np.float64], input_size: tuple[int, int], cells: tuple[int, int]) -> NDArray[np.float64]:
+    """Map input pixels (..., 2) x, y to cells: a cell's middle, (i + 0.5) * stride - 0.5 in pixels, is at i."""
+    stride = np.divide(input_size, cells)[::-1]
+    return (points + 0.5) / stride - 0.5

@@ -1,0 +1,162 @@
+"""People's centres: a heatmap of them, and around each the way to the person's keypoints."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from posegen.errors import ConfigError
+from posegen.geometry import Size
+from posegen.labels.base import ArraySpec, Label, Scene
+from posegen.labels.boxes import Indices, choose_least, list_cells, to_cells
+from posegen.labels.heatmap import HeatmapLabel
+from posegen.labels.registry import LabelContext
+
+Root = Literal["mean", "box"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CenterLabel:
+    """A Gaussian, as `HeatmapLabel` draws it, at the centre of every person of whom something is drawn.
+
+    Parameters
+    ----------
+    heatmap
+        How to draw one keypoint.
+    root
+        What the centre is: the `mean` of a person's drawn keypoints (DEKR, Geng et al., arXiv:2104.02300), or the
+        middle of the `box` around them (CenterNet, Zhou et al., arXiv:1904.07850, which takes the annotated box).
+    """
+
+    heatmap: HeatmapLabel
+    root: Root
+
+    @property
+    def spec(self) -> ArraySpec:
+        """The array that `render` makes."""
+        return dataclasses.replace(self.heatmap.spec, name="center")
+
+    def render(self, scene: Scene) -> NDArray[np.float32]:
+        """Draw (1, h, w) float32 from 0 to 1."""
+        people = scene.take(np.flatnonzero(scene.drawn.any(axis=1)))
+        roots = find_roots(people.points, people.drawn, self.root)
+        centres = dataclasses.replace(people, points=roots[:, None], drawn=np.ones((len(roots), 1), bool))
+        return self.heatmap.render(centres)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CenterOffsetLabel:
+    """Around each person's centre the way to each of its keypoints, in cells; or, with it, how much that counts.
+
+    As in DEKR (`SPR` in MMPose): with the centre r and a keypoint mu in cells, the cells x in
+    [max(0, int(r_x - radius)), min(w, int(r_x + radius))), y likewise, have the value mu - cell, and the weight
+    1 / max(1, D), D the diagonal of the box around the person's drawn keypoints. Only centres and keypoints that lie in
+    the grid count (0 <= x < w); where windows overlap the person of the smaller D does. CenterNet reads the cell int(r)
+    alone.
+
+    Parameters
+    ----------
+    input_size, cells
+        (H, W) in pixels and (h, w).
+    keypoints
+        The names of the K keypoints.
+    root
+        As for `CenterLabel`.
+    radius_cells
+        Of the windows.
+    weights
+        Whether to draw the weights instead of the ways.
+    """
+
+    input_size: Size
+    cells: Size
+    keypoints: tuple[str, ...]
+    root: Root
+    radius_cells: float
+    weights: bool = False
+
+    @property
+    def spec(self) -> ArraySpec:
+        """The array that `render` makes."""
+        if self.weights:
+            return ArraySpec(name="center_weight", channels=self.keypoints, cells=self.cells)
+        channels = tuple(f"{name}:{axis}" for name in self.keypoints for axis in "xy")
+        # What lies in the grid is less than a grid away.
+        longest = float(max(self.cells))
+        return ArraySpec(name="center_offset", channels=channels, cells=self.cells, low=-longest, high=longest)
+
+    def render(self, scene: Scene) -> NDArray[np.float32]:
+        """Draw (2K, h, w) float32, channel 2k along x and 2k + 1 along y; or (K, h, w) weights from 0 to 1."""
+        out = np.zeros(self.spec.shape, np.float32)
+        people = scene.take(np.flatnonzero(scene.drawn.any(axis=1)))
+        # Keypoints that are drawn count for the centre and the size, wherever they are.
+        points = to_cells(people.points, self.input_size, self.cells)
+        roots = find_roots(points, people.drawn, self.root)
+        low, high = _bounds(points, people.drawn)
+        size = np.maximum(np.hypot(*(high - low).T), 1)
+        inside = self._contain(np.where(people.drawn[..., None], points, -1)) & self._contain(roots)[:, None]
+        person, keypoint = np.nonzero(inside)
+        index, row, column = self._windows(roots[person])
+        person, keypoint = person[index], keypoint[index]
+        x, y = points[person, keypoint, 0] - column, points[person, keypoint, 1] - row
+        place = (keypoint * self.cells[0] + row) * self.cells[1] + column
+        chosen = choose_least(place, size[person], x, y)
+        keypoint, row, column = keypoint[chosen], row[chosen], column[chosen]
+        if self.weights:
+            out[keypoint, row, column] = 1 / size[person[chosen]]
+        else:
+            out[2 * keypoint, row, column] = x[chosen]
+            out[2 * keypoint + 1, row, column] = y[chosen]
+        return out
+
+    def _contain(self, points: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Tell which points (..., 2) in cells lie in the grid."""
+        return np.asarray(((points >= 0) & (points < self.cells[::-1])).all(axis=-1))
+
+    def _windows(self, roots: NDArray[np.float64]) -> tuple[Indices, Indices, Indices]:
+        """List the cells around M roots (M, 2): of which root, in which row, in which column."""
+        at, bounds = roots[:, ::-1].T, np.array(self.cells)[:, None]
+        first = np.maximum(np.trunc(at - self.radius_cells), 0).astype(np.intp)
+        end = np.minimum(np.trunc(at + self.radius_cells), bounds).astype(np.intp)
+        return list_cells(first, np.maximum(end - first, 0))
+
+
+def find_roots(points: NDArray[np.float64], drawn: NDArray[np.bool_], root: Root) -> NDArray[np.float64]:
+    """Find the centres (N, 2) of people (N, K, 2), of each of whom something is drawn."""
+    if root == "box":
+        low, high = _bounds(points, drawn)
+        return (low + high) / 2
+    return np.where(drawn[..., None], points, 0).sum(axis=1) / drawn.sum(axis=1)[:, None]
+
+
+def create(context: LabelContext) -> tuple[Label, ...]:
+    """Make the arrays `center`, `center_offset` and `center_weight`.
+
+    Options are `root`, `sigma_factor` (of the other heatmaps' sigma; 2 as in DEKR) and `radius_cells`.
+    """
+    options = context.read_options(root="mean", sigma_factor=2.0, radius_cells=4.0)
+    root, radius = options["root"], options["radius_cells"]
+    if root not in {"mean", "box"}:
+        raise ConfigError(f"root must be mean or box, not '{root}'")
+    if not 0 < options["sigma_factor"] <= 100 or not 1 <= radius <= max(context.grid.cells):
+        raise ConfigError("sigma_factor must be above 0 and at most 100, radius_cells from 1 to the longer side")
+    sigma = options["sigma_factor"] * context.sigma_px
+    heatmap = HeatmapLabel(grid=context.grid, keypoints=("center",), sigma_px=sigma, background=False)
+    offset = CenterOffsetLabel(
+        input_size=context.grid.input_size,
+        cells=context.grid.cells,
+        keypoints=context.skeleton.keypoints,
+        root=root,
+        radius_cells=radius,
+    )
+    return CenterLabel(heatmap=heatmap, root=root), offset, dataclasses.replace(offset, weights=True)
+
+
+def _bounds(points: NDArray[np.float64], drawn: NDArray[np.bool_]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Find the corners (N, 2) of the boxes around what is drawn of N people."""
+    shown = drawn[..., None]
+    return np.where(shown, points, np.inf).min(axis=1), np.where(shown, points, -np.inf).max(axis=1)

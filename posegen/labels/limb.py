@@ -1,0 +1,89 @@
+"""Limb heatmaps: a Gaussian of the distance to every limb, one channel a limb."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from posegen.grid import Grid
+from posegen.labels.base import ArraySpec, Scene
+from posegen.labels.boxes import list_cells
+from posegen.labels.heatmap import THRESHOLD
+from posegen.labels.registry import LabelContext
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimbLabel:
+    """Gaussians of the distance to the segment between a limb's ends; people merge by maximum.
+
+    The limb heatmaps of PoseC3D (Duan et al., arXiv:2104.13586): with d = (distance from p to the nearest point of the
+    segment)^2 / (2 sigma^2) the value at p is exp(-d) where d < 4.6052, and 0 elsewhere. A limb is drawn if both of its
+    keypoints are; one of no length is a keypoint's Gaussian. Maximum and cut are taken per input pixel, before the
+    reduction to cells. PoseC3D cuts by a box of 3 sigma around the limb instead, and scales by the keypoints' scores.
+
+    Parameters
+    ----------
+    grid
+        Where to draw.
+    limbs
+        E pairs of keypoint indices.
+    limb_names
+        Their E names.
+    sigma_px
+        Standard deviation in input pixels.
+    """
+
+    grid: Grid
+    limbs: tuple[tuple[int, int], ...]
+    limb_names: tuple[str, ...]
+    sigma_px: float
+
+    @property
+    def spec(self) -> ArraySpec:
+        """The array that `render` makes."""
+        return ArraySpec(name="limb", channels=self.limb_names, cells=self.grid.cells)
+
+    def render(self, scene: Scene) -> NDArray[np.float32]:
+        """Draw (E, h, w) float32 from 0 to 1."""
+        (h, w), taps = self.grid.cells, self.grid.taps
+        out = np.zeros((len(self.limbs), h, w), np.float32)
+        for e, (a, b) in enumerate(self.limbs):
+            shown = scene.drawn[:, a] & scene.drawn[:, b]
+            if shown.any():
+                plane = np.zeros((taps, taps, h * w), np.float32)
+                self._draw(plane, scene.points[shown, a, ::-1].T, scene.points[shown, b, ::-1].T)
+                out[e] = self.grid.reduce(plane.reshape(taps, taps, h, w))
+        return out
+
+    def _draw(self, plane: NDArray[np.float32], start: NDArray[np.float64], stop: NDArray[np.float64]) -> None:
+        """Draw one limb of M people, from (2, M) y and x to (2, M), into `plane` (t, t, cells)."""
+        grid, reach = self.grid, math.sqrt(2 * THRESHOLD) * self.sigma_px
+        bounds = np.array(grid.cells)[:, None]
+        first = np.clip(grid.first_cell(np.minimum(start, stop) - reach), 0, bounds)
+        end = np.clip(grid.stop_cell(np.maximum(start, stop) + reach), 0, bounds)
+        limb, row, column = list_cells(first, np.maximum(end - first, 0))
+        along = stop - start
+        squared = np.square(along).sum(axis=0)
+        y, x = start[:, limb]
+        dy, dx = along[:, limb]
+        share = 1 / np.where(squared > 0, squared, 1)[limb]
+        rows, columns = grid.positions[:, 0, row] - y, grid.positions[:, 1, column] - x
+        for i, j in np.ndindex(grid.taps, grid.taps):
+            nearest = np.clip((rows[i] * dy + columns[j] * dx) * share, 0, 1)
+            d = np.square(rows[i] - nearest * dy) + np.square(columns[j] - nearest * dx)
+            d *= 1 / (2 * self.sigma_px**2)
+            values = np.where(d < THRESHOLD, np.exp(-d), 0).astype(np.float32)
+            np.maximum.at(plane[i, j], row * grid.cells[1] + column, values)
+
+
+def create(context: LabelContext) -> tuple[LimbLabel, ...]:
+    """Make the label `limb`, unless there are no limbs."""
+    context.read_options()
+    skeleton = context.skeleton
+    label = LimbLabel(
+        grid=context.grid, limbs=skeleton.limbs, limb_names=skeleton.limb_names, sigma_px=context.sigma_px
+    )
+    return (label,) if skeleton.limbs else ()

@@ -1,0 +1,93 @@
+"""Classification and offset maps: around each keypoint which cells are near it, and where from them it lies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from posegen.errors import ConfigError
+from posegen.geometry import Size
+from posegen.labels.base import ArraySpec, Scene
+from posegen.labels.boxes import choose_least, list_cells, to_cells
+from posegen.labels.registry import LabelContext
+
+UDP_RADIUS = 0.0546875
+"""3.5 of 64 cells."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OffsetLabel:
+    """For each keypoint 1 on the cells near it, and on these the way to it, in units of the radius.
+
+    The combined maps of UDP (Huang et al., arXiv:1911.07524; `UDPHeatmap` with `combined` in MMPose): with mu the
+    keypoint in cells, r = radius_factor * max(h, w) and (x, y) = (mu - cell) / r, the three values of a cell are
+    1, x, y where x^2 + y^2 <= 1, and 0, 0, 0 elsewhere. Of several people's keypoints the nearest counts. MMPose leaves
+    x and y beyond the radius, where its loss does not read them, and has one person an image.
+
+    Parameters
+    ----------
+    input_size, cells
+        (H, W) in pixels and (h, w).
+    keypoints
+        The names of the K keypoints.
+    radius_factor
+        The radius, as a share of the longer side.
+    corners
+        Where cells lie: their middles at (i + 0.5) * stride - 0.5, or at i * (W - 1) / (w - 1), as in UDP.
+
+    Raises
+    ------
+    ConfigError
+        If the radius is not from 0 to 1, or `corners` are asked of a single row or column.
+    """
+
+    input_size: Size
+    cells: Size
+    keypoints: tuple[str, ...]
+    radius_factor: float = UDP_RADIUS
+    corners: bool = False
+
+    def __post_init__(self) -> None:
+        if not 0 < self.radius_factor <= 1:
+            raise ConfigError(f"radius_factor must be above 0 and at most 1, not {self.radius_factor}")
+        if self.corners and min(self.cells) < 2:
+            raise ConfigError(f"corners need two cells along each axis, not {self.cells[1]}x{self.cells[0]}")
+
+    @property
+    def spec(self) -> ArraySpec:
+        """The array that `render` makes."""
+        channels = tuple(f"{name}{part}" for name in self.keypoints for part in ("", ":x", ":y"))
+        return ArraySpec(name="offset", channels=channels, cells=self.cells, low=-1.0)
+
+    def render(self, scene: Scene) -> NDArray[np.float32]:
+        """Draw (3K, h, w) float32; channel 3k is 0 or 1, 3k + 1 and 3k + 2 the way along x and y from -1 to 1."""
+        (h, w), radius = self.cells, self.radius_factor * max(self.cells)
+        person, keypoint = np.nonzero(scene.drawn)
+        points = scene.points[person, keypoint]
+        if self.corners:
+            mu = points * ((np.array(self.cells) - 1) / (np.array(self.input_size) - 1))[::-1]
+        else:
+            mu = to_cells(points, self.input_size, self.cells)
+        at, bounds = mu[:, ::-1].T, np.array([[h], [w]])
+        first = np.clip(np.ceil(at - radius), 0, bounds).astype(np.intp)
+        end = np.clip(np.floor(at + radius) + 1, first, bounds).astype(np.intp)
+        index, row, column = list_cells(first, end - first)
+        x, y = (mu[index, 0] - column) / radius, (mu[index, 1] - row) / radius
+        squared = x**2 + y**2
+        (near,) = np.nonzero(squared <= 1)
+        index, row, column, x, y = (array[near] for array in (index, row, column, x, y))
+        channel = 3 * keypoint[index]
+        chosen = choose_least((channel * h + row) * w + column, squared[near], x, y)
+        out = np.zeros((3 * len(self.keypoints), h, w), np.float32)
+        for part, values in enumerate((np.ones_like(x), x, y)):
+            out[channel[chosen] + part, row[chosen], column[chosen]] = values[chosen]
+        return out
+
+
+def create(context: LabelContext) -> tuple[OffsetLabel]:
+    """Make the label `offset`, with the options `radius_factor` and `corners`."""
+    options = context.read_options(radius_factor=UDP_RADIUS, corners=False)
+    grid = context.grid
+    return (OffsetLabel(input_size=grid.input_size, cells=grid.cells, keypoints=context.skeleton.keypoints, **options),)
