@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -11,10 +12,12 @@ from numpy.typing import NDArray
 from posegen.annotations import Sample
 from posegen.errors import ConfigError
 from posegen.geometry import Affine
-from posegen.grid import make_grid
+from posegen.grid import count_cells, make_grid
 from posegen.labels import Label, Scene, choose_storage
+from posegen.labels.base import without_stride
 from posegen.segmentation import find_ignored
 from posegen.shard import ShardReader
+from posegen.spread import find_spread
 
 TOLERANCE = 1e-6
 """By how much two renderings of a label may differ, besides what storing one rounds."""
@@ -43,9 +46,8 @@ class LabelComparison:
         self._reader = reader
         self._samples = None if samples is None else {self._name(s.image_id, s.annotation_ids): s for s in samples}
         self._labels: dict[str, Label] = {label.spec.name: label for label in config.create_labels(reader.skeleton)}
-        self._taps = (
-            config.cells[0] * config.cells[1] * make_grid(config.grid, config.input_size, config.cells).taps ** 2
-        )
+        grids = [make_grid(config.grid, config.input_size, count_cells(config.input_size, s)) for s in config.strides]
+        self._taps = max(math.prod(grid.cells) * grid.taps**2 for grid in grids)
 
     def compare(self, index: int, known: Mapping[str, Any], values: Mapping[str, NDArray[np.float32]]) -> Iterator[str]:
         """Say which labels of a sample differ.
@@ -64,7 +66,7 @@ class LabelComparison:
             yield f"sample {index} has keypoints that cannot be drawn"
             return
         sample = None
-        if self._samples is not None and "mask" in values:
+        if self._samples is not None and "mask" in self._reader.config.labels:
             sample = self._samples.get(self._name(known["image_id"], known["annotation_id"]))
             if sample is None or (sample.height, sample.width) != (known["height"], known["width"]):
                 yield f"sample {index} is image {known['image_id']}, which the annotations do not have there"
@@ -77,7 +79,8 @@ class LabelComparison:
                     yield f"{name} has other channels than the skeleton"
                 elif name in values:
                     try:
-                        worst = _measure(values[name], label.render(scene), exact=name != "mask" or sample is not None)
+                        exact = sample is not None or without_stride(name) != "mask"
+                        worst = _measure(values[name], label.render(scene), exact=exact)
                     except ConfigError as error:
                         yield f"{name} of sample {index} cannot be rendered: {error}"
                         continue
@@ -97,6 +100,7 @@ class LabelComparison:
             image_size=(known["height"], known["width"]),
             affine=Affine.from_matrix(known["affine"]),
             ignored=None if sample is None else find_ignored(sample),
+            spread=find_spread(self._reader.config, self._reader.skeleton, known["keypoints"], known["bbox"]),
         )
 
 

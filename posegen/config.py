@@ -18,12 +18,17 @@ from posegen.errors import ConfigError
 from posegen.files import canonical_json, load_toml
 from posegen.geometry import FitMode, Size
 from posegen.grid import GridKind, count_cells, make_grid
-from posegen.labels import Label, LabelContext, LabelDtype, LabelOption, create_label
+from posegen.labels import Label, LabelContext, LabelDtype, LabelOption, TopDownKind, create_label
+from posegen.labels.base import StridedLabel
 from posegen.labels.registry import check_name
 from posegen.skeleton import OPENPOSE_18, Skeleton
 
 Unit = Literal["image", "person"]
 Crop = Literal["msra", "udp"]
+HeatmapKind = Literal["gaussian", TopDownKind]
+PafKind = Literal["pixels", "cells"]
+SigmaScale = Literal["fixed", "area"]
+SigmaKeypoints = Literal["equal", "oks"]
 Visibility = Literal["labelled", "visible"]
 Layout = Literal["chw", "hwc"]
 Compression = Literal["zstd", "gzip", "lzf", "none"]
@@ -33,6 +38,10 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "unit": get_args(Unit),
     "crop": get_args(Crop),
     "grid": get_args(GridKind),
+    "heatmap": get_args(HeatmapKind),
+    "paf": get_args(PafKind),
+    "sigma_scale": get_args(SigmaScale),
+    "sigma_keypoints": get_args(SigmaKeypoints),
     "fit": get_args(FitMode),
     "visibility": get_args(Visibility),
     "label_dtype": get_args(LabelDtype),
@@ -51,8 +60,8 @@ _WHOLE_NUMBERS = (
     ("limit", 1, 1 << 31),
 )
 _NUMBERS = (
-    ("stride", 1, 16384),
     ("sigma_px", 1e-3, 1e4),
+    ("sigma_cells", 1e-3, 1e4),
     ("half_width_px", 1e-3, 1e4),
     ("min_area", 0, 1e12),
     ("box_padding", 0.1, 100),
@@ -84,11 +93,20 @@ class BuildConfig:
     input_size
         (H, W) of the network's input in pixels.
     stride
-        Input pixels a label cell; it must divide the input size into whole cells.
+        Input pixels a label cell, one number or several; each must divide the input size into whole cells. Of several
+        strides each label has an array of its own, such as `heatmap_s4` and `heatmap_s8`.
     grid
         How heatmaps and part affinity fields are sampled; see `posegen.grid`.
-    sigma_px
-        Standard deviation of the Gaussians, in input pixels.
+    heatmap
+        How heatmaps are drawn: a `gaussian` sampled on the grid, or as the top-down networks' own pipelines do; see
+        `posegen.labels.topdown`.
+    paf
+        Whether part affinity fields are drawn on the input's `pixels` and reduced, or on the `cells` as OpenPose does.
+    sigma_px, sigma_cells
+        Standard deviation of the Gaussians, in input pixels or in cells; the other is None.
+    sigma_scale, sigma_keypoints
+        Whether that is everybody's or grows with the `area` of the person, and every keypoint's or follows the
+        skeleton's sigmas (`oks`); see `posegen.spread`.
     half_width_px
         How far a part affinity field reaches from its limb's line, in input pixels.
     fit
@@ -128,9 +146,14 @@ class BuildConfig:
     labels: tuple[str, ...] = ("heatmap", "paf", "mask")
     label_options: Mapping[str, Mapping[str, LabelOption]] = dataclasses.field(default_factory=dict, hash=False)
     input_size: Size = (368, 368)
-    stride: float = 8
+    stride: float | tuple[float, ...] = 8
     grid: GridKind = "bilinear"
-    sigma_px: float = 8.0
+    heatmap: HeatmapKind = "gaussian"
+    paf: PafKind = "pixels"
+    sigma_px: float | None = 8.0
+    sigma_cells: float | None = None
+    sigma_scale: SigmaScale = "fixed"
+    sigma_keypoints: SigmaKeypoints = "equal"
     half_width_px: float = 8.0
     fit: FitMode = "letterbox"
     visibility: Visibility = "labelled"
@@ -157,11 +180,33 @@ class BuildConfig:
             if getattr(self, field) is not None:
                 _check_number(field, getattr(self, field), low, high, whole=True)
         for field, least, most in _NUMBERS:
-            _check_number(field, getattr(self, field), least, most)
-            object.__setattr__(self, field, float(getattr(self, field)))
+            # Of the two sigmas one is None.
+            if getattr(self, field) is not None or field not in {"sigma_px", "sigma_cells"}:
+                _check_number(field, getattr(self, field), least, most)
+                object.__setattr__(self, field, float(getattr(self, field)))
         if self.unit == "person" and self.keep_empty:
             raise ConfigError("keep_empty goes with the unit image: without people there is nobody to crop")
-        count_cells(self.input_size, self.stride)
+        self._check_stride()
+        self._check_sigma()
+
+    def _check_stride(self) -> None:
+        several = self.stride if isinstance(self.stride, tuple) else (self.stride,)
+        for stride in several:
+            _check_number("stride", stride, 1, 16384)
+            count_cells(self.input_size, stride)
+        strides = tuple(float(stride) for stride in several)
+        if not strides or len(set(strides)) != len(strides):
+            raise ConfigError(f"stride must be a number or several different ones, not {self.stride!r}")
+        object.__setattr__(self, "stride", strides if len(strides) > 1 else strides[0])
+
+    def _check_sigma(self) -> None:
+        if (self.sigma_px is None) == (self.sigma_cells is None):
+            given = f"not {self.sigma_px} and {self.sigma_cells}"
+            raise ConfigError(
+                f"sigma must be given in pixels (sigma_px) or in cells (sigma_cells), one of them, {given}"
+            )
+        if self.heatmap == "megvii" and (self.sigma_scale != "fixed" or self.sigma_keypoints != "equal"):
+            raise ConfigError("megvii blurs with one kernel: it goes with sigma_scale fixed and sigma_keypoints equal")
 
     def _check_words(self) -> None:
         for field, valid in CHOICES.items():
@@ -202,9 +247,14 @@ class BuildConfig:
         return PRESETS[name]
 
     @property
+    def strides(self) -> tuple[float, ...]:
+        """Input pixels a cell, of each grid."""
+        return self.stride if isinstance(self.stride, tuple) else (self.stride,)
+
+    @property
     def cells(self) -> Size:
-        """(h, w) of the label grid."""
-        return count_cells(self.input_size, self.stride)
+        """(h, w) of the label grid, the first of several."""
+        return count_cells(self.input_size, self.strides[0])
 
     def create_labels(self, skeleton: Skeleton) -> tuple[Label, ...]:
         """Create the labels to render for people of a skeleton.
@@ -212,18 +262,30 @@ class BuildConfig:
         Raises
         ------
         ConfigError
-            If there is no such label, or it cannot be made so; see `posegen.labels.registry`.
+            If there is no such label, or it cannot be made so; see `posegen.labels.registry`. Also if sigmas of the
+            skeleton are asked for, and it has none.
         """
-        context = LabelContext(
-            grid=make_grid(self.grid, self.input_size, self.cells),
-            skeleton=skeleton,
-            sigma_px=self.sigma_px,
-            half_width_px=self.half_width_px,
+        if self.sigma_keypoints == "oks" and not skeleton.sigmas:
+            raise ConfigError(
+                f"sigma_keypoints is oks, but the skeleton '{skeleton.name}' has no sigmas; name one that has"
+            )
+        return tuple(
+            label if len(self.strides) == 1 else StridedLabel(label=label, stride=stride)
+            for name in self.labels
+            for stride in self.strides
+            for label in create_label(name, self._context(name, stride, skeleton))
         )
-        made: list[Label] = []
-        for name in self.labels:
-            made += create_label(name, dataclasses.replace(context, options=self.label_options.get(name, {})))
-        return tuple(made)
+
+    def _context(self, label: str, stride: float, skeleton: Skeleton) -> LabelContext:
+        return LabelContext(
+            grid=make_grid(self.grid, self.input_size, count_cells(self.input_size, stride)),
+            skeleton=skeleton,
+            sigma_px=(self.sigma_cells or 0) * stride if self.sigma_px is None else self.sigma_px,
+            half_width_px=self.half_width_px,
+            heatmap=self.heatmap,
+            paf=self.paf,
+            options=self.label_options.get(label, {}),
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return numbers, strings and lists, for JSON."""
@@ -240,6 +302,8 @@ class BuildConfig:
                 values["skeleton"] = Skeleton.from_dict(values["skeleton"])
             for key in ("labels", "input_size", "category"):
                 values[key] = tuple(values[key])
+            if isinstance(values.get("stride"), list):
+                values["stride"] = tuple(values["stride"])
             return cls(**values)
         except (KeyError, TypeError, ValueError) as error:
             raise ConfigError(f"a stored configuration cannot be read: {error!r}") from error
@@ -287,8 +351,26 @@ def _plain(number: float) -> str:
     return str(number) if isinstance(number, int) else f"{number:g}"
 
 
+_TOP_DOWN = BuildConfig(
+    skeleton=None,
+    unit="person",
+    labels=("heatmap", "weight"),
+    input_size=(256, 192),
+    stride=4,
+    grid="point",
+    heatmap="msra",
+    sigma_px=None,
+    sigma_cells=2.0,
+)
+
 PRESETS: Mapping[str, BuildConfig] = {
     "tf-pose": BuildConfig(),
     "coco": BuildConfig(skeleton=None),
+    "openpose": BuildConfig(grid="point", sigma_px=7.0, paf="cells"),
+    "msra": _TOP_DOWN,
+    "msra-unbiased": dataclasses.replace(_TOP_DOWN, heatmap="msra-unbiased"),
+    "udp": dataclasses.replace(_TOP_DOWN, heatmap="udp", crop="udp"),
+    "megvii": dataclasses.replace(_TOP_DOWN, heatmap="megvii"),
 }
-"""`tf-pose`: the labels of tf-pose-estimation. `coco`: the same for the category's own keypoints and limbs."""
+"""`tf-pose`: the labels of tf-pose-estimation. `coco`: the same for the category's own keypoints and limbs. `openpose`:
+those of OpenPose's training code. The others are top-down: one sample a person, and the heatmaps of MMPose's codecs."""

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posegen.errors import ConfigError
+from posegen.labels.base import without_stride
 from posegen.shard import StoredLabel
 from posegen.skeleton import Skeleton
 
@@ -57,9 +58,10 @@ class Mirror:
         negated: dict[str, NDArray[np.intp] | None] = {}
         for label in labels:
             name, count = label.spec.name, len(label.spec.channels)
-            if name not in _CHANNELS:
+            kind = without_stride(name)
+            if kind not in _CHANNELS:
                 raise ConfigError(f"the label '{name}' cannot be flipped; leave it out of the fields, or do not flip")
-            channels[name], negated[name] = _CHANNELS[name](skeleton, keypoints, count)
+            channels[name], negated[name] = _CHANNELS[kind](skeleton, keypoints, count)
         return cls(width, keypoints, channels, negated)
 
     def image(self, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from posegen import images
 from posegen.errors import ConfigError
 from posegen.files import write_atomically
+from posegen.labels.base import without_stride
 from posegen.shard import ShardReader
 from posegen.skeleton import Skeleton
 
@@ -64,7 +65,11 @@ def draw_sample(reader: ShardReader, index: int) -> Picture:
         If its labels, or its picture, are damaged.
     """
     view, sample = _open(reader, index, PANEL_SIDE)
-    labels = {label.spec.name: reader.label(label, index) for label in reader.labels}
+    labels: dict[str, NDArray[np.float32]] = {}
+    for label in reader.labels:
+        # Of several grids the first is shown.
+        if without_stride(label.spec.name) not in labels:
+            labels[without_stride(label.spec.name)] = reader.label(label, index)
     people = _draw_people(view, reader.skeleton, sample)
     panels = [_frame(people, f"{_describe(reader, sample)} · {sample['file_name']}")]
     if "heatmap" in labels:
@@ -115,7 +120,7 @@ def draw_sheet(reader: ShardReader, indices: Sequence[int], columns: int = 4) ->
     """
     if not indices or columns < 1:
         raise ConfigError(f"a contact sheet needs at least one sample and one column, not {len(indices)} and {columns}")
-    heatmap = next((label for label in reader.labels if label.spec.name == "heatmap"), None)
+    heatmap = next((label for label in reader.labels if without_stride(label.spec.name) == "heatmap"), None)
     tiles = []
     for index in indices:
         view, sample = _open(reader, index, TILE_SIDE)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import os
 import re
 import shutil
@@ -275,10 +276,10 @@ def _estimate_bytes(plan: BuildPlan) -> int:
     config = plan.config
     pixels = config.input_size[0] * config.input_size[1]
     per_pixel = {"raw": 3.0, "png": 1.8, "jpeg": 0.15 + 0.25 * (config.jpeg_quality / 95) ** 4}[config.image_encoding]
-    values = sum(len(label.spec.channels) for label in config.create_labels(plan.coco.skeleton))
+    values = sum(math.prod(label.spec.shape) for label in config.create_labels(plan.coco.skeleton))
     bytes_per_value = {"float32": 4, "float16": 2, "uint8": 1}[config.label_dtype]
     share = 1.0 if config.compression == "none" else 0.05
-    return int(pixels * per_pixel + values * config.cells[0] * config.cells[1] * bytes_per_value * share)
+    return int(pixels * per_pixel + values * bytes_per_value * share)
 
 
 def _write_failures(out: Path, failures: Sequence[Failure]) -> None:

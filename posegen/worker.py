@@ -19,6 +19,7 @@ from posegen.labels import Label, Scene, choose_storage
 from posegen.plan import ShardTask
 from posegen.segmentation import find_ignored
 from posegen.shard import BuiltSample, ShardRecord, ShardWriter, StoredLabel
+from posegen.spread import find_spread
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +110,7 @@ def place(sample: Sample, task: ShardTask) -> tuple[Scene, NDArray[np.float32]]:
         image_size=size,
         affine=affine,
         ignored=find_ignored(sample) if "mask" in config.labels else None,
+        spread=find_spread(config, task.skeleton, keypoints, _map_boxes(sample.bboxes, affine)),
     )
     return scene, keypoints
 

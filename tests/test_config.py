@@ -16,6 +16,10 @@ from posegen.skeleton import COCO_17, OPENPOSE_18, Skeleton
 OTHER = {
     "skeleton": COCO_17,
     "category": ("person", "dog"),
+    "heatmap": "udp",
+    "paf": "cells",
+    "sigma_scale": "area",
+    "sigma_keypoints": "oks",
     "unit": "person",
     "crop": "udp",
     "box_padding": 1.1,
@@ -25,6 +29,7 @@ OTHER = {
     "stride": 4,
     "grid": "area",
     "sigma_px": 7.0,
+    "sigma_cells": 2.5,
     "half_width_px": 6.5,
     "fit": "cover",
     "visibility": "visible",
@@ -40,6 +45,8 @@ OTHER = {
     "seed": 1,
     "limit": 10,
 }
+# What cannot be changed alone.
+BESIDE = {"sigma_cells": {"sigma_px": None}}
 FIELDS = [field.name for field in dataclasses.fields(BuildConfig)]
 
 
@@ -54,6 +61,65 @@ def test_the_default_is_tf_pose_as_its_definition_has_it():
 
 def test_coco_is_tf_pose_with_the_keypoints_of_the_file():
     assert BuildConfig.preset("coco") == dataclasses.replace(BuildConfig.preset("tf-pose"), skeleton=None)
+
+
+def test_openpose_is_as_its_definition_has_it():
+    config = BuildConfig.preset("openpose")
+    assert config == dataclasses.replace(BuildConfig(), grid="point", sigma_px=7.0, paf="cells")
+    assert config.half_width_px / config.stride == 1
+
+
+@pytest.mark.parametrize("kind", ["msra", "msra-unbiased", "udp", "megvii"])
+def test_the_top_down_presets_are_as_their_definition_has_them(kind):
+    config = BuildConfig.preset(kind)
+    assert (config.unit, config.heatmap, config.skeleton) == ("person", kind, None)
+    assert (config.input_size, config.strides, config.cells) == ((256, 192), (4,), (64, 48))
+    assert (config.sigma_px, config.sigma_cells, config.box_padding) == (None, 2, 1.25)
+    assert config.crop == ("udp" if kind == "udp" else "msra")
+    assert config.labels == ("heatmap", "weight")
+    heatmap, weight = config.create_labels(COCO_17)
+    assert heatmap.spec.shape == (17, 64, 48)
+    assert weight.spec.shape == (17,)
+
+
+def test_several_strides_give_each_label_an_array_for_each():
+    config = BuildConfig(stride=(4, 8, 5.75))
+    found = {label.spec.name: label.spec.shape for label in config.create_labels(OPENPOSE_18)}
+    assert list(found) == [f"{name}_s{s}" for name in ("heatmap", "paf", "mask") for s in ("4", "8", "5_75")]
+    assert found["heatmap_s5_75"] == (19, 64, 64)
+    assert found["paf_s4"] == (38, 92, 92)
+
+
+def test_a_sigma_in_cells_is_as_wide_as_the_stride_makes_it():
+    fine, coarse = BuildConfig(stride=(4, 8), sigma_px=None, sigma_cells=2, labels=("heatmap",)).create_labels(COCO_17)
+    assert (fine.label.sigma_px, coarse.label.sigma_px) == (8, 16)
+
+
+@pytest.mark.parametrize("sigmas", [(None, None), (8, 2)])
+def test_sigma_is_given_in_pixels_or_in_cells(sigmas):
+    with pytest.raises(ConfigError, match="sigma must be given in pixels"):
+        BuildConfig(sigma_px=sigmas[0], sigma_cells=sigmas[1])
+
+
+@pytest.mark.parametrize("stride", [(), (8, 8.0), (8, 7), (8, "4"), [4, 8], 0.5, math.nan])
+def test_strides_have_to_be_different_and_leave_whole_cells(stride):
+    with pytest.raises(ConfigError, match="stride"):
+        BuildConfig(stride=stride)
+
+
+def test_one_stride_of_several_is_a_stride():
+    assert BuildConfig(stride=(8,)) == BuildConfig()
+
+
+@pytest.mark.parametrize("change", [{"sigma_scale": "area"}, {"sigma_keypoints": "oks"}])
+def test_megvii_has_one_kernel(change):
+    with pytest.raises(ConfigError, match="megvii blurs with one kernel"):
+        dataclasses.replace(BuildConfig.preset("megvii"), **change)
+
+
+def test_sigmas_by_keypoint_need_a_skeleton_that_has_them():
+    with pytest.raises(ConfigError, match="the skeleton 'bare' has no sigmas"):
+        BuildConfig(sigma_keypoints="oks").create_labels(Skeleton(name="bare", keypoints=("a", "b")))
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -71,12 +137,14 @@ def test_an_unknown_preset_is_refused_with_the_nearest_and_all():
 @pytest.mark.parametrize("name", FIELDS)
 def test_the_digest_changes_with_every_field(name):
     assert OTHER[name] != getattr(BuildConfig(), name)
-    changed = dataclasses.replace(BuildConfig(), **{name: OTHER[name]})
+    changed = dataclasses.replace(BuildConfig(), **{name: OTHER[name]}, **BESIDE.get(name, {}))
     assert changed.digest != BuildConfig().digest
 
 
 def test_no_two_changes_have_the_same_digest():
-    digests = {dataclasses.replace(BuildConfig(), **{name: OTHER[name]}).digest for name in FIELDS}
+    digests = {
+        dataclasses.replace(BuildConfig(), **{name: OTHER[name]}, **BESIDE.get(name, {})).digest for name in FIELDS
+    }
     assert len(digests) == len(FIELDS)
 
 
@@ -117,7 +185,7 @@ def test_equal_configurations_have_equal_digests(field):
 
 @pytest.mark.parametrize(
     "config",
-    [BuildConfig(), BuildConfig(**OTHER | {"keep_empty": False}), *PRESETS.values()],
+    [BuildConfig(), BuildConfig(**OTHER | {"keep_empty": False, "sigma_cells": None}), *PRESETS.values()],
     ids=["default", "other", *PRESETS],
 )
 def test_a_configuration_is_read_back_from_json(config):

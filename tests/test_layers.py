@@ -21,6 +21,7 @@ ROOMS = (
     "config",
     "headers",
     "images",
+    "spread",
     "rle",
     "audit",
     "annotations",

@@ -61,9 +61,14 @@ def _option(name: str, kind: Any, text: str, **settings: Any) -> Callable[[_Comm
     metavar="LABEL.OPTION=VALUE",
 )
 @_option("--input-size", str, "Size of the network's input in pixels.", metavar="WxH")
-@_option("--stride", float, "Input pixels a label cell.", metavar="NUMBER")
+@_option("--stride", str, "Input pixels a label cell; of several each label has an array.", metavar="NUMBER,...")
 @_option("--grid", click.Choice(CHOICES["grid"]), "How full-resolution maps become cells.")
+@_option("--heatmap", click.Choice(CHOICES["heatmap"]), "How heatmaps are drawn.")
 @_option("--sigma", float, "Gaussians' standard deviation in input pixels.", field="sigma_px", metavar="PIXELS")
+@_option("--sigma-cells", float, "The same in cells, instead.", metavar="CELLS")
+@_option("--sigma-scale", click.Choice(CHOICES["sigma_scale"]), "Everybody's sigma, or by the person's area.")
+@_option("--sigma-keypoints", click.Choice(CHOICES["sigma_keypoints"]), "Every keypoint's, or by its OKS sigma.")
+@_option("--paf", click.Choice(CHOICES["paf"]), "Where part affinity fields are drawn.")
 @_option("--half-width", float, "How far a field reaches from its limb.", field="half_width_px", metavar="PIXELS")
 @_option("--unit", click.Choice(CHOICES["unit"]), "What a sample is: an image, or one person cropped out of it.")
 @_option("--crop", click.Choice(CHOICES["crop"]), "How a person's box is mapped into the input.")
@@ -151,7 +156,11 @@ def _configure(preset: str | None, path: Path | None, options: dict[str, Any]) -
     from_file.pop("preset", None)
     if path and isinstance(from_file.get("skeleton"), str) and from_file["skeleton"] not in SKELETONS:
         from_file["skeleton"] = str(path.parent / from_file["skeleton"])
+    for layer in (from_file, options):
+        _choose_sigma(layer)
     chosen = from_file | options
+    if "stride" in chosen:
+        chosen["stride"] = _strides(chosen["stride"])
     if "input_size" in chosen:
         chosen["input_size"] = _size(chosen["input_size"])
     if "skeleton" in chosen:
@@ -172,6 +181,23 @@ def _size(text: Any) -> tuple[int, int]:
     if match is None:
         raise ConfigError(f"input size must be WIDTHxHEIGHT, as in 368x368, not {text!r}")
     return int(match[2]), int(match[1])
+
+
+def _choose_sigma(options: dict[str, Any]) -> None:
+    """Let a sigma in one unit replace that in the other of what the options are laid over."""
+    given = [field for field in ("sigma_px", "sigma_cells") if field in options]
+    if len(given) == 1:
+        options["sigma_cells" if given == ["sigma_px"] else "sigma_px"] = None
+
+
+def _strides(value: Any) -> Any:
+    """Read a number or several, as in 4,8; what is neither is left for `BuildConfig` to refuse."""
+    words = value.split(",") if isinstance(value, str) else value if isinstance(value, list) else [value]
+    try:
+        found = tuple(float(word) for word in words)
+    except (TypeError, ValueError):
+        raise ConfigError(f"stride must be a number or several, as in 4,8, not {value!r}") from None
+    return found[0] if len(found) == 1 else found
 
 
 def _label_options(from_file: Any, words: tuple[str, ...]) -> dict[str, dict[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -69,6 +70,8 @@ class Scene:
         The map from its pixels to input pixels.
     ignored
         Where in the original image the loss must not count; None if nowhere.
+    spread
+        (N, K) by how much the standard deviation of Gaussians is multiplied; None where all have the same.
     """
 
     points: NDArray[np.float64]
@@ -76,10 +79,12 @@ class Scene:
     image_size: Size
     affine: Affine
     ignored: Region | None = None
+    spread: NDArray[np.float64] | None = None
 
     def take(self, people: NDArray[np.intp] | slice) -> Scene:
         """Return the scene with some of its people, in the order they are named in."""
-        return dataclasses.replace(self, points=self.points[people], drawn=self.drawn[people])
+        spread = None if self.spread is None else self.spread[people]
+        return dataclasses.replace(self, points=self.points[people], drawn=self.drawn[people], spread=spread)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,6 +131,37 @@ class Label(Protocol):
     def render(self, scene: Scene) -> NDArray[np.float32]:
         """Draw the label of a scene: float32 of the specification's shape."""
         ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StridedLabel:
+    """A label on one of several grids, which its array's name tells, as in `heatmap_s4`.
+
+    Parameters
+    ----------
+    label
+        What is drawn.
+    stride
+        Input pixels a cell of the grid it is drawn on.
+    """
+
+    label: Label
+    stride: float
+
+    @property
+    def spec(self) -> ArraySpec:
+        """The array that `render` makes."""
+        suffix = f"{self.stride:g}".replace(".", "_")
+        return dataclasses.replace(self.label.spec, name=f"{self.label.spec.name}_s{suffix}")
+
+    def render(self, scene: Scene) -> NDArray[np.float32]:
+        """Draw the label of a scene."""
+        return self.label.render(scene)
+
+
+def without_stride(name: str) -> str:
+    """Return the name that an array would have if there were but one grid."""
+    return re.sub(r"_s\d+(_\d+)?$", "", name)
 
 
 def _differences(

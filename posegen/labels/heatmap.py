@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posegen.grid import Grid
-from posegen.labels.base import ArraySpec, Scene
+from posegen.labels.base import ArraySpec, Label, Scene
 from posegen.labels.registry import LabelContext
+from posegen.labels.topdown import TOP_DOWN_KINDS, create_heatmap
 
 THRESHOLD = 4.6052
 """Half squared distance in sigmas beyond which a Gaussian is cut, where it has fallen to 1 %."""
@@ -119,9 +120,11 @@ class HeatmapLabel:
         return cells[0, :n, None], cells[1, None, :m], values.astype(np.float32)
 
 
-def create(context: LabelContext) -> tuple[HeatmapLabel]:
+def create(context: LabelContext) -> tuple[Label]:
     """Make the label `heatmap`."""
     context.read_options()
+    if context.heatmap in TOP_DOWN_KINDS:
+        return (create_heatmap(context),)
     return (HeatmapLabel(grid=context.grid, keypoints=context.skeleton.keypoints, sigma_px=context.sigma_px),)
 
 

@@ -63,6 +63,10 @@ class LabelContext:
         Standard deviation of Gaussians in input pixels.
     half_width_px
         How far a limb reaches from its line, in input pixels.
+    heatmap
+        How heatmaps are drawn: `gaussian`, or as `posegen.labels.topdown` names it.
+    paf
+        Whether part affinity fields are drawn on the input's `pixels` or on the `cells`.
     options
         What was asked of this label alone; `read_options` checks it.
     """
@@ -71,6 +75,8 @@ class LabelContext:
     skeleton: Skeleton
     sigma_px: float = 8.0
     half_width_px: float = 8.0
+    heatmap: str = "gaussian"
+    paf: str = "pixels"
     options: Mapping[str, LabelOption] = field(default_factory=dict)
 
     def read_options(self, **defaults: LabelOption) -> dict[str, Any]:

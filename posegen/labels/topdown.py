@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal, get_args
+from typing import Literal, cast, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -160,10 +160,23 @@ class WeightLabel:
         return np.asarray(drawn.any(axis=0), np.float32)
 
 
+def create_heatmap(context: LabelContext) -> TopDownLabel:
+    """Make the label `heatmap` of a top-down kind."""
+    input_size, cells = context.grid.input_size, context.grid.cells
+    return TopDownLabel(
+        kind=cast("TopDownKind", context.heatmap),
+        input_size=input_size,
+        cells=cells,
+        keypoints=context.skeleton.keypoints,
+        sigma_cells=context.sigma_px * cells[1] / input_size[1],
+    )
+
+
 def create_weight(context: LabelContext) -> tuple[WeightLabel]:
     """Make the label `weight`."""
     context.read_options()
-    return (WeightLabel(keypoints=context.skeleton.keypoints),)
+    heatmap = create_heatmap(context) if context.heatmap in TOP_DOWN_KINDS else None
+    return (WeightLabel(keypoints=context.skeleton.keypoints, heatmap=heatmap),)
 
 
 @lru_cache(maxsize=64)

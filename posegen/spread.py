@@ -1,0 +1,53 @@
+"""How wide each keypoint's Gaussian is, as a multiple of sigma: by the kind of keypoint, and by the person's size."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from posegen.config import BuildConfig
+from posegen.skeleton import Skeleton
+
+BASE_SIZE = 256.0
+"""Input pixels: the size of a person whose sigma is the configuration's, as HigherHRNet's `base_size`."""
+
+
+def find_spread(
+    config: BuildConfig, skeleton: Skeleton, keypoints: NDArray[np.float32], bboxes: NDArray[np.float32]
+) -> NDArray[np.float64] | None:
+    """Return by how much sigma is multiplied for each person and keypoint.
+
+    - `config.sigma_keypoints` of `oks` multiplies by the skeleton's sigma of that keypoint over their mean: COCO's
+      object keypoint similarity (https://cocodataset.org/#keypoints-eval) allows a hip four times the error of an eye.
+    - `config.sigma_scale` of `area` multiplies by the person's size over 256 input pixels: the root of the area of its
+      box or, without one, of the box around its labelled keypoints. openpifpaf (arXiv:2103.02440) takes the latter,
+      HigherHRNet (arXiv:1908.10357, `scale_aware_sigma`) the longer side of the former, over 256 too.
+
+    Parameters
+    ----------
+    keypoints
+        (N, K, 3) x, y, v in input pixels, as they are stored.
+    bboxes
+        (N, 4) x, y, width, height in input pixels, as they are stored; NaN where there is none.
+
+    Returns
+    -------
+    (N, K) float64, or None where all are 1.
+    """
+    if config.sigma_keypoints == "equal" and config.sigma_scale == "fixed":
+        return None
+    spread = np.ones(keypoints.shape[:2])
+    if config.sigma_keypoints == "oks":
+        spread *= np.array(skeleton.sigmas) / np.mean(skeleton.sigmas)
+    if config.sigma_scale == "area":
+        spread *= _find_sizes(keypoints, bboxes)[:, None] / BASE_SIZE
+    return spread
+
+
+def _find_sizes(keypoints: NDArray[np.float32], bboxes: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return the root of each person's area (N,), in input pixels."""
+    sides = bboxes[:, 2:].astype(np.float64)
+    for n in np.flatnonzero(~(sides > 0).all(axis=1)):
+        labelled = keypoints[n, keypoints[n, :, 2] > 0, :2].astype(np.float64)
+        sides[n] = np.ptp(labelled, axis=0) if len(labelled) else 0
+    return np.sqrt(sides.prod(axis=1))
