@@ -9,7 +9,6 @@ from __future__ import annotations
 import struct
 import threading
 import zlib
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -18,10 +17,10 @@ from numpy.typing import NDArray
 
 CHECKSUM_BYTES = 4
 
-_ZSTD_MAGIC = 0xFD2FB528
+_MOST_WORDS = 1 << 22
+"""Of a checksum at once: the sum of their sums is less than 2^64."""
 
-_MOST_WORDS = 1 << 18
-"""Of a checksum at once: so many weighted words add up to less than 2^53, and are exact in float64."""
+_ZSTD_MAGIC = 0xFD2FB528
 
 
 class _Local(threading.local):
@@ -67,9 +66,9 @@ def fletcher32(data: memoryview) -> int:
     words = np.frombuffer(data[: len(data) // 2 * 2], ">u2")
     first = second = 0
     for start in range(0, len(words), _MOST_WORDS):
-        block = words[start : start + _MOST_WORDS].astype(np.float64)
-        second += len(block) * first + int(_weights(len(block)) @ block)
-        first += int(block.sum())
+        sums = words[start : start + _MOST_WORDS].cumsum(dtype=np.uint64)
+        second += len(sums) * first + int(sums.sum())
+        first += int(sums[-1])
     if len(data) % 2:
         first += data[-1] << 8
         second += first
@@ -111,11 +110,6 @@ def measure_lzf(data: bytes, limit: int) -> int:
 def _fold(total: int) -> int:
     """Reduce a sum modulo 65535 as repeated carrying does: only nothing adds up to 0."""
     return (total - 1) % 0xFFFF + 1 if total else 0
-
-
-@lru_cache(maxsize=16)
-def _weights(count: int) -> NDArray[np.float64]:
-    return np.arange(count, 0, -1, dtype=np.float64)
 
 
 def _inflate_zstd(body: memoryview, target: NDArray[np.uint8]) -> int:

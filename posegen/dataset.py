@@ -21,7 +21,6 @@ from numpy.typing import NDArray
 from posegen.config import BuildConfig
 from posegen.errors import ConfigError, ImageError, ShardError
 from posegen.images import decode_input
-from posegen.labels import choose_storage
 from posegen.manifest import Manifest
 from posegen.mirror import Mirror
 from posegen.pool import ShardPool
@@ -121,12 +120,13 @@ class PoseDataset:
             raise ConfigError(f"flip must be True, False or 'random', not {flip!r}")
         if max_open < 1:
             raise ConfigError(f"max_open must be at least 1, not {max_open}")
-        self._fields = self._describe(fields)
+        self._pool = ShardPool(self.path, self.manifest, max_open)
+        stored = self._pool.read_labels()
+        self._fields = self._describe(stored, fields)
         self._facts = tuple(name for name in SAMPLE_FIELDS if name in self._fields)
-        self._labels = tuple(label for label in self._stored_labels() if label.spec.name in self._fields)
+        self._labels = tuple(label for label in stored if label.spec.name in self._fields)
         self._mirror = Mirror.of(self.skeleton, self._labels, self.config.input_size[1]) if flip else None
         self._starts = [0, *itertools.accumulate(self.shard_sizes)]
-        self._pool = ShardPool(self.path, self.manifest, max_open)
         self._chance = _Chance(seed)
         self._scratch: dict[str, NDArray[Any]] = {}
 
@@ -176,13 +176,11 @@ class PoseDataset:
         """Read a sample, or the batch of a slice."""
         if isinstance(index, slice):
             return self.batch(range(*index.indices(len(self))))
-        index = self._normalize(index)
-        arrays = {label.spec.name: np.empty(label.shape, self._dtype(label)) for label in self._labels}
-        picture, facts = self._read(index, arrays)
-        found = facts | arrays
-        if picture is not None:
-            found["image"] = picture
-        return {name: found[name] for name in self._fields}
+        pictures: list[NDArray[np.uint8]] = []
+        arrays = {label.spec.name: [np.empty(label.shape, self._dtype(label))] for label in self._labels}
+        found = self._read([self._normalize(index)], arrays, lambda _, picture: pictures.append(picture))
+        found |= arrays | {"image": pictures}
+        return {name: found[name][0] for name in self._fields}
 
     def batch(self, indices: Sequence[int] | NDArray[np.integer], allocate: Allocate = np.empty) -> dict[str, Any]:
         """Read samples in the order in which they are asked for, shard by shard.
@@ -200,47 +198,62 @@ class PoseDataset:
         (B,) int64; `keypoints`, `bbox`, `annotation_id` and `file_name` are lists of B.
         """
         numbers = [self._normalize(index) for index in indices]
-        found: dict[str, Any] = {}
-        for name, field in self._fields.items():
-            if name == "image" or name not in self._facts:
-                found[name] = allocate((len(numbers), *(side or 0 for side in field.shape)), np.dtype(field.dtype))
-            else:
-                found[name] = [None] * len(numbers)
-        for place in sorted(range(len(numbers)), key=numbers.__getitem__):
-            arrays = {label.spec.name: found[label.spec.name][place] for label in self._labels}
-            picture, facts = self._read(numbers[place], arrays)
-            for name, value in facts.items():
-                found[name][place] = value
-            if picture is not None:
-                found["image"][place] = picture
-        for name in self._facts:
+
+        def stack(name: str) -> NDArray[Any]:
             field = self._fields[name]
-            if None not in field.shape and field.dtype != "str":
-                shape = len(numbers), *(side or 0 for side in field.shape)
-                found[name] = np.array(found[name], field.dtype).reshape(shape)
-        return found
+            return allocate((len(numbers), *(side or 0 for side in field.shape)), np.dtype(field.dtype))
+
+        arrays = {label.spec.name: stack(label.spec.name) for label in self._labels}
+        pictures = stack("image") if "image" in self._fields else np.empty(0, np.uint8)
+        found = self._read(numbers, arrays, pictures.__setitem__)
+        for name in set(found) & {"image_id", "width", "height", "affine"}:
+            field = self._fields[name]
+            found[name] = np.array(found[name], field.dtype).reshape(len(numbers), *(side or 0 for side in field.shape))
+        found |= arrays | {"image": pictures}
+        return {name: found[name] for name in self._fields}
 
     def close(self) -> None:
         """Close the shards that this process has open; reading opens them again."""
         self._pool.close()
 
-    def _read(self, index: int, arrays: Mapping[str, NDArray[Any]]) -> tuple[NDArray[np.uint8] | None, dict[str, Any]]:
-        """Read a sample: its labels into `arrays`, its picture, and its other fields by name."""
-        mirror = self._mirror if self._mirror is not None and self._is_flipped(index) else None
-        shard = bisect_right(self._starts, index) - 1
-        position = index - self._starts[shard]
-        with self._pool.use(shard) as reader:
-            facts = reader.sample(position, self._facts)
-            for label in self._labels:
-                self._read_label(reader, label, position, mirror, arrays[label.spec.name])
-            data = reader.picture_bytes(position) if "image" in self._fields else None
-        if mirror is not None:
-            facts = {name: mirror.fact(name, value) for name, value in facts.items()}
-        if data is None:
-            return None, facts
-        # Most of the time goes here: other threads may have the shard meanwhile.
-        picture = self._decode(data, shard, position)
-        return picture if mirror is None else mirror.image(picture), facts
+    def _read(
+        self,
+        numbers: Sequence[int],
+        arrays: Mapping[str, Sequence[NDArray[Any]] | NDArray[Any]],
+        show: Callable[[int, NDArray[np.uint8]], object],
+    ) -> dict[str, Any]:
+        """Read samples shard by shard, and in each what is of a kind together.
+
+        Labels are written into `arrays`, pictures are given to `show` with their places, and other fields are returned
+        as lists.
+        """
+        found: dict[str, Any] = {name: [None] * len(numbers) for name in self._facts}
+        mirrors = [self._mirror if self._mirror is not None and self._is_flipped(i) else None for i in numbers]
+        for shard, group in itertools.groupby(
+            sorted(range(len(numbers)), key=numbers.__getitem__), self._shard(numbers)
+        ):
+            places = list(group)
+            positions = [numbers[place] - self._starts[shard] for place in places]
+            data: list[NDArray[np.uint8]] = []
+            with self._pool.use(shard) as reader:
+                for label in self._labels:
+                    for place, position in zip(places, positions, strict=True):
+                        self._read_label(reader, label, position, mirrors[place], arrays[label.spec.name][place])
+                for name, values in found.items():
+                    for place, value in zip(places, reader.facts(name, positions), strict=True):
+                        mirror = mirrors[place]
+                        values[place] = value if mirror is None else mirror.fact(name, value)
+                if "image" in self._fields:
+                    data = [reader.picture_bytes(position) for position in positions]
+            # Most of the time goes here: other threads may have the shard meanwhile.
+            for place, position, encoded in zip(places, positions, data, strict=False):
+                mirror, picture = mirrors[place], self._decode(encoded, shard, position)
+                show(place, picture if mirror is None else mirror.image(picture))
+        return found
+
+    def _shard(self, numbers: Sequence[int]) -> Callable[[int], int]:
+        """Make the function that finds the shard of the sample at a place of `numbers`."""
+        return lambda place: bisect_right(self._starts, numbers[place]) - 1
 
     def _read_label(
         self, reader: ShardReader, label: StoredLabel, position: int, mirror: Mirror | None, out: NDArray[Any]
@@ -279,22 +292,14 @@ class PoseDataset:
     def _is_flipped(self, index: int) -> bool:
         return self.flip is True or self._chance.toss(self.epoch, index)
 
-    def _stored_labels(self) -> tuple[StoredLabel, ...]:
-        config = self.config
-        specs = [label.spec for label in config.create_labels(self.skeleton)]
-        return tuple(
-            StoredLabel(spec=spec, storage=choose_storage(config.label_dtype, spec), layout=config.layout)
-            for spec in specs
-        )
-
     def _dtype(self, label: StoredLabel) -> str:
         return label.storage.dtype if self.raw else "float32"
 
-    def _describe(self, wanted: Sequence[str] | None) -> dict[str, Field]:
+    def _describe(self, stored: Sequence[StoredLabel], wanted: Sequence[str] | None) -> dict[str, Field]:
         """List the fields, all or those wanted."""
         keypoints = len(self.skeleton.keypoints)
         fields = {"image": Field((*self.config.input_size, 3), "uint8")}
-        fields |= {label.spec.name: Field(label.shape, self._dtype(label)) for label in self._stored_labels()}
+        fields |= {label.spec.name: Field(label.shape, self._dtype(label)) for label in stored}
         fields |= {name: Field((), "int64") for name in ("image_id", "width", "height")}
         fields |= {
             "file_name": Field((), "str"),

@@ -12,7 +12,7 @@ from typing import Any
 
 from posegen.errors import ShardError
 from posegen.manifest import Manifest, locate
-from posegen.shard import ShardReader, ShardRecord
+from posegen.shard import ShardReader, ShardRecord, StoredLabel
 
 
 class ShardPool:
@@ -32,10 +32,12 @@ class ShardPool:
         self._directory = directory
         self._manifest = manifest
         self._most = most
+        self._labels: tuple[StoredLabel, ...] | None = None
         self._start()
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"_directory": self._directory, "_manifest": self._manifest, "_most": self._most}
+        kept = ("_directory", "_manifest", "_most", "_labels")
+        return {name: self.__dict__[name] for name in kept}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -44,6 +46,14 @@ class ShardPool:
     def __len__(self) -> int:
         """How many shards this process has open."""
         return len(self._open) if self._process == os.getpid() else 0
+
+    def read_labels(self) -> tuple[StoredLabel, ...]:
+        """Read from the first shard how the labels of all of them are stored, and leave none open."""
+        if self._labels is None and self._manifest.shards:
+            with self.use(0) as reader:
+                self._labels = reader.labels
+            self.close()
+        return self._labels or ()
 
     @contextlib.contextmanager
     def use(self, shard: int) -> Iterator[ShardReader]:
@@ -104,7 +114,8 @@ class ShardPool:
                 f"{reader.path}: was changed after the build: it has {found[0]} bytes and {found[1]} samples, but the "
                 f"manifest says {recorded[0]} and {recorded[1]}; `posegen verify --repair` builds it again"
             )
-        if (reader.config, reader.skeleton) != (self._manifest.config, self._manifest.skeleton):
+        same = (reader.config, reader.skeleton) == (self._manifest.config, self._manifest.skeleton)
+        if not same or (self._labels is not None and reader.labels != self._labels):
             raise ShardError(
                 f"{reader.path}: was built with another configuration than the manifest's; "
                 "`posegen verify --repair` builds it again"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -147,24 +147,26 @@ class ShardReader:
         values = label.storage.decode(self._file.read_chunk(label.spec.name, index))
         return values if label.layout == "chw" else np.ascontiguousarray(np.moveaxis(values, -1, 0))
 
-    def sample(self, index: int, fields: Collection[str] = SAMPLE_FIELDS) -> dict[str, Any]:
+    def sample(self, index: int) -> dict[str, Any]:
         """Return what is known of a sample besides picture and labels.
 
-        A dict of those of `image_id`, `file_name`, `width`, `height`, `affine` (2, 3), `keypoints` (n, K, 3), `bbox`
-        (n, 4) and `annotation_id` (n,) that are asked for.
+        A dict of `image_id`, `file_name`, `width`, `height`, `affine` (2, 3), `keypoints` (n, K, 3), `bbox` (n, 4) and
+        `annotation_id` (n,).
         """
-        return {name: self._read_field(name, index) for name in SAMPLE_FIELDS if name in fields}
+        return {name: self.facts(name, [index])[0] for name in SAMPLE_FIELDS}
 
-    def _read_field(self, name: str, index: int) -> Any:
+    def facts(self, name: str, indices: Sequence[int]) -> list[Any]:
+        """Return one of the things that `sample` tells, of several samples."""
         if name in {"keypoints", "bbox", "annotation_id"}:
-            return np.asarray(self._read(f"person/{name}", self._slice("person", index)))
-        value = self._read(f"sample/{name}", index)
+            column = self._column(f"person/{name}")
+            return [column[self._slice("person", index)].copy() for index in indices]
+        values = self._column(f"sample/{name}")[list(indices)]
         if name == "affine":
-            return np.asarray(value)
+            return list(values)
         if name != "file_name":
-            return int(value)
+            return list(values.tolist())
         with self._file.blamed("sample/file_name"):
-            return value.decode()
+            return [value.decode() for value in values]
 
     def _read_header(self) -> None:
         file = self._file
@@ -289,12 +291,15 @@ class ShardReader:
         return slice(int(start), int(stop))
 
     def _read(self, name: str, where: Any) -> Any:
-        """Read a part of an array; one that is a single chunk is read once."""
-        rule = self._rules[name]
-        if name in self._columns:
-            return self._columns[name][where].copy()
-        self._file.open(name, rule)
-        if rule.chunk is None:
-            return self._file.read(name, where)
-        self._columns[name] = self._file.read(name, ...)
-        return self._columns[name][where].copy()
+        """Read a part of an array."""
+        if self._rules[name].chunk is not None:
+            return self._column(name)[where].copy()
+        self._file.open(name, self._rules[name])
+        return self._file.read(name, where)
+
+    def _column(self, name: str) -> NDArray[Any]:
+        """Return a small array, which is read once and whole."""
+        if name not in self._columns:
+            self._file.open(name, self._rules[name])
+            self._columns[name] = self._file.read(name, ...)
+        return self._columns[name]
