@@ -7,6 +7,8 @@ try:
 except ModuleNotFoundError as error:
     raise MissingExtraError("PyTorch", "torch") from error
 
+from posegen.adapters.torch.dataset import TorchPoseDataset, collate
 from posegen.adapters.torch.rendering import render_heatmap_torch
+from posegen.adapters.torch.sampling import ShardShuffleSampler
 
-__all__ = ["render_heatmap_torch"]
+__all__ = ["ShardShuffleSampler", "TorchPoseDataset", "collate", "render_heatmap_torch"]
