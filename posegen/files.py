@@ -16,7 +16,7 @@ TEMPORARY_SUFFIX = ".partial"
 """What a file is called while it is written; one that is left over belongs to nobody."""
 
 
-def write_atomically(path: Path, data: bytes) -> None:
+def write_atomically(path: Path, data: bytes | memoryview) -> None:
     """Write `data` to `path` so that a reader finds the old file or the whole new one, even after a power cut.
 
     Raises

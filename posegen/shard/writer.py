@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,10 +25,7 @@ from posegen.hdf5 import LONGEST_TEXT
 from posegen.shard.layout import FORMAT, FORMAT_VERSION, ShardRecord, StoredLabel, library_versions
 from posegen.skeleton import Skeleton
 
-_LIBVER = ("v110", "v110")
-"""Bounds of the HDF5 file format: readable from 1.10 on, and the same bytes from every later library."""
-
-_GROWTH = 1 << 24
+_GROUPS = ("image", "person", "sample")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -92,7 +90,8 @@ class ShardWriter:
         self._nobody = np.zeros((0, len(skeleton.keypoints), 3), np.float32)
         self._samples: list[BuiltSample] = []
         self._images: list[bytes] = []
-        self._file = h5py.File("shard", "w", driver="core", backing_store=False, block_size=_GROWTH, libver=_LIBVER)
+        self._memory = io.BytesIO()
+        self._file = _create_file(self._memory)
         self._datasets = {label.spec.name: self._create_label(capacity, label) for label in labels}
         self._file.attrs.update(
             {
@@ -140,9 +139,8 @@ class ShardWriter:
         self._put("sample/width", np.array([s.width for s in samples], np.int32))
         self._put("sample/height", np.array([s.height for s in samples], np.int32))
         self._put("sample/affine", np.array([s.affine for s in samples]).reshape(-1, 2, 3))
-        self._file.flush()
-        data = self._file.id.get_file_image()
         self.close()
+        data = self._memory.getbuffer()
         write_atomically(path, data)
         return ShardRecord(
             file=path.name,
@@ -204,6 +202,26 @@ class ShardWriter:
         """Store a small array as one chunk with a checksum; one without elements can have no chunk."""
         guarded = {"chunks": values.shape, "fletcher32": True} if values.size else {}
         self._file.create_dataset(name, data=values, track_times=False, **guarded)
+
+
+def _create_file(memory: io.BytesIO) -> h5py.File:
+    """Create an HDF5 file in memory, with its groups.
+
+    HDF5's own files in memory are no good: the image of one has a wrong checksum before HDF5 2.0 (hdf5 issue 1915). Nor
+    are h5py's groups: before 3.15 they hold the time.
+    """
+    access = h5py.h5p.create(h5py.h5p.FILE_ACCESS)
+    access.set_fileobj_driver(h5py.h5fd.fileobj_driver, memory)
+    access.set_fclose_degree(h5py.h5f.CLOSE_STRONG)
+    # Readable from HDF5 1.10 on.
+    access.set_libver_bounds(h5py.h5f.LIBVER_V110, h5py.h5f.LIBVER_V110)
+    creation, grouping = h5py.h5p.create(h5py.h5p.FILE_CREATE), h5py.h5p.create(h5py.h5p.GROUP_CREATE)
+    creation.set_obj_track_times(False)
+    grouping.set_obj_track_times(False)
+    file = h5py.File(h5py.h5f.create(b"shard", h5py.h5f.ACC_TRUNC, fcpl=creation, fapl=access))
+    for name in _GROUPS:
+        h5py.h5g.create(file.id, name.encode(), gcpl=grouping)
+    return file
 
 
 def _filters(compression: str) -> dict[str, Any]:

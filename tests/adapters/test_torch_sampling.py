@@ -53,7 +53,7 @@ def test_a_saved_state_goes_on_with_what_was_not_trained_on(workers):
     assert sampler.epoch == 5
     sampler.set_epoch(5)
     assert [b.tolist() for b in DataLoader(range(25), batch_size=4, sampler=sampler, num_workers=workers)] == left
-    assert sorted(sum(trained + left, [])) == list(range(25))
+    assert sorted(index for batch in trained + left for index in batch) == list(range(25))
     # The next pass is a whole one.
     assert sorted(sampler) == list(range(25))
 
