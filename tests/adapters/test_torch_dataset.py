@@ -106,7 +106,7 @@ def test_workers_read_what_one_process_reads(dataset, start):
         2,
         sampler=ShardShuffleSampler(data),
         collate_fn=collate,
-        num_workers=3,
+        num_workers=2,
         multiprocessing_context=start,
         persistent_workers=True,
     )
