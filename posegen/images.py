@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import io
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +25,11 @@ PADDING = 128
 _MOST_PIXELS = 1 << 28
 """To which a picture may be resized, though `cover` keeps but the middle: 800 MB."""
 
+_MOST_BYTES = 1 << 30
+"""Of an encoded picture: more than the largest takes that is decoded."""
+
+_PNG = b"\x89PNG\r\n\x1a\n"
+
 _EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOMEM}
 """Troubles of this process, not of a picture."""
 
@@ -33,7 +40,8 @@ def read_file(directory: Path, name: str) -> bytes:
     Raises
     ------
     ImageError
-        If it does not exist, cannot be read, is empty, or lies outside the directory by way of a symbolic link.
+        If it does not exist, is no regular file, cannot be read, is empty, or lies outside the directory by way of a
+        symbolic link.
     OSError
         If the process has no files or memory left.
     """
@@ -70,6 +78,11 @@ def _opening(directory: Path, name: str) -> Iterator[Path]:
         real = path.resolve()
         if not real.is_relative_to(directory.resolve()):
             raise ImageError(f"{path}: leads out of the image directory, to {real}")
+        status = real.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise ImageError(f"{path}: is no regular file")
+        if status.st_size > _MOST_BYTES:
+            raise ImageError(f"{path}: has {status.st_size} bytes, more than any picture")
         yield real
     except OSError as error:
         if error.errno in _EXHAUSTED:
@@ -105,18 +118,18 @@ def decode(data: bytes, size: Size, name: str) -> NDArray[np.uint8]:
     ImageError
         If it is no image, is truncated, or has another size.
     """
+    stated = measure(io.BytesIO(data))
+    if stated is not None and stated not in {size, size[::-1]}:
+        raise _other_size(name, stated, size)  # and is not decoded, which may take gigabytes
     picture = _imdecode(data, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
     if picture is None:
         raise ImageError(f"{name}: is not an image, or is truncated ({len(data)} bytes)")
     if picture.shape[:2] != size:
-        found = picture.shape[:2]
-        if found == size[::-1]:
+        height, width = picture.shape[:2]
+        if (height, width) == size[::-1]:
             picture = _imdecode(data, cv2.IMREAD_COLOR)
         if picture is None or picture.shape[:2] != size:
-            raise ImageError(
-                f"{name}: is {found[1]}x{found[0]} pixels, but its annotation says {size[1]}x{size[0]}; "
-                "the annotations belong to another version of the picture"
-            )
+            raise _other_size(name, (height, width), size)
     return picture
 
 
@@ -224,12 +237,33 @@ def encode(picture: NDArray[np.uint8], encoding: ImageEncoding, quality: int) ->
     return data.tobytes()
 
 
+def _other_size(name: str, found: Size, stated: Size) -> ImageError:
+    return ImageError(
+        f"{name}: is {found[1]}x{found[0]} pixels, but its annotation says {stated[1]}x{stated[0]}; "
+        "the annotations belong to another version of the picture"
+    )
+
+
 def _imdecode(data: bytes | NDArray[np.uint8], flags: int) -> NDArray[np.uint8] | None:
+    if bytes(data[:8]) == _PNG and not _ends_png(data):
+        return None
     try:
         picture = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error:
         return None
-    return None if picture is None else np.asarray(picture, np.uint8)
+    # A portable float map is given as it is, whatever the flags.
+    if picture is None or picture.dtype != np.uint8 or picture.ndim != 3:
+        return None
+    return np.asarray(picture, np.uint8)
+
+
+def _ends_png(data: bytes | NDArray[np.uint8]) -> bool:
+    """Tell whether all chunks of a PNG end within it: OpenCV allocates what a chunk claims to have, up to 4 GB."""
+    start, kind = len(_PNG), b""
+    while kind != b"IEND" and start < len(data):
+        kind = bytes(data[start + 4 : start + 8])
+        start += 12 + int.from_bytes(bytes(data[start : start + 4]), "big")
+    return kind == b"IEND" and start <= len(data)
 
 
 def _resize(picture: NDArray[np.uint8], size: Size) -> NDArray[np.uint8]:

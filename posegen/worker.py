@@ -71,9 +71,13 @@ def build_shard(task: ShardTask, report: Callable[[int], None]) -> ShardResult:
             reason = task.quarantined.get(sample.image_id)
             if reason is None:
                 try:
-                    writer.append(_build_sample(sample, task, pictures.open(sample), labels, stored))
+                    built = _build_sample(sample, task, pictures.open(sample), labels, stored)
                 except ImageError as error:
                     reason = str(error)
+                except (MemoryError, cv2.error) as error:
+                    reason = f"{sample.file_name}: there is not enough memory for it, or OpenCV refuses it: {error}"
+                else:
+                    writer.append(built)
             if reason is not None:
                 failures.append(_describe(sample, task, reason))
             report(1)

@@ -143,7 +143,7 @@ class TestReadFile:
         ("name", "expected"),
         [
             ("missing.jpg", "missing.jpg: cannot be read: No such file or directory"),
-            ("sub", "sub: cannot be read: Is a directory"),
+            ("sub", "sub: is no regular file"),
             ("a.jpg/b.jpg", "a.jpg/b.jpg: cannot be read: Not a directory"),
             ("x" * 300, "cannot be read: File name too long"),
             ("a\0b", "is not the name of a file"),
