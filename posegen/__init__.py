@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from posegen.config import BuildConfig
     from posegen.dataset import PoseDataset
+    from posegen.differences import compare
     from posegen.errors import PosegenError
     from posegen.labels import render_heatmap, render_paf
     from posegen.manifest import Manifest
@@ -36,6 +37,7 @@ __all__ = [
     "ShardReader",
     "Skeleton",
     "build",
+    "compare",
     "render_heatmap",
     "render_paf",
     "repair",
@@ -53,6 +55,7 @@ _HOMES = {
     "ShardReader": "shard",
     "Skeleton": "skeleton",
     "build": "pipeline",
+    "compare": "differences",
     "render_heatmap": "labels",
     "render_paf": "labels",
     "repair": "restoration",

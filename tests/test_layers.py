@@ -43,6 +43,7 @@ ROOMS = (
     "pipeline",
     "comparison",
     "verification",
+    "differences",
     "restoration",
     "synthetic",
     "pictures",

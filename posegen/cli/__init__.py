@@ -26,6 +26,7 @@ from posegen.errors import ConfigError, PosegenError
 _COMMANDS = {
     "bench": "Measure the labels and the build on this machine.",
     "build": "Build a dataset from COCO keypoint annotations.",
+    "diff": "Compare two datasets sample by sample.",
     "inspect": "Show what a dataset or a shard holds.",
     "sample": "Write a synthetic COCO dataset to try things on.",
     "skeleton": "List the built-in skeletons, show one or a file's.",
