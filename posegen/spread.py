@@ -11,6 +11,8 @@ from posegen.skeleton import Skeleton
 BASE_SIZE = 256.0
 """Input pixels: the size of a person whose sigma is the configuration's, as HigherHRNet's `base_size`."""
 
+_LEAST_CELLS = 0.5
+
 
 def find_spread(
     config: BuildConfig, skeleton: Skeleton, keypoints: NDArray[np.float32], bboxes: NDArray[np.float32]
@@ -22,6 +24,8 @@ def find_spread(
     - `config.sigma_scale` of `area` multiplies by the person's size over 256 input pixels: the root of the area of its
       box or, without one, of the box around its labelled keypoints. openpifpaf (arXiv:2103.02440) takes the latter,
       HigherHRNet (arXiv:1908.10357, `scale_aware_sigma`) the longer side of the former, over 256 too.
+
+    No Gaussian becomes narrower than half a cell, of the coarsest grid: its peak would fall between the cells.
 
     Parameters
     ----------
@@ -41,7 +45,8 @@ def find_spread(
         spread *= np.array(skeleton.sigmas) / np.mean(skeleton.sigmas)
     if config.sigma_scale == "area":
         spread *= _find_sizes(keypoints, bboxes)[:, None] / BASE_SIZE
-    return spread
+    of_a_cell = config.sigma_cells or (config.sigma_px or 0) / max(config.strides)
+    return np.maximum(spread, _LEAST_CELLS / of_a_cell)
 
 
 def _find_sizes(keypoints: NDArray[np.float32], bboxes: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -151,6 +151,18 @@ def test_a_renderer_that_is_off_shows_in_the_difference(source: Source, monkeypa
     assert [row["max_abs_difference"] for row in rows] == pytest.approx([0.25, 0.25], abs=1e-6)
 
 
+def test_the_presets_equal_the_patches_that_they_are_measured_against(
+    coco: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("posegen.bench.presets._CROWD", {"people": 3, "keypoints": 19})
+    (section,) = bench.run(coco, sections=["presets"], repeats=1)["sections"].values()
+    differences = {c["figure"]: c["max_abs_difference"] for c in section["comparisons"]}
+    crowds = {f"{name}, 3 people of 19 keypoints" for name in ("openpose", "msra")}
+    assert differences.keys() == {"openpose", "msra", "msra-unbiased", "udp", "megvii", *crowds}
+    assert all(value is None if name.startswith("openpose") else value <= 1e-6 for name, value in differences.items())
+    assert all(is_spread(c[side]) for c in section["comparisons"] for side in ("measured", "compared_with"))
+
+
 def test_labels_are_measured_on_jpegs_alone(printed: tuple[dict[str, Any], str], source: Source) -> None:
     jpegs = sum(sample.file_name.endswith(".jpg") for sample in source.samples)
     row = printed[0]["sections"]["labels"]["comparisons"][0]

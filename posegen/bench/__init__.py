@@ -5,6 +5,7 @@
     heatmap   the heatmap against the vectorised reference and the pixel loop
     paf       the part affinity fields against theirs
     labels    all labels of a sample against decoding its JPEG
+    presets   the presets' heatmaps against patches drawn one by one, as MMPose draws them
     scaling   time and memory of the labels by people, keypoints and grid
     build     a build against its own picture floor, and against one worker
     growth    many images against few; takes minutes, and is measured only when it is named
@@ -16,7 +17,7 @@ a round, and its `kind`: `times` or `share`), `per_round` (what a round covers: 
 
     machine                    `processor`, `cpus`, `system`, `versions`
     source                     `name`, `samples`, `people`, `keypoints`
-    sections.heatmap, .paf     `comparisons`
+    sections.heatmap, .paf, .presets   `comparisons`
     sections.labels            `comparisons`, `parts` (ms an image of each step)
     sections.scaling           `input_size`, `rows`: `label`, `people`, `keypoints`, `cells`, `ms_image` (a spread),
                                `us_keypoint`; `memory`: `label`, `grid`, `people`, `keypoints`, `cells`, `peak_bytes`,

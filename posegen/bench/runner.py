@@ -12,6 +12,7 @@ from typing import Any
 
 from posegen.bench.growth import measure_growth
 from posegen.bench.labels import measure_heatmap, measure_labels, measure_paf
+from posegen.bench.presets import measure_presets
 from posegen.bench.scaling import measure_scaling
 from posegen.bench.source import Source, open_source
 from posegen.bench.throughput import measure_build
@@ -20,7 +21,15 @@ from posegen.errors import ConfigError
 from posegen.executors import available_cpus
 from posegen.shard import library_versions
 
-SECTIONS: Mapping[str, int] = {"heatmap": 15, "paf": 15, "labels": 15, "scaling": 5, "build": 3, "growth": 1}
+SECTIONS: Mapping[str, int] = {
+    "heatmap": 15,
+    "paf": 15,
+    "labels": 15,
+    "presets": 15,
+    "scaling": 5,
+    "build": 3,
+    "growth": 1,
+}
 """What can be measured, and in how many rounds if nobody says."""
 
 DEFAULT_SECTIONS = tuple(name for name in SECTIONS if name != "growth")
@@ -118,7 +127,7 @@ def _measure(
         return measure_build(source, scratch, rounds, notify, workers=workers, seconds=seconds)
     if name == "growth":
         return measure_growth(source, scratch, rounds, notify, workers=workers)
-    of_people = {"heatmap": measure_heatmap, "paf": measure_paf, "labels": measure_labels}
+    of_people = {"heatmap": measure_heatmap, "paf": measure_paf, "labels": measure_labels, "presets": measure_presets}
     return of_people[name](source, rounds, notify)
 
 

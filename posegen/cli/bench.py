@@ -15,6 +15,7 @@ _TITLES = {
     "heatmap": "heatmap: drawing it, against the references",
     "paf": "paf: drawing part affinity fields, against the references",
     "labels": "labels: all of a sample's labels, against decoding its JPEG",
+    "presets": "presets: their heatmaps, against patches drawn one by one as MMPose does",
     "scaling": "scaling: {width}x{height} pixels, by people (rows), keypoints and cells of a bilinear grid (columns)",
     "build": "build: {samples} samples in {shards} shards, against the same build without labels, and one worker",
     "growth": "growth: many images against few, {workers} workers",
@@ -48,7 +49,7 @@ def command(  # noqa: PLR0917 (one argument an option)
     machine's speed drifts; figures are medians, with the least and the most in parentheses.
 
     \b
-    Sections: heatmap, paf, labels, scaling, build, and growth, which builds 55,000 images.
+    Sections: heatmap, paf, labels, presets, scaling, build, and growth, which builds 55,000 images.
 
     \b
       posegen bench

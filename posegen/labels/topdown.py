@@ -27,6 +27,9 @@ _SIGMAS = 3
 _ROUNDING = 1e-9
 """In cells: what the rounding of a product may not decide."""
 
+_BLOCK = 1 << 17
+"""Values drawn at once: enough to spread the cost of a NumPy call, few enough to stay in the cache."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TopDownLabel:
@@ -51,7 +54,7 @@ class TopDownLabel:
     keypoints
         The names of the K channels.
     sigma_cells
-        Standard deviation in cells.
+        Standard deviation in cells; a scene's `spread` multiplies it, but for `megvii`.
 
     Raises
     ------
@@ -78,59 +81,80 @@ class TopDownLabel:
 
     def render(self, scene: Scene) -> NDArray[np.float32]:
         """Draw (K, h, w) float32 from 0 to 1."""
-        out = np.zeros(self.spec.shape, np.float32)
-        shown = scene.drawn if self.kind == "msra-unbiased" else self.touches(scene)
-        for n in np.flatnonzero(shown.any(axis=1)):
-            (k,) = np.nonzero(shown[n])
-            (y, rows), (x, columns) = (self._draw_axis(axis, scene.points[n, k, 1 - axis]) for axis in (0, 1))
-            # A person has a channel but once, so nothing is written twice at a time.
-            where = (k[:, None, None], y[:, :, None], x[:, None, :]) if y.shape[1:] + x.shape[1:] != self.cells else k
-            out[where] = np.maximum(out[where], rows[:, :, None] * columns[:, None, :])
+        out, (h, w) = np.zeros(self.spec.shape, np.float32), self.cells
+        person, channel, mu, sigma = self._find(scene)
+        if self.kind != "msra-unbiased":
+            seen = np.flatnonzero(self._touch(mu, sigma))
+            person, channel, mu, sigma = person[seen], channel[seen], mu[:, seen], sigma[seen]
+        if not len(channel):
+            return out
+        reach = int(self._reach(sigma).max())
+        n, m = (h, w) if self.kind == "msra-unbiased" else (min(2 * reach + 1, h), min(2 * reach + 1, w))
+        for start in range(0, len(channel), max(1, _BLOCK // (n * m))):
+            some = slice(start, start + max(1, _BLOCK // (n * m)))
+            y, rows = self._draw_axis(0, mu[0, some], sigma[some], n)
+            x, columns = self._draw_axis(1, mu[1, some], sigma[some], m)
+            values = rows[:, :, None] * columns[:, None]
+            index = (channel[some, None] * h + y)[:, :, None] * w + x[:, None]
+            if len(scene.drawn) == 1:
+                out.reshape(-1)[index] = values
+            else:
+                np.maximum.at(out.reshape(-1), index.ravel(), values.ravel())
         return out
 
     def touches(self, scene: Scene) -> NDArray[np.bool_]:
         """Tell of which keypoints (N, K) are drawn and have a patch, or for `megvii` a cell, that touches the map."""
-        found = scene.drawn.copy()
-        reach = 0 if self.kind == "megvii" else self._reach
-        for axis in (0, 1):
-            middle = self._middle(self._locate(axis, np.where(scene.drawn, scene.points[..., 1 - axis], 0)))
-            found &= (middle + reach >= 0) & (middle - reach <= self.cells[axis] - 1)
+        person, channel, mu, sigma = self._find(scene)
+        found = np.zeros(scene.drawn.shape, bool)
+        found[person, channel] = self._touch(mu, sigma)
         return found
 
-    @property
-    def _reach(self) -> int:
-        """Cells from the middle of a patch, or of a blur's kernel, to its edge: their size is odd."""
-        if self.kind == "megvii":
-            # OpenCV takes sigma = 0.3 ((size - 1) / 2 - 1) + 0.8 for a kernel of a size.
-            return max(1, round((self.sigma_cells - 0.8) / 0.3 + 1))
-        return int(_SIGMAS * self.sigma_cells + _ROUNDING)
-
-    def _locate(self, axis: int, pixels: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return where input pixels lie in cells along an axis, 0 for y, 1 for x."""
-        size, count = self.input_size[axis], self.cells[axis]
-        return pixels / ((size - 1) / (count - 1) if self.kind == "udp" else size / count)
+    def _find(
+        self, scene: Scene
+    ) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float64], NDArray[np.float64]]:
+        """List the M drawn keypoints: whose and which they are, y and x in cells (2, M), sigma in cells (M,)."""
+        person, channel = np.nonzero(scene.drawn)
+        (height, width), (h, w) = self.input_size, self.cells
+        if self.kind == "udp":
+            height, width, h, w = height - 1, width - 1, h - 1, w - 1
+        mu = scene.points[person, channel, ::-1].T / ((height / h,), (width / w,))
+        spread = np.ones(len(person)) if scene.spread is None else scene.spread[person, channel]
+        return person, channel, mu, self.sigma_cells * spread
 
     def _middle(self, mu: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the cells that places are said to lie in."""
+        """Return the cells that places in cells are said to lie in."""
         return np.trunc(mu if self.kind == "megvii" else mu + 0.5)
 
-    def _draw_axis(self, axis: int, pixels: NDArray[np.float64]) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
-        """Draw M Gaussians along an axis, on the n cells each can reach.
+    def _reach(self, sigma: NDArray[np.float64]) -> NDArray[np.intp]:
+        """Return how many cells it is from the middle of a patch, or of a blur's kernel, to its edge."""
+        if self.kind == "megvii":
+            # OpenCV takes sigma = 0.3 ((size - 1) / 2 - 1) + 0.8 for a kernel of a size.
+            return np.maximum(np.rint((sigma - 0.8) / 0.3 + 1), 1).astype(np.intp)
+        return (_SIGMAS * sigma + _ROUNDING).astype(np.intp)
+
+    def _touch(self, mu: NDArray[np.float64], sigma: NDArray[np.float64]) -> NDArray[np.bool_]:
+        middle, reach = self._middle(mu), 0 if self.kind == "megvii" else self._reach(sigma)
+        inside = (middle + reach >= 0) & (middle - reach < ((self.cells[0],), (self.cells[1],)))
+        return inside[0] & inside[1]
+
+    def _draw_axis(
+        self, axis: int, mu: NDArray[np.float64], sigma: NDArray[np.float64], n: int
+    ) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
+        """Draw M Gaussians along an axis, each on n cells that hold all it can reach.
 
         Returns
         -------
         The cells (M, n) and the values there (M, n) float32; the products of both axes' are the Gaussians.
         """
-        count, mu = self.cells[axis], self._locate(axis, pixels)
-        middle = self._middle(mu)
-        n = count if self.kind == "msra-unbiased" else min(2 * self._reach + 1, count)
-        cells = np.clip(middle - self._reach, 0, count - n).astype(np.intp)[:, None] + np.arange(n)
+        middle, reach, count = self._middle(mu), self._reach(sigma), self.cells[axis]
+        first = np.clip(middle - reach, 0, count - n).astype(np.intp)
+        cells = first[:, None] + np.arange(n)
         if self.kind == "megvii":
-            return cells, _blur_peaks(count, self._reach)[middle.astype(np.intp)[:, None], cells]
+            return cells, _blur_peaks(count, int(reach[0]))[middle.astype(np.intp)[:, None], cells]
         distance = cells - (middle if self.kind == "msra" else mu)[:, None]
-        values = np.exp(distance * distance * (-1 / (2 * self.sigma_cells**2)))
+        values = np.exp(distance * distance * (-0.5 / sigma**2)[:, None])
         if self.kind != "msra-unbiased":
-            values *= np.abs(cells - middle[:, None]) <= self._reach
+            values *= np.abs(cells - middle[:, None]) <= reach[:, None]
         return cells, values.astype(np.float32)
 
 

@@ -59,12 +59,16 @@ def scatter(
     return points, rng.random((people, keypoints)) < share
 
 
-def expect_heatmap(kind: str, people: People, sigma_px: float, *, background: bool = True) -> Floats:
-    """The heatmap (K + 1, h, w): Gaussians, maximum over people, background per position, and then the reduction."""
+def expect_heatmap(kind: str, people: People, sigmas: Floats | float, *, background: bool = True) -> Floats:
+    """The heatmap (K + 1, h, w): Gaussians, maximum over people, background per position, and then the reduction.
+
+    Sigmas are in pixels, one or (N, K).
+    """
     ys, xs = _axes(kind, people)
     full = np.zeros((people.drawn.shape[1], len(ys), len(xs)))
-    reach = math.sqrt(2 * 4.6052) * sigma_px
     for person, k in np.argwhere(people.drawn):
+        sigma_px = float(np.broadcast_to(sigmas, people.drawn.shape)[person, k])
+        reach = math.sqrt(2 * 4.6052) * sigma_px
         cx, cy = people.points[person, k].tolist()
         d = ((xs - cx)[None] ** 2 + (ys - cy)[:, None] ** 2) / (2 * sigma_px**2)
         inside = _within(ys, cy - reach, cy + reach, people.size[0])[:, None] & _within(
@@ -95,6 +99,62 @@ def expect_paf(kind: str, people: People, limbs: tuple[tuple[int, int], ...], ha
             count += near
         full[2 * e : 2 * e + 2] /= np.maximum(count, 1)
     return reduce_full(kind, full, people.cells)
+
+
+def expect_top_down(kind: str, people: People, sigmas: Floats | float) -> tuple[Floats, Floats]:
+    """The top-down heatmaps (K, h, w) and weights (K,), one cell after the other; sigmas in cells, one or (N, K)."""
+    (height, width), (h, w), count = people.size, people.cells, people.drawn.shape[1]
+    heat, weight = np.zeros((count, h, w)), np.zeros(count)
+    sx, sy = ((width - 1) / (w - 1), (height - 1) / (h - 1)) if kind == "udp" else (width / w, height / h)
+    for n, k in np.argwhere(people.drawn):
+        sigma = float(np.broadcast_to(sigmas, people.drawn.shape)[n, k])
+        reach = math.floor(3 * sigma + 1e-9)
+        x, y = people.points[n, k, 0] / sx, people.points[n, k, 1] / sy
+        if kind == "megvii":
+            column, row = int(x), int(y)
+            if not (0 <= column < w and 0 <= row < h):
+                continue
+            weight[k] = 1
+            one = np.zeros((h, w))
+            one[row, column] = 1
+            size = 2 * round((sigma - 0.8) / 0.3 + 1) + 1
+            one = cv2.GaussianBlur(one, (size, size), 0)
+            heat[k] = np.maximum(heat[k], one / one.max())
+            continue
+        column, row = int(x + 0.5), int(y + 0.5)
+        middle = (column, row) if kind == "msra" else (x, y)
+        for j in range(h):
+            for i in range(w):
+                in_patch = abs(i - column) <= reach and abs(j - row) <= reach
+                if in_patch:
+                    weight[k] = 1
+                if in_patch or kind == "msra-unbiased":
+                    d = (i - middle[0]) ** 2 + (j - middle[1]) ** 2
+                    heat[k, j, i] = max(heat[k, j, i], math.exp(-d / (2 * sigma**2)))
+    return heat, weight
+
+
+def expect_cell_paf(people: People, limbs: tuple[tuple[int, int], ...], half_width: float) -> Floats:
+    """OpenPose's part affinity fields (2E, h, w), one cell after the other; the half-width in cells."""
+    h, w = people.cells
+    out = np.zeros((2 * len(limbs), h, w))
+    for e, (a, b) in enumerate(limbs):
+        count = np.zeros((h, w))
+        for points, drawn in zip(people.points, people.drawn, strict=True):
+            if not (drawn[a] and drawn[b]):
+                continue
+            (ax, ay), (bx, by) = ((x * w / people.size[1], y * h / people.size[0]) for x, y in points[[a, b]].tolist())
+            length = math.hypot(bx - ax, by - ay)
+            if length == 0:
+                continue
+            ux, uy = (bx - ax) / length, (by - ay) / length
+            for y in range(max(0, round(min(ay, by) - half_width)), min(h, round(max(ay, by) + half_width))):
+                for x in range(max(0, round(min(ax, bx) - half_width)), min(w, round(max(ax, bx) + half_width))):
+                    if abs((x - ax) * (by - ay) - (y - ay) * (bx - ax)) <= half_width * length:
+                        out[2 * e : 2 * e + 2, y, x] += ux, uy
+                        count[y, x] += 1
+        out[2 * e : 2 * e + 2] /= np.maximum(count, 1)
+    return out
 
 
 def reduce_full(kind: str, full: Floats, cells: tuple[int, int]) -> Floats:

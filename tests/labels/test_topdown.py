@@ -1,5 +1,6 @@
 """Top-down heatmaps and their weights against the definition, cell by cell, and against OpenCV's blur."""
 
+import dataclasses
 import math
 
 import cv2
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from label_oracle import People, coordinates, make_scene
+from label_oracle import People, coordinates, expect_top_down, make_scene
 
 from posegen.errors import ConfigError
 from posegen.labels import TopDownLabel, WeightLabel
@@ -23,38 +24,6 @@ def make_label(kind, people, sigma=2.0):
 def make_weights(kind, people, sigma=2.0):
     label = make_label(kind, people, sigma)
     return WeightLabel(keypoints=label.keypoints, heatmap=label)
-
-
-def expect(kind, people, sigma):
-    """The heatmaps (K, h, w) and the weights (K,), one cell after the other."""
-    (height, width), (h, w), count = people.size, people.cells, people.drawn.shape[1]
-    heat, weight = np.zeros((count, h, w)), np.zeros(count)
-    sx, sy = ((width - 1) / (w - 1), (height - 1) / (h - 1)) if kind == "udp" else (width / w, height / h)
-    reach = math.floor(3 * sigma + 1e-9)
-    for n, k in np.argwhere(people.drawn):
-        x, y = people.points[n, k, 0] / sx, people.points[n, k, 1] / sy
-        if kind == "megvii":
-            column, row = int(x), int(y)
-            if not (0 <= column < w and 0 <= row < h):
-                continue
-            weight[k] = 1
-            one = np.zeros((h, w))
-            one[row, column] = 1
-            size = 2 * round((sigma - 0.8) / 0.3 + 1) + 1
-            one = cv2.GaussianBlur(one, (size, size), 0)
-            heat[k] = np.maximum(heat[k], one / one.max())
-            continue
-        column, row = int(x + 0.5), int(y + 0.5)
-        middle = (column, row) if kind == "msra" else (x, y)
-        for j in range(h):
-            for i in range(w):
-                in_patch = abs(i - column) <= reach and abs(j - row) <= reach
-                if in_patch:
-                    weight[k] = 1
-                if in_patch or kind == "msra-unbiased":
-                    d = (i - middle[0]) ** 2 + (j - middle[1]) ** 2
-                    heat[k, j, i] = max(heat[k, j, i], math.exp(-d / (2 * sigma**2)))
-    return heat, weight
 
 
 @st.composite
@@ -75,9 +44,20 @@ def crops(draw):
 @settings(max_examples=150)
 @given(people=crops(), sigma=st.sampled_from([0.8, 1.0, 1.4, 2.0, 2.5, 3.0]))
 def test_the_heatmap_and_the_weights_are_as_defined(kind, people, sigma):
-    heat, weight = expect(kind, people, sigma)
+    heat, weight = expect_top_down(kind, people, sigma)
     np.testing.assert_allclose(make_label(kind, people, sigma).render(people.scene), heat, rtol=0, atol=1e-6)
     np.testing.assert_array_equal(make_weights(kind, people, sigma).render(people.scene), weight)
+
+
+@pytest.mark.parametrize("kind", ["msra", "msra-unbiased", "udp"])
+@settings(max_examples=60)
+@given(people=crops(), seed=st.integers(0, 1000))
+def test_each_keypoint_may_have_a_sigma_of_its_own(kind, people, seed):
+    spread = np.random.default_rng(seed).uniform(0.3, 3, people.drawn.shape)
+    heat, weight = expect_top_down(kind, people, 1.3 * spread)
+    scene = dataclasses.replace(people.scene, spread=spread)
+    np.testing.assert_allclose(make_label(kind, people, 1.3).render(scene), heat, rtol=0, atol=1e-6)
+    np.testing.assert_array_equal(make_weights(kind, people, 1.3).render(scene), weight)
 
 
 def one_person(*points, size=(256, 192), cells=(64, 48)):
@@ -89,7 +69,7 @@ def one_person(*points, size=(256, 192), cells=(64, 48)):
 def test_the_heatmap_of_the_presets_size_is_as_defined(kind):
     rng = np.random.default_rng(4)
     people = one_person(*rng.uniform(-30, 280, (17, 2)))
-    heat, weight = expect(kind, people, 2.0)
+    heat, weight = expect_top_down(kind, people, 2.0)
     np.testing.assert_allclose(make_label(kind, people).render(people.scene), heat, rtol=0, atol=1e-6)
     np.testing.assert_array_equal(make_weights(kind, people).render(people.scene), weight)
     assert 0 < weight.sum() < 17
