@@ -86,8 +86,9 @@ class BuildConfig:
     box_padding
         By how much a person's box is enlarged before it is cropped.
     labels
-        Which labels to render, by the names they are registered under; see `posegen.labels.registry`. Whether there
-        are such labels is found out by `create_labels`: to read a dataset nobody needs what made it.
+        Which labels to render, by the names they are registered under; see `posegen.labels.registry`. None makes a
+        dataset of pictures and keypoints. Whether there are such labels is found out by `create_labels`: to read a
+        dataset nobody needs what made it.
     label_options
         What is asked of some of the labels alone: by label and by option a number, a text or a truth value.
     input_size
@@ -219,8 +220,8 @@ class BuildConfig:
             raise ConfigError(f"keep_empty must be true or false, not {self.keep_empty!r}")
 
     def _check_labels(self) -> None:
-        if not isinstance(self.labels, tuple) or not self.labels or len(set(self.labels)) != len(self.labels):
-            raise ConfigError("labels must name at least one label, and none twice")
+        if not isinstance(self.labels, tuple) or len(set(self.labels)) != len(self.labels):
+            raise ConfigError("labels must name labels, and none twice")
         for name in self.labels:
             check_name(name)
         options = self.label_options
@@ -275,6 +276,11 @@ class BuildConfig:
             for stride in self.strides
             for label in create_label(name, self._context(name, stride, skeleton))
         )
+
+    def find_undrawable(self, skeleton: Skeleton) -> tuple[str, ...]:
+        """Find the labels that a skeleton has nothing for: those of limbs, where it has none."""
+        found = ((name, create_label(name, self._context(name, self.strides[0], skeleton))) for name in self.labels)
+        return tuple(name for name, created in found if not created)
 
     def _context(self, label: str, stride: float, skeleton: Skeleton) -> LabelContext:
         return LabelContext(

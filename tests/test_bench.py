@@ -212,8 +212,7 @@ def test_replicas_are_samples_with_the_same_pictures_and_people(source: Source, 
 
 def test_the_floor_holds_the_pictures_of_the_build_and_no_labels(coco: Path, tmp_path: Path) -> None:
     config = BuildConfig.preset("tf-pose")
-    assert config.skeleton is not None
-    floor = without_labels(config, config.skeleton)
+    floor = without_labels(config)
     shards = []
     for name, settings in (("build", config), ("floor", floor)):
         manifest = build(coco, tmp_path / name, settings, workers=1)
@@ -226,7 +225,7 @@ def test_the_floor_holds_the_pictures_of_the_build_and_no_labels(coco: Path, tmp
             assert bare.picture(i) == built.picture(i)
             assert bare.sample(i)["image_id"] == built.sample(i)["image_id"]
     differ = {f.name for f in dataclasses.fields(config) if getattr(config, f.name) != getattr(floor, f.name)}
-    assert differ == {"labels", "skeleton"}
+    assert differ == {"labels"}
 
 
 def test_a_build_is_measured_against_its_floor_and_one_worker(source: Source, tmp_path: Path) -> None:

@@ -68,10 +68,9 @@ def read_coco(path: Path, config: BuildConfig, images: Path | None = None) -> Co
 
 def _note_labels(config: BuildConfig, skeleton: Skeleton) -> list[str]:
     """Say which labels the skeleton, having no limbs, cannot have."""
-    created = {label.spec.name for label in config.create_labels(skeleton)}
-    missing = [name for name in config.labels if name not in created]
+    missing = config.find_undrawable(skeleton)
     why = f"skeleton '{skeleton.name}' has no limbs"
-    if missing and not created:
+    if missing and len(missing) == len(config.labels):
         raise ConfigError(f"{why}, and so no {', '.join(missing)}; give it limbs with --skeleton NAME or FILE.toml")
     return [f"{name} is left out: {why}" for name in missing]
 

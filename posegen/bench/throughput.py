@@ -17,7 +17,6 @@ from posegen.bench.source import PRESET, Source, replicate
 from posegen.bench.turns import Notify, Spread, compare, one_thread, take_in_turn
 from posegen.config import BuildConfig
 from posegen.pipeline import build
-from posegen.skeleton import Skeleton
 from posegen.worker import build_shard
 
 _SHARDS_A_WORKER = 8
@@ -53,7 +52,7 @@ def measure_build(
     def run(name: str, settings: BuildConfig, count: int) -> None:
         runs.setdefault(name, []).append(time_build(paths, out, settings, count))
 
-    floor = without_labels(config, source.task.skeleton)
+    floor = without_labels(config)
     alternatives = {
         "build": lambda: run("build", config, workers),
         "floor": lambda: run("floor", floor, workers),
@@ -87,12 +86,9 @@ def measure_build(
     }
 
 
-def without_labels(config: BuildConfig, skeleton: Skeleton) -> BuildConfig:
-    """Ask for nothing but the part affinity fields of a skeleton without limbs: pictures and keypoints are all.
-
-    So the floor is a build, by the same code, and no more than a build without labels.
-    """
-    return dataclasses.replace(config, labels=("paf",), skeleton=dataclasses.replace(skeleton, limbs=()))
+def without_labels(config: BuildConfig) -> BuildConfig:
+    """Ask for pictures and keypoints alone: the floor is a build, by the same code."""
+    return dataclasses.replace(config, labels=())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

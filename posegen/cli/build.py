@@ -171,6 +171,8 @@ def _configure(preset: str | None, path: Path | None, options: dict[str, Any]) -
     if "labels" in chosen:
         words = chosen["labels"]
         chosen["labels"] = tuple(words if isinstance(words, list) else str(words).split(","))
+        if not chosen["labels"]:
+            raise ConfigError("labels must name at least one label")
     if "label_options" in options:
         chosen["label_options"] = _label_options(from_file.get("label_options", {}), options["label_options"])
     return dataclasses.replace(base, **chosen)
