@@ -63,7 +63,7 @@ class TestPaths:
 
     def test_no_image_directory_where_coco_has_it(self, fails: Any, coco: Coco) -> None:
         coco.write()
-        coco.images.rename(coco.root / "elsewhere")
+        coco.images.rename(coco.root.parent / "elsewhere")
         message = fails(coco.root, 2)
         assert f"expected {coco.images}" in message
         assert "--images DIR" in message
