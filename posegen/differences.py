@@ -329,10 +329,10 @@ def _find_samples(directory: Path, manifest: Manifest) -> dict[Key, tuple[str, i
     found: dict[Key, tuple[str, int]] = {}
     for shard in manifest.shards:
         with ShardReader(locate(directory, shard.file)) as reader:
-            for index in range(len(reader)):
-                known = reader.sample(index, ("image_id", "annotation_id"))
-                people = known["annotation_id"].tolist() if reader.config.unit == "person" else ()
-                key = (known["image_id"], *people)
+            everything = range(len(reader))
+            people = reader.facts("annotation_id", everything)
+            for index, image_id in enumerate(reader.facts("image_id", everything)):
+                key = (image_id, *(people[index].tolist() if reader.config.unit == "person" else ()))
                 if key in found:
                     raise ShardError(f"{directory}: has two samples of image {', person '.join(map(str, key))}")
                 found[key] = shard.file, index

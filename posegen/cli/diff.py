@@ -7,7 +7,7 @@ import json
 import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 from tqdm import tqdm
@@ -58,7 +58,7 @@ def command(a: Path, b: Path, tolerance: float, workers: int | None, as_json: bo
         except PosegenError as error:
             raise _Trouble(str(error)) from error
     if as_json:
-        record = {"a": str(a), "b": str(b), "equal": found.equal} | dataclasses.asdict(found)
+        record: dict[str, Any] = {"a": str(a), "b": str(b), "equal": found.equal, **dataclasses.asdict(found)}
         for array in record["arrays"]:  # JSON has no infinity
             array["largest"] = array["largest"] if math.isfinite(array["largest"]) else None
         click.echo(json.dumps(record, indent=2))

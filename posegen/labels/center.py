@@ -23,6 +23,8 @@ Root = Literal["mean", "box"]
 class CenterLabel:
     """A Gaussian, as `HeatmapLabel` draws it, at the centre of every person of whom something is drawn.
 
+    Where sigmas differ, that of a centre follows the mean of the person's keypoints'.
+
     Parameters
     ----------
     heatmap
@@ -44,7 +46,9 @@ class CenterLabel:
         """Draw (1, h, w) float32 from 0 to 1."""
         people = scene.take(np.flatnonzero(scene.drawn.any(axis=1)))
         roots = find_roots(people.points, people.drawn, self.root)
-        centres = dataclasses.replace(people, points=roots[:, None], drawn=np.ones((len(roots), 1), bool))
+        spread = None if people.spread is None else people.spread.mean(axis=1)[:, None]
+        drawn = np.ones((len(roots), 1), bool)
+        centres = dataclasses.replace(people, points=roots[:, None], drawn=drawn, spread=spread)
         return self.heatmap.render(centres)
 
 

@@ -21,8 +21,9 @@ class LimbLabel:
 
     The limb heatmaps of PoseC3D (Duan et al., arXiv:2104.13586): with d = (distance from p to the nearest point of the
     segment)^2 / (2 sigma^2) the value at p is exp(-d) where d < 4.6052, and 0 elsewhere. A limb is drawn if both of its
-    keypoints are; one of no length is a keypoint's Gaussian. Maximum and cut are taken per input pixel, before the
-    reduction to cells. PoseC3D cuts by a box of 3 sigma around the limb instead, and scales by the keypoints' scores.
+    keypoints are; one of no length is a keypoint's Gaussian; where keypoints' sigmas differ it has the mean of both.
+    Maximum and cut are taken per input pixel, before the reduction to cells. PoseC3D cuts by a box of 3 sigma around
+    the limb instead, and scales by the keypoints' scores.
 
     Parameters
     ----------
@@ -54,13 +55,22 @@ class LimbLabel:
             shown = scene.drawn[:, a] & scene.drawn[:, b]
             if shown.any():
                 plane = np.zeros((taps, taps, h * w), np.float32)
-                self._draw(plane, scene.points[shown, a, ::-1].T, scene.points[shown, b, ::-1].T)
+                sigma = np.full(int(shown.sum()), self.sigma_px)
+                if scene.spread is not None:
+                    sigma *= scene.spread[shown][:, [a, b]].mean(axis=1)
+                self._draw(plane, scene.points[shown, a, ::-1].T, scene.points[shown, b, ::-1].T, sigma)
                 out[e] = self.grid.reduce(plane.reshape(taps, taps, h, w))
         return out
 
-    def _draw(self, plane: NDArray[np.float32], start: NDArray[np.float64], stop: NDArray[np.float64]) -> None:
-        """Draw one limb of M people, from (2, M) y and x to (2, M), into `plane` (t, t, cells)."""
-        grid, reach = self.grid, math.sqrt(2 * THRESHOLD) * self.sigma_px
+    def _draw(
+        self,
+        plane: NDArray[np.float32],
+        start: NDArray[np.float64],
+        stop: NDArray[np.float64],
+        sigma: NDArray[np.float64],
+    ) -> None:
+        """Draw one limb of M people, from (2, M) y and x to (2, M), of sigmas (M,), into `plane` (t, t, cells)."""
+        grid, reach = self.grid, math.sqrt(2 * THRESHOLD) * sigma
         bounds = np.array(grid.cells)[:, None]
         first = np.clip(grid.first_cell(np.minimum(start, stop) - reach), 0, bounds)
         end = np.clip(grid.stop_cell(np.maximum(start, stop) + reach), 0, bounds)
@@ -69,12 +79,12 @@ class LimbLabel:
         squared = np.square(along).sum(axis=0)
         y, x = start[:, limb]
         dy, dx = along[:, limb]
-        share = 1 / np.where(squared > 0, squared, 1)[limb]
+        share, narrow = 1 / np.where(squared > 0, squared, 1)[limb], 1 / (2 * np.maximum(sigma, 1e-9)[limb] ** 2)
         rows, columns = grid.positions[:, 0, row] - y, grid.positions[:, 1, column] - x
         for i, j in np.ndindex(grid.taps, grid.taps):
             nearest = np.clip((rows[i] * dy + columns[j] * dx) * share, 0, 1)
             d = np.square(rows[i] - nearest * dy) + np.square(columns[j] - nearest * dx)
-            d *= 1 / (2 * self.sigma_px**2)
+            d *= narrow
             values = np.where(d < THRESHOLD, np.exp(-d), 0).astype(np.float32)
             np.maximum.at(plane[i, j], row * grid.cells[1] + column, values)
 

@@ -1,5 +1,6 @@
 """People's centres and the ways to their keypoints against their definition, cell by cell."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -127,3 +128,11 @@ def test_the_smaller_person_counts_where_two_overlap():
 def test_options_out_of_range_are_refused(options):
     with pytest.raises(ConfigError, match=next(iter(options))):
         create(scatter_anywhere(0), **options)
+
+
+def test_where_sigmas_differ_a_centre_has_the_mean_of_the_persons():
+    points, drawn = np.full((1, 3, 2), (31.0, 20.0)), np.ones((1, 3), bool)
+    people = People(size=(64, 64), cells=(64, 64), points=points, drawn=drawn)
+    scene = dataclasses.replace(people.scene, spread=np.array([[0.5, 1.0, 1.5]]) * 2)
+    found = create(people)["center"].render(scene)[0]  # sigma 2, times 2, times 2 of the person
+    np.testing.assert_allclose(found[20, 31:40], np.exp(-(np.arange(9) ** 2) / 128), rtol=1e-6)

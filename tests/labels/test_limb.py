@@ -1,5 +1,6 @@
 """Limb heatmaps against their definition, pixel by pixel."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -97,3 +98,11 @@ def test_channels_are_the_limbs_and_without_limbs_there_is_none():
     assert (label.spec.low, label.spec.high) == (0, 1)
     context = LabelContext(grid=make_grid("point", (8, 8), (8, 8)), skeleton=Skeleton(name="x", keypoints=("a",)))
     assert create_label("limb", context) == ()
+
+
+def test_where_sigmas_differ_a_limb_has_the_mean_of_its_ends():
+    points, drawn = np.array([[[10.0, 20.0], [40.0, 20.0]]]), np.ones((1, 2), bool)
+    scene = dataclasses.replace(make_scene(points, drawn, (64, 64)), spread=np.array([[0.5, 1.0]]))
+    grid = make_grid("point", (64, 64), (64, 64))
+    found = LimbLabel(grid=grid, limbs=((0, 1),), limb_names=("a",), sigma_px=4.0).render(scene)[0]
+    np.testing.assert_allclose(found[20:26, 25], np.exp(-(np.arange(6) ** 2) / 18), rtol=1e-6)
