@@ -7,6 +7,7 @@ try:
 except ModuleNotFoundError as error:
     raise MissingExtraError("TensorFlow", "tensorflow") from error
 
+from posegen.adapters.tensorflow.dataset import tf_dataset
 from posegen.adapters.tensorflow.rendering import render_heatmap_tf
 
-__all__ = ["render_heatmap_tf"]
+__all__ = ["render_heatmap_tf", "tf_dataset"]

@@ -10,10 +10,9 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset, default_collate
 
+from posegen.adapters.fields import PEOPLE, choose_fields
 from posegen.dataset import PoseDataset
 from posegen.errors import ConfigError
-
-_PEOPLE = ("keypoints", "bbox", "annotation_id")
 
 
 class TorchPoseDataset(Dataset):
@@ -70,10 +69,7 @@ class TorchPoseDataset(Dataset):
             raise ConfigError(f"image_dtype must be float32 or uint8, not {image_dtype!r}")
         if image_dtype == "uint8" and (mean is not None or std is not None):
             raise ConfigError("image_dtype 'uint8' has no mean and std: normalise after converting, or take float32")
-        if fields is None:
-            config = PoseDataset(path, fields=[]).config
-            fields = ["image", *config.labels, "image_id"]
-        self.data = PoseDataset(path, fields=fields, raw=raw, flip=flip, seed=seed)
+        self.data = PoseDataset(path, fields=choose_fields(path, fields), raw=raw, flip=flip, seed=seed)
         self._as_float = image_dtype == "float32"
         self._mean = _channels("mean", mean, 0.0)
         self._std = _channels("std", std, 1.0)
@@ -136,7 +132,7 @@ def collate(samples: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     stacked = samples.stacked if isinstance(samples, _Batch) else _stack(samples)
     found = {}
     for name, values in stacked.items():
-        if name in _PEOPLE:
+        if name in PEOPLE:
             found["people"] = torch.tensor([len(people) for people in values])
             found[name] = torch.nn.utils.rnn.pad_sequence(values, batch_first=True)
         else:
@@ -146,7 +142,7 @@ def collate(samples: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 def _stack(samples: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return {
-        name: [s[name] for s in samples] if name in _PEOPLE else default_collate([s[name] for s in samples])
+        name: [s[name] for s in samples] if name in PEOPLE else default_collate([s[name] for s in samples])
         for name in samples[0]
     }
 
