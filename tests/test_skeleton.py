@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -479,6 +480,15 @@ def test_a_skeleton_is_loaded_by_its_name_or_from_a_file(tmp_path):
     assert load_skeleton(str(write(tmp_path / "one.toml", 'keypoints = ["a"]'))).name == "one"
     with pytest.raises(ConfigError, match=r"no skeleton 'mpi-16' \(did you mean 'mpii-16'\?\)"):
         load_skeleton("mpi-16")
+
+
+def test_the_example_takes_the_upper_body_of_coco():
+    skeleton = read_skeleton(Path(__file__).parents[1] / "examples" / "skeleton.toml")
+    assert skeleton.flip_pairs == find_flip_pairs(skeleton.keypoints)
+    coco = dict(zip(COCO_17.keypoints, COCO_17.sigmas, strict=True))
+    for parents, sigma in zip(skeleton.parents, skeleton.sigmas, strict=True):
+        assert sigma == coco[parents[0]]
+    assert skeleton.derive(np.ones((1, 17, 3)), COCO_17.keypoints).shape == (1, 9, 3)
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path):
