@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 import os
 import re
 import shutil
@@ -16,6 +15,7 @@ from posegen.annotations import CocoPaths, find_coco, read_coco
 from posegen.audit import Audit
 from posegen.config import BuildConfig
 from posegen.errors import BuildError, ConfigError
+from posegen.estimate import estimate_bytes
 from posegen.executors import Done, Executor, LocalExecutor, Lost, available_cpus
 from posegen.files import write_atomically
 from posegen.labels.registry import require_labels
@@ -189,7 +189,7 @@ class _Run:
             self.notify(f"{len(self.results)} of {shards} shards stand from an earlier run; {rest}")
         if not self.waiting:
             return
-        needed = _estimate_bytes(self.plan) * sum(len(self.plan.shards[i]) for i in self.waiting)
+        needed = estimate_bytes(self.plan, self.paths.images) * sum(len(self.plan.shards[i]) for i in self.waiting)
         free = shutil.disk_usage(self.state.out).free
         short = "; warning: that may not be enough" if free < needed else ""
         self.notify(
@@ -269,17 +269,6 @@ def _why_empty(plan: BuildPlan) -> str:
     found = plan.coco.audit
     counts = ", ".join(f"{count} left out: {reason}" for reason, count in sorted(found.left_out.items()))
     return f"{found.images} images ({counts or 'none'})"
-
-
-def _estimate_bytes(plan: BuildPlan) -> int:
-    """Guess a sample's size on disk, from what a photograph usually compresses to; on the large side."""
-    config = plan.config
-    pixels = config.input_size[0] * config.input_size[1]
-    per_pixel = {"raw": 3.0, "png": 1.8, "jpeg": 0.15 + 0.25 * (config.jpeg_quality / 95) ** 4}[config.image_encoding]
-    values = sum(math.prod(label.spec.shape) for label in config.create_labels(plan.coco.skeleton))
-    bytes_per_value = {"float32": 4, "float16": 2, "uint8": 1}[config.label_dtype]
-    share = 1.0 if config.compression == "none" else 0.05
-    return int(pixels * per_pixel + values * bytes_per_value * share)
 
 
 def _write_failures(out: Path, failures: Sequence[Failure]) -> None:

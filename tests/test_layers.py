@@ -28,6 +28,7 @@ ROOMS = (
     "segmentation",
     "crops",
     "plan",
+    "estimate",
     "chunks",
     "hdf5",
     "shard",

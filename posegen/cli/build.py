@@ -90,7 +90,7 @@ def _option(name: str, kind: Any, text: str, **settings: Any) -> Callable[[_Comm
 @click.option("--max-failures", default="0", show_default=True, metavar="N|P%", help="Samples that may fail.")
 @click.option("--overwrite", is_flag=True, help="Replace what was built there with other options.")
 @click.option("--audit-only", is_flag=True, help="Check the annotations, say what is odd about them, and stop.")
-@click.option("--quiet", is_flag=True, help="Print nothing but errors.")
+@click.option("--quiet", is_flag=True, help="Print nothing but errors, and what --audit-only asks for.")
 def command(  # noqa: PLR0917 (one argument an option)
     coco: Path,
     out: Path | None,

@@ -34,6 +34,8 @@ def command(path: Path, as_json: bool, sample: int | None, save: Path | None, sh
 
     if (sample is None) != (save is None):
         raise ConfigError("--sample I and --save PNG go together")
+    if as_json and (sample is not None or sheet is not None):
+        raise ConfigError("--json describes PATH; it does not go with --sample or --sheet, which draw")
     if sample is not None and save is not None:
         save_sample(path, sample, save)
         click.echo(save)
