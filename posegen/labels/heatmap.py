@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from posegen.grid import Grid
 from posegen.labels.base import ArraySpec, Label, Scene
+from posegen.labels.crowding import crowded_first
 from posegen.labels.registry import LabelContext
 from posegen.labels.topdown import TOP_DOWN_KINDS, create_heatmap
 
@@ -17,9 +19,14 @@ THRESHOLD = 4.6052
 """Half squared distance in sigmas beyond which a Gaussian is cut, where it has fallen to 1 %."""
 
 _CUT = math.exp(-THRESHOLD)
+_REACH = math.sqrt(2 * THRESHOLD)
+"""In sigmas."""
 
-_BLOCK = 512
+_BLOCK = 256
 """Keypoints drawn at once: enough to spread the cost of a NumPy call, few enough to stay in the cache."""
+
+_TOGETHER = 64
+"""Scenes drawn at once, times the positions a cell: each of them takes planes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,68 +63,56 @@ class HeatmapLabel:
 
     def render(self, scene: Scene) -> NDArray[np.float32]:
         """Draw (K, h, w), or (K + 1, h, w) with background; float32 from 0 to 1."""
-        keypoints, (h, w), taps = len(self.keypoints), self.grid.cells, self.grid.taps
-        channel, person = np.nonzero(scene.drawn.T)
-        # Where several people have a keypoint, the maximum has to be taken before the reduction. Only these channels
-        # and the background are kept at the resolution of the taps; their keypoints are drawn first.
-        crowded = np.bincount(channel, minlength=keypoints) > 1
-        order = np.argsort(~crowded[channel], kind="stable")
-        channel, person = channel[order], person[order]
-        several = int(crowded[channel].sum())
-        plane = np.cumsum(crowded) * (h * w)
-        planes = np.zeros((taps, taps, plane[-1] + h * w), np.float32)
-        out = np.zeros((len(self.spec.channels), h * w), np.float32)
-        centres = np.ascontiguousarray(scene.points[person, channel, ::-1].T)
-        for start in range(0, len(channel), _BLOCK):
-            rows, columns, values = self._draw(centres[:, start : start + _BLOCK])
-            of = channel[start : start + _BLOCK]
-            cell = rows * w + columns
+        return self.render_many([scene])[0]
+
+    def render_many(self, scenes: Sequence[Scene]) -> NDArray[np.float32]:
+        """Draw (S, K, h, w), or (S, K + 1, h, w) with background, of S scenes: what `render` gives, sooner."""
+        c, h, w = self.spec.shape
+        out = np.zeros((len(scenes), c, h * w), np.float32)
+        step = max(1, _TOGETHER // self.grid.taps**2)
+        for start in range(0, len(scenes), step):
+            self._draw(scenes[start : start + step], out[start : start + step])
+        return out.reshape(-1, c, h, w)
+
+    def _draw(self, scenes: Sequence[Scene], out: NDArray[np.float32]) -> None:
+        """Draw S scenes into `out` (S, C, h * w), which is 0."""
+        grid, (h, w), taps = self.grid, self.grid.cells, self.grid.taps
+        points, several = self._list_points(scenes, out.shape[1])
+        # Where Gaussians of one channel can meet, the maximum has to be taken before the reduction. Only these
+        # channels and the background are kept at the resolution of the taps.
+        shared, plane = np.unique(points.channel[:several], return_inverse=True)
+        planes = np.zeros((taps, taps, len(shared) * h * w), np.float32)
+        merged = np.zeros((taps, taps, len(scenes) * h * w if self.background else 0), np.float32)
+        for start in range(0, len(points.channel), _BLOCK):
+            rows, columns, values = points.draw(slice(start, start + _BLOCK))
+            cell, channel = rows * w + columns, points.channel[start : start + _BLOCK]
             if self.background:
-                _merge(planes, cell, values)
-            split = min(max(several - start, 0), len(of))
+                _merge(merged, cell + channel // out.shape[1] * (h * w), values)
+            split = min(max(several - start, 0), len(channel))
             if split:
-                _merge(planes, cell[..., :split] + plane[of[:split]], values[..., :split])
-            if split < len(of):
-                alone = self.grid.reduce(values[..., split:], rows[..., split:], columns[..., split:])
-                out.reshape(-1)[cell[..., split:] + of[split:] * (h * w)] = alone
-        merged = self.grid.reduce(planes.reshape(taps, taps, -1, h, w)).reshape(-1, h * w)
-        out[:keypoints][crowded] = merged[1:]
+                _merge(planes, cell[..., :split] + plane[start : start + split] * (h * w), values[..., :split])
+            alone = grid.reduce(values[..., split:], rows[..., split:], columns[..., split:])
+            out.reshape(-1)[cell[..., split:] + channel[split:] * (h * w)] = alone
+        if several:
+            # Gaussians that meet no other lie on other cells of their channel.
+            out.reshape(-1, h * w)[shared] += grid.reduce(planes.reshape(taps, taps, -1, h, w)).reshape(-1, h * w)
         if self.background:
-            np.subtract(1, merged[0], out=out[-1])
-        return out.reshape(-1, h, w)
+            most = grid.reduce(merged.reshape(taps, taps, -1, h, w)).reshape(-1, h * w)
+            np.subtract(1, most, out=out[:, -1])
 
-    def _draw(self, centres: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
-        """Draw M Gaussians, each on the n x m cells it can reach.
-
-        Parameters
-        ----------
-        centres
-            (2, M) y and x in input pixels.
-
-        Returns
-        -------
-        The rows (n, 1, M) and columns (1, m, M) of the cells, and the values (t, t, n, m, M) at their taps. Keypoints
-        are the last axis, for NumPy's inner loops to be long.
-        """
-        grid, reach = self.grid, math.sqrt(2 * THRESHOLD) * self.sigma_px
-        n, m = grid.count_cells(2 * reach)
-        size = np.array([grid.input_size, grid.cells])[..., None]
-        first = np.minimum(np.maximum(grid.first_cell(centres - reach), 0), size[1] - [[n], [m]])
-        # Both axes at once: the shorter one is drawn as far as the longer one and cut afterwards.
-        cells = first[:, None] + np.arange(max(n, m))[:, None]
-        if n != m:
-            cells = np.minimum(cells, size[1, :, None] - 1)
-        at = grid.positions_at(cells)
-        # exp(-d) is the product of one factor an axis, in float64, where it tells d < THRESHOLD as well as d does.
-        factors = at - centres[:, None]
-        factors *= factors
-        factors *= -1 / (2 * self.sigma_px**2)
-        np.exp(factors, out=factors)
-        # On the near side the Gaussian ends before its box does; on the far side int() cuts into it.
-        factors *= at < np.trunc(np.minimum(centres + reach, size[0]))[:, None]
-        values = factors[:, None, 0, :n, None] * factors[None, :, 1, None, :m]
-        values *= values > _CUT
-        return cells[0, :n, None], cells[1, None, :m], values.astype(np.float32)
+    def _list_points(self, scenes: Sequence[Scene], channels: int) -> tuple[_Gaussians, int]:
+        """List what is drawn in scenes of so many channels; first the keypoints that others of theirs can meet."""
+        person, keypoint = np.nonzero(np.concatenate([scene.drawn for scene in scenes]))
+        image = np.repeat(np.arange(len(scenes)), [len(scene.drawn) for scene in scenes])
+        channel = image[person] * channels + keypoint
+        centre = np.concatenate([scene.points for scene in scenes])[person, keypoint, ::-1].T
+        sigma = np.full(len(channel), self.sigma_px)
+        reach = _REACH * sigma.max(initial=0)
+        # All are drawn equally wide, inside the grid.
+        width = self.grid.count_cells(2 * reach)[1] * self.grid.stride[1, 0]
+        left = np.clip(centre[1] - reach, 0, self.grid.input_size[1] - width)
+        order, several = crowded_first(self.grid, channel, left, left + width)
+        return _Gaussians(self.grid, channel[order], centre[:, order], sigma[order]), several
 
 
 def create(context: LabelContext) -> tuple[Label]:
@@ -128,7 +123,59 @@ def create(context: LabelContext) -> tuple[Label]:
     return (HeatmapLabel(grid=context.grid, keypoints=context.skeleton.keypoints, sigma_px=context.sigma_px),)
 
 
-def _merge(planes: NDArray[np.float32], cell: NDArray[np.int64], values: NDArray[np.float32]) -> None:
+class _Gaussians:
+    """M Gaussians on a grid, each on the n x m cells that the widest of them can reach.
+
+    Parameters
+    ----------
+    grid
+        Where they lie.
+    channel
+        (M,) the channel of each, counted over all scenes.
+    centre
+        (2, M) y and x in input pixels.
+    sigma
+        (M,) in input pixels.
+    """
+
+    def __init__(
+        self, grid: Grid, channel: NDArray[np.intp], centre: NDArray[np.float64], sigma: NDArray[np.float64]
+    ) -> None:
+        self.grid, self.channel, self.centre, self.sigma = grid, channel, centre, sigma
+        self.reach = _REACH * sigma
+        self.extent = grid.count_cells(2 * self.reach.max(initial=0))
+        most = np.array([[cells - n] for cells, n in zip(grid.cells, self.extent, strict=True)])
+        self.first = np.minimum(np.maximum(grid.first_cell(centre - self.reach), 0), most)
+
+    def draw(self, some: slice) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float32]]:
+        """Draw some of them.
+
+        Returns
+        -------
+        The rows (n, 1, M) and columns (1, m, M) of the cells, and the values (t, t, n, m, M) at their taps. Gaussians
+        are the last axis, for NumPy's inner loops to be long.
+        """
+        grid, (n, m) = self.grid, self.extent
+        first, centre, reach = self.first[:, some], self.centre[:, some], self.reach[some]
+        # Both axes at once: the shorter one is drawn as far as the longer one and cut afterwards.
+        cells = first[:, None] + np.arange(max(n, m))[:, None]
+        if n != m:
+            cells = np.minimum(cells, np.array(grid.cells)[:, None, None] - 1)
+        at = grid.positions_at(cells)
+        # exp(-d) is the product of one factor an axis, in float64, where it tells d < THRESHOLD as well as d does.
+        factors = at - centre[:, None]
+        factors *= factors
+        factors *= -0.5 / self.sigma[some] ** 2
+        np.exp(factors, out=factors)
+        # On the near side the Gaussian ends before its box does; on the far side int() cuts into it.
+        size = np.array(grid.input_size)[:, None]
+        factors *= at < np.trunc(np.minimum(centre + reach, size))[:, None]
+        values = factors[:, None, 0, :n, None] * factors[None, :, 1, None, :m]
+        values *= values > _CUT
+        return cells[0, :n, None], cells[1, None, :m], values.astype(np.float32)
+
+
+def _merge(planes: NDArray[np.float32], cell: NDArray[np.intp], values: NDArray[np.float32]) -> None:
     """Take the maximum of what is in `planes` (t, t, cells) and `values` (t, t, ...) at `cell` (...), tap by tap."""
     flat = cell.ravel()
     for tap in np.ndindex(planes.shape[:2]):

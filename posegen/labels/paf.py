@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,10 +10,17 @@ from numpy.typing import NDArray
 
 from posegen.grid import Grid
 from posegen.labels.base import ArraySpec, Scene
+from posegen.labels.crowding import crowded_first
 from posegen.labels.registry import LabelContext
 
-_BLOCK = 1 << 17
+_BLOCK = 1 << 14
 """Positions drawn at once: enough to spread the cost of a NumPy call, few enough to stay in the cache."""
+
+_FLAT = 1e-6
+"""How little a limb may rise, for its length, to be taken as level."""
+
+_ROUNDING_PX = 1e-3
+"""What rounding may not take from a strip whose pixels are looked at one by one later."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,21 +55,42 @@ class PafLabel:
         return ArraySpec(name="paf", channels=channels, cells=self.grid.cells, low=-1.0)
 
     def render(self, scene: Scene) -> NDArray[np.float32]:
-        """Draw (2E, h, w) float32 from -1 to 1; channel 2e is the x and 2e + 1 the y of limb e."""
-        (h, w), (a, b) = self.grid.cells, np.array(self.limbs, np.intp).reshape(-1, 2).T
-        out = np.zeros(len(self.limbs) * 2 * h * w, np.float32)
-        kind, person = np.nonzero((scene.drawn[:, a] & scene.drawn[:, b]).T)
-        start = scene.points[person, a[kind], ::-1].T
-        stop = scene.points[person, b[kind], ::-1].T
-        long = (start != stop).any(axis=0)
-        # Limbs that several people have come first: their taps have to be counted before they are averaged.
-        crowded = np.bincount(kind, weights=long, minlength=len(self.limbs)) > 1
-        order = np.argsort(~crowded[kind], kind="stable")
-        order = order[long[order]]
-        limbs = _Limbs(self.grid, kind[order], start[:, order], stop[:, order], self.half_width_px)
-        for block in limbs.blocks(_BLOCK // self.grid.taps**2):
-            block.draw(crowded, out)
-        return out.reshape(-1, h, w)
+        """Draw (2E, h, w) float32 from -1 to 1."""
+        return self.render_many([scene])[0]
+
+    def render_many(self, scenes: Sequence[Scene]) -> NDArray[np.float32]:
+        """Draw (S, 2E, h, w) float32 of S scenes: what `render` gives, sooner."""
+        grid, (h, w) = self.grid, self.grid.cells
+        out = np.zeros((len(scenes), 2 * len(self.limbs), h, w), np.float32)
+        flat = out.reshape(-1)
+        limbs, several = self._list_limbs(scenes)
+        for limb, row, column, near in limbs.blocks(_BLOCK // grid.taps**2):
+            cell, kind, share = row * w + column, limbs.kind.take(limb), near.astype(np.float32)
+            split = int(np.searchsorted(limb, several))
+            if split:
+                plane = np.cumsum(np.diff(kind[:split], prepend=kind[0]) != 0)
+                _divide(share[..., :split], cell[:split] + plane * (h * w))
+            y, x = limbs.unit.take(limb, axis=1) * grid.reduce(share, row, column)
+            target = cell + kind * (2 * h * w)
+            np.add.at(flat, target[:split], x[:split])
+            np.add.at(flat, target[:split] + h * w, y[:split])
+            flat[target[split:]], flat[target[split:] + h * w] = x[split:], y[split:]
+        return out
+
+    def _list_limbs(self, scenes: Sequence[Scene]) -> tuple[_Limbs, int]:
+        """List the limbs to draw, those of no length left out; first those that others of their kind can meet."""
+        a, b = np.array(self.limbs, np.intp).reshape(-1, 2).T
+        drawn = np.concatenate([scene.drawn for scene in scenes])
+        points = np.concatenate([scene.points for scene in scenes])[..., ::-1]
+        image = np.repeat(np.arange(len(scenes)), [len(scene.drawn) for scene in scenes])
+        person, limb = np.nonzero(drawn[:, a] & drawn[:, b])
+        start, stop = points[person, a[limb]].T, points[person, b[limb]].T
+        long = np.flatnonzero((start != stop).any(axis=0))
+        kind, start, stop = (image[person] * len(self.limbs) + limb)[long], start[:, long], stop[:, long]
+        left = np.minimum(start[1], stop[1]) - self.half_width_px
+        right = np.maximum(start[1], stop[1]) + self.half_width_px
+        order, several = crowded_first(self.grid, kind, left, right)
+        return _Limbs(self.grid, kind[order], start[:, order], stop[:, order], self.half_width_px), several
 
 
 def create(context: LabelContext) -> tuple[PafLabel, ...]:
@@ -79,14 +107,14 @@ def create(context: LabelContext) -> tuple[PafLabel, ...]:
 
 
 class _Limbs:
-    """L limbs on a grid, those of a kind together.
+    """L limbs on a grid.
 
     Parameters
     ----------
     grid
         Where they lie.
     kind
-        (L,) which of the skeleton's limbs they are.
+        (L,) which limb of the skeleton each is, counted over all scenes.
     start, stop
         (2, L) y and x of their ends, in input pixels.
     half_width
@@ -101,73 +129,90 @@ class _Limbs:
         stop: NDArray[np.float64],
         half_width: float,
     ) -> None:
-        self.grid, self.kind, self.start, self.stop, self.half_width = grid, kind, start, stop, half_width
+        self.grid, self.kind, self.start, self.half_width = grid, kind, start, half_width
         self.along = stop - start
+        length = np.hypot(self.along[0], self.along[1])
+        self.unit = (self.along / length).astype(np.float32)
+        # The cross product with the limb itself, not its unit vector: whole coordinates stay exact.
+        self.reach = half_width * length
         # From which y and x on, and up to which, the pixels of each limb lie; and the cells that can touch these.
         size = np.array([grid.input_size, grid.cells])[..., None]
         self.low = np.maximum(np.trunc(np.minimum(start, stop) - half_width), 0)
         self.high = np.minimum(np.trunc(np.maximum(start, stop) + half_width), size[0])
-        self.first = np.maximum(grid.first_cell(self.low), 0)
-        self.count = np.maximum(np.minimum(grid.stop_cell(self.high), size[1]) - self.first, 0)
+        self.begin = np.maximum(grid.first_cell(self.low), 0)
+        self.end = np.maximum(np.minimum(grid.stop_cell(self.high), size[1]), self.begin)
 
-    def blocks(self, limit: int) -> Iterator[_Limbs]:
-        """Cut into runs of at most `limit` cells that keep all limbs of a kind together."""
-        sizes = self.count[0] * self.count[1]
-        if sizes.sum() <= limit:
-            yield self
-            return
-        total = np.concatenate([[0], np.cumsum(sizes)])
-        start = stop = 0
-        for end in (np.flatnonzero(np.diff(self.kind, append=-1)) + 1).tolist():
-            if stop > start and total[end] - total[start] > limit:
-                yield self._take(slice(start, stop))
-                start = stop
-            stop = end
-        if stop > start:
-            yield self._take(slice(start, stop))
+    def blocks(
+        self, limit: int
+    ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp], NDArray[np.bool_]]]:
+        """List the cells that the limbs can touch, in blocks of about `limit` cells that keep a kind together.
 
-    def draw(self, crowded: NDArray[np.bool_], out: NDArray[np.float32]) -> None:
-        """Add the fields to `out` (2E * h * w); the kinds that several people have, `crowded` (E,), come first."""
-        grid, (h, w) = self.grid, self.grid.cells
-        limb, row, column = self._cells()
-        share = self._near(limb, row, column).astype(np.float32)
-        cell, kind = row * w + column, self.kind[limb]
-        several = int(np.count_nonzero(crowded[kind]))
-        if several:
-            index = cell[:several] + (np.cumsum(crowded) - 1)[kind[:several]] * (h * w)
-            for tap in np.ndindex(share.shape[:2]):
-                people = np.bincount(index, weights=share[tap][:several])
-                share[tap][:several] /= np.maximum(people.take(index), 1)
-        unit = (self.along / np.hypot(self.along[0], self.along[1])).astype(np.float32)
-        y, x = unit[:, limb] * grid.reduce(share, row, column)
-        target = cell + kind * (2 * h * w)
-        np.add.at(out, target, x)
-        np.add.at(out, target + h * w, y)
+        Yields
+        ------
+        Which limb, in which row and in which column (T,), and at which taps of them (t, t, T) the field is.
+        """
+        longest = self.grid.positions.shape[2]
+        limb, row = _count_up(self.begin[0], self.end[0])
+        begin, end = self._find_strips(limb, row)
+        of_row, of_column = self._find_terms(limb, row)
+        stops = np.cumsum(end - begin)
+        # A block ends with the kind in which it becomes full.
+        last = np.flatnonzero(np.diff(self.kind[limb], append=-1))
+        cuts = last[np.flatnonzero(np.diff(stops[last] // limit, append=-1))] + 1
+        start = 0
+        for stop in cuts.tolist():
+            strip, column = _count_up(begin[start:stop], end[start:stop])
+            strip += start
+            start = stop
+            which = limb.take(strip)
+            cross = of_column.take(which * longest + column, axis=1) - of_row.take(strip, axis=1)[:, None]
+            yield which, row.take(strip), column, np.abs(cross, out=cross) <= self.reach.take(which)
 
-    def _take(self, some: slice) -> _Limbs:
-        return _Limbs(self.grid, self.kind[some], self.start[:, some], self.stop[:, some], self.half_width)
+    def _find_strips(
+        self, limb: NDArray[np.intp], row: NDArray[np.intp]
+    ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Find, for rows of cells (R,) of limbs, from which column on and up to which the field can be."""
+        rise, run = self.along
+        steep = np.abs(rise) * self.half_width > _FLAT * self.reach
+        slope = np.divide(run, rise, out=np.zeros_like(run), where=steep)
+        spread = np.divide(self.reach, np.abs(rise), out=np.full_like(run, np.inf), where=steep) + _ROUNDING_PX
+        middle = (self.grid.positions[:, 0].take(row, axis=1)[[0, -1]] - self.start[0, limb]) * slope[limb]
+        middle += self.start[1, limb]
+        edges = np.stack([middle.min(axis=0) - spread[limb], middle.max(axis=0) + spread[limb]])
+        edges = np.clip(edges, self.low[1, limb], self.high[1, limb])
+        begin = np.maximum(self.grid.first_cell(edges[[0, 0]])[1], self.begin[1, limb])
+        end = np.minimum(self.grid.stop_cell(edges[[1, 1]])[1], self.end[1, limb])
+        return begin, np.maximum(begin, end)
 
-    def _cells(self) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
-        """List the cells that each limb's pixels can touch: which limb, in which row, in which column, each (T,)."""
-        sizes = self.count[0] * self.count[1]
-        limb = np.repeat(np.arange(len(sizes)), sizes)
-        within = np.arange(len(limb)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-        row, column = np.divmod(within, self.count[1].take(limb))
-        row += self.first[0].take(limb)
-        column += self.first[1].take(limb)
-        return limb, row, column
+    def _find_terms(
+        self, limb: NDArray[np.intp], row: NDArray[np.intp]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Compute the two terms whose difference is the cross product (p - a) x (b - a).
 
-    def _near(self, limb: NDArray[np.intp], row: NDArray[np.intp], column: NDArray[np.intp]) -> NDArray[np.bool_]:
-        """Tell at which taps (t, t, T) of the listed cells the field is."""
-        grid, longest = self.grid, self.grid.positions.shape[2]
-        # The cross product with the limb itself, not its unit vector: whole coordinates stay exact. It is the
-        # difference of a term of the columns and one of the rows, which outside the box is not a number: near nothing.
-        at = grid.positions[:, :, None]
-        terms = (at - self.start[:, :, None]) * self.along[::-1, :, None]
-        np.putmask(terms, (at < self.low[..., None]) | (at >= self.high[..., None]), np.nan)
-        terms = terms.reshape(grid.taps, 2, -1)
-        of_row = terms[:, 0].take(limb * longest + row, axis=1)
-        of_column = terms[:, 1].take(limb * longest + column, axis=1)
-        cross = of_column - of_row[:, None]
-        reach = self.half_width * np.hypot(self.along[0], self.along[1])
-        return np.abs(cross, out=cross) <= reach.take(limb)
+        Returns
+        -------
+        That of the taps (t, R) in rows of limbs, and that of the taps (t, L * longest) in all columns of each limb. Out
+        of a limb's box they are not a number: near nothing.
+        """
+        y = self.grid.positions[:, 0].take(row, axis=1)
+        of_row = (y - self.start[0, limb]) * self.along[1, limb]
+        np.putmask(of_row, (y < self.low[0, limb]) | (y >= self.high[0, limb]), np.nan)
+        x = self.grid.positions[:, 1, None]
+        of_column = (x - self.start[1, :, None]) * self.along[0, :, None]
+        np.putmask(of_column, (x < self.low[1, :, None]) | (x >= self.high[1, :, None]), np.nan)
+        return of_row, of_column.reshape(len(x), -1)
+
+
+def _divide(share: NDArray[np.float32], cell: NDArray[np.intp]) -> None:
+    """Divide the share (t, t, T) of each limb in each tap of its cells (T,) by how many limbs there are."""
+    for tap in np.ndindex(share.shape[:2]):
+        people = np.bincount(cell, weights=share[tap])
+        share[tap] /= np.maximum(people.take(cell), 1)
+
+
+def _count_up(begin: NDArray[np.intp], end: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Count from each beginning to before its end: which of them, and the number."""
+    lengths = end - begin
+    which = np.repeat(np.arange(len(lengths)), lengths)
+    offset = begin - np.cumsum(lengths) + lengths
+    return which, np.arange(len(which)) + offset.take(which)
