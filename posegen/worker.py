@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import cv2
 import numpy as np
@@ -15,11 +16,17 @@ from posegen.annotations import Sample
 from posegen.crops import find_box
 from posegen.errors import BuildError, ImageError, PosegenError
 from posegen.geometry import Affine, crop, fit
-from posegen.labels import Label, Scene, choose_storage
+from posegen.labels import Label, Scene, choose_storage, render_scenes
 from posegen.plan import ShardTask
 from posegen.segmentation import find_ignored
 from posegen.shard import BuiltSample, ShardRecord, ShardWriter, StoredLabel
 from posegen.spread import find_spread
+
+_Item = TypeVar("_Item")
+
+_MOST_TOGETHER = 16
+_BATCH_BYTES = 1 << 23
+"""Of the labels that are drawn together: more at once is not faster, and takes memory."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,25 +74,37 @@ def build_shard(task: ShardTask, report: Callable[[int], None]) -> ShardResult:
     writer = ShardWriter(len(task.samples), stored, config=config, skeleton=task.skeleton, task_digest=task.digest)
     try:
         report(0)
-        for sample in task.samples:
-            reason = task.quarantined.get(sample.image_id)
-            if reason is None:
+        for batch in cut_batches(task.samples, labels):
+            built, scenes = [], []
+            for i, sample in enumerate(batch, start=1):
                 try:
-                    built = _build_sample(sample, task, pictures.open(sample), labels, stored)
+                    one, scene = _build_sample(sample, task, pictures)
+                    built.append(one)
+                    scenes.append(scene)
                 except ImageError as error:
-                    reason = str(error)
+                    failures.append(_describe(sample, task, str(error)))
                 except (MemoryError, cv2.error) as error:
-                    reason = f"{sample.file_name}: there is not enough memory for it, or OpenCV refuses it: {error}"
-                else:
-                    writer.append(built)
-            if reason is not None:
-                failures.append(_describe(sample, task, reason))
+                    why = f"{sample.file_name}: there is not enough memory for it, or OpenCV refuses it: {error}"
+                    failures.append(_describe(sample, task, why))
+                if i < len(batch):
+                    report(1)
+            if built:
+                drawn = ((s.spec.name, _draw(label, s, scenes, built)) for label, s in zip(labels, stored, strict=True))
+                writer.append(built, dict(drawn))
             report(1)
         if len(failures) == len(task.samples):
             return ShardResult(record=None, failures=tuple(failures))
         return ShardResult(record=writer.finish(task.directory / task.file_name), failures=tuple(failures))
     finally:
         writer.close()
+
+
+def cut_batches(samples: Sequence[_Item], labels: Sequence[Label]) -> Iterator[Sequence[_Item]]:
+    """Cut samples, or their scenes, into the batches whose labels are drawn together."""
+    size = sum(math.prod(label.spec.shape) for label in labels) * np.dtype(np.float32).itemsize
+    step = max(1, min(_MOST_TOGETHER, _BATCH_BYTES // max(size, 1)))
+    for start in range(0, len(samples), step):
+        yield samples[start : start + step]
 
 
 def place(sample: Sample, task: ShardTask) -> tuple[Scene, NDArray[np.float32]]:
@@ -142,40 +161,39 @@ def _describe(sample: Sample, task: ShardTask, reason: str) -> Failure:
     return Failure(image_id=sample.image_id, annotation_id=person, file=sample.file_name, reason=reason)
 
 
-def _build_sample(
-    sample: Sample,
-    task: ShardTask,
-    picture: NDArray[np.uint8],
-    labels: tuple[Label, ...],
-    stored: list[StoredLabel],
-) -> BuiltSample:
+def _build_sample(sample: Sample, task: ShardTask, pictures: _Pictures) -> tuple[BuiltSample, Scene]:
+    """Build what is stored of a sample but its labels, and the scene that these are drawn from."""
+    if (reason := task.quarantined.get(sample.image_id)) is not None:
+        raise ImageError(reason)
     config = task.config
+    picture = pictures.open(sample)
     scene, keypoints = place(sample, task)
     show = images.transform if config.unit == "person" else images.warp
     picture = show(picture, scene.affine, config.input_size)
-    return BuiltSample(
+    built = BuiltSample(
         image_id=sample.image_id,
         file_name=sample.file_name,
         width=sample.width,
         height=sample.height,
         affine=scene.affine.matrix,
         image=images.encode(picture, config.image_encoding, config.jpeg_quality),
-        labels={s.spec.name: _draw(label, s, scene, sample) for label, s in zip(labels, stored, strict=True)},
         keypoints=keypoints,
         bboxes=_map_boxes(sample.bboxes, scene.affine),
         annotation_ids=sample.annotation_ids,
     )
+    return built, scene
 
 
-def _draw(label: Label, stored: StoredLabel, scene: Scene, sample: Sample) -> NDArray[Any]:
+def _draw(label: Label, stored: StoredLabel, scenes: Sequence[Scene], samples: Sequence[BuiltSample]) -> NDArray[Any]:
     """Render a label as it is stored; what another package's label raises is said to be its fault."""
     try:
-        return stored.arrange(label.render(scene))
+        return stored.arrange(render_scenes(label, scenes))
     except PosegenError:
         raise
     except Exception as error:
+        where = " or ".join(str(sample.image_id) for sample in samples)
         raise BuildError(
-            f"label '{stored.spec.name}' cannot be drawn for image {sample.image_id}: {type(error).__name__}: {error}"
+            f"label '{stored.spec.name}' cannot be drawn for image {where}: {type(error).__name__}: {error}"
         ) from error
 
 

@@ -62,20 +62,19 @@ def write(path: Path, samples: int = 3, **changes: Any) -> Path:
             image_size=config.input_size,
             affine=Affine.from_matrix(np.eye(2, 3)),
         )
-        writer.append(
-            BuiltSample(
-                image_id=i,
-                file_name=f"{i}.jpg",
-                width=width,
-                height=height,
-                affine=np.eye(2, 3),
-                image=source.bytes(height * width * 3 if config.image_encoding == "raw" else 300 + i),
-                labels={s.spec.name: s.arrange(label.render(scene)) for label, s in zip(labels, stored, strict=True)},
-                keypoints=keypoints,
-                bboxes=np.zeros((len(keypoints), 4), np.float32),
-                annotation_ids=np.arange(len(keypoints)),
-            )
+        sample = BuiltSample(
+            image_id=i,
+            file_name=f"{i}.jpg",
+            width=width,
+            height=height,
+            affine=np.eye(2, 3),
+            image=source.bytes(height * width * 3 if config.image_encoding == "raw" else 300 + i),
+            keypoints=keypoints,
+            bboxes=np.zeros((len(keypoints), 4), np.float32),
+            annotation_ids=np.arange(len(keypoints)),
         )
+        values = {s.spec.name: s.arrange(label.render(scene)[None]) for label, s in zip(labels, stored, strict=True)}
+        writer.append([sample], values)
     writer.finish(path)
     return path
 

@@ -62,7 +62,7 @@ def open_shard(tmp_path: Path) -> Iterator[Open]:
             ]
             writer = ShardWriter(len(samples), stored, config=config, skeleton=skeleton, task_digest="")
             for sample in samples:
-                writer.append(_built(sample, config, stored))
+                writer.append([_built(sample, config)], _arrange(sample, stored))
             path = tmp_path / f"shard-{len(list(tmp_path.iterdir()))}.h5"
             writer.finish(path)
             return stack.enter_context(ShardReader(path))
@@ -70,17 +70,21 @@ def open_shard(tmp_path: Path) -> Iterator[Open]:
         yield write
 
 
-def _built(sample: Drawn, config: BuildConfig, stored: list[StoredLabel]) -> BuiltSample:
+def _arrange(sample: Drawn, stored: list[StoredLabel]) -> dict[str, NDArray[Any]]:
+    blank = {label.spec.name: np.zeros(label.spec.shape, np.float32) for label in stored}
+    if "mask" in blank:
+        blank["mask"] += 1
+    values = {**blank, **(sample.labels or {})}
+    return {label.spec.name: label.arrange(values[label.spec.name][None]) for label in stored}
+
+
+def _built(sample: Drawn, config: BuildConfig) -> BuiltSample:
     height, width = config.input_size
     picture = np.empty((height, width, 3), np.uint8)
     image = sample.image
     if not isinstance(image, bytes):
         picture[...] = image
         image = encode(picture, config.image_encoding, 95)
-    blank = {label.spec.name: np.zeros(label.spec.shape, np.float32) for label in stored}
-    if "mask" in blank:
-        blank["mask"] += 1
-    values = {**blank, **(sample.labels or {})}
     people = len(sample.people)
     return BuiltSample(
         image_id=sample.image_id,
@@ -89,7 +93,6 @@ def _built(sample: Drawn, config: BuildConfig, stored: list[StoredLabel]) -> Bui
         height=height,
         affine=np.eye(2, 3),
         image=image,
-        labels={label.spec.name: label.arrange(values[label.spec.name]) for label in stored},
         keypoints=np.array(sample.people, np.float32).reshape(people, 2, 3),
         bboxes=np.array(sample.boxes or [(np.nan,) * 4] * people, np.float32).reshape(people, 4),
         annotation_ids=np.arange(people),

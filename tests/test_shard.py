@@ -76,12 +76,11 @@ def write(path: Path, config: BuildConfig = SMALL, people: tuple[int, ...] = PEO
             height=480 - i,
             affine=random.uniform(-3, 3, (2, 3)),
             image=random.bytes(width * height * 3 if config.image_encoding == "raw" else 100 + 17 * i),
-            labels={label.spec.name: label.arrange(rendered[label.spec.name]) for label in labels},
             keypoints=keypoints,
             bboxes=boxes,
             annotation_ids=random.integers(0, 1 << 60, count),
         )
-        writer.append(sample)
+        writer.append([sample], {label.spec.name: label.arrange(rendered[label.spec.name][None]) for label in labels})
         samples.append(sample)
         values.append(rendered)
     return Written(path, writer.finish(path), config, samples, values)

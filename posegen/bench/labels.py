@@ -13,8 +13,8 @@ from posegen import images
 from posegen.bench.source import Source
 from posegen.bench.turns import Notify, Spread, compare, one_thread, take_in_turn
 from posegen.errors import ConfigError
-from posegen.labels import Label, Scene, reference
-from posegen.worker import place
+from posegen.labels import Label, Scene, reference, render_scenes
+from posegen.worker import cut_batches, place
 
 _Draw = Callable[[Scene], NDArray[np.float32]]
 
@@ -66,10 +66,10 @@ def measure_labels(source: Source, rounds: int, notify: Notify) -> dict[str, Any
     scenes = [place(sample, task)[0] for sample, _ in jpegs]
 
     def render_all() -> None:
-        for sample, _ in jpegs:
-            scene, _ = place(sample, task)
+        for batch in cut_batches([sample for sample, _ in jpegs], labels):
+            placed = [place(sample, task)[0] for sample in batch]
             for label in labels:
-                label.render(scene)
+                render_scenes(label, placed)
 
     def decode_all() -> None:
         for sample, data in jpegs:
@@ -80,7 +80,7 @@ def measure_labels(source: Source, rounds: int, notify: Notify) -> dict[str, Any
             place(sample, task)
 
     steps: dict[str, Callable[[], None]] = {"place and find ignored": place_all}
-    steps |= {label.spec.name: partial(_draw_all, label.render, scenes) for label in labels}
+    steps |= {label.spec.name: partial(_draw_batches, label, scenes) for label in labels}
     with one_thread():
         alternatives = {"labels": render_all, "decode": decode_all, **steps}
         seconds = take_in_turn(alternatives, rounds=rounds, notify=notify)
@@ -113,10 +113,10 @@ def _against_reference(
     comparisons = []
     with one_thread():
         for other, draw, some, turns in runs:
-            alternatives = {name: partial(_draw_all, label.render, some), other: partial(_draw_all, draw, some)}
+            alternatives = {name: partial(_draw_batches, label, some), other: partial(_draw_all, draw, some)}
             notify(f"difference from the {other}")
             # This is the warm-up, too.
-            difference = _difference(label.render, draw, some)
+            difference = _difference(label, draw, some)
             seconds = take_in_turn(alternatives, rounds=turns, warm_up=0, notify=notify)
             mine, others = ([1e3 * s / len(some) for s in seconds[key]] for key in (name, other))
             comparisons.append(
@@ -134,13 +134,19 @@ def _against_reference(
     return {"comparisons": comparisons}
 
 
+def _draw_batches(label: Label, scenes: Sequence[Scene]) -> None:
+    """Draw scenes as a build does."""
+    for batch in cut_batches(scenes, [label]):
+        render_scenes(label, batch)
+
+
 def _draw_all(draw: _Draw, scenes: Sequence[Scene]) -> None:
     for scene in scenes:
         draw(scene)
 
 
-def _difference(one: _Draw, other: _Draw, scenes: Sequence[Scene]) -> float:
-    return max(float(np.abs(one(scene) - other(scene)).max(initial=0)) for scene in scenes)
+def _difference(label: Label, draw: _Draw, scenes: Sequence[Scene]) -> float:
+    return max(float(np.abs(render_scenes(label, [scene])[0] - draw(scene)).max(initial=0)) for scene in scenes)
 
 
 def _find(labels: Sequence[Label], name: str) -> Label:

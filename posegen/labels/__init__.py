@@ -1,6 +1,6 @@
 """The labels: one file each, behind one protocol."""
 
-from posegen.labels.base import ArraySpec, Label, Region, Scene
+from posegen.labels.base import ArraySpec, BatchLabel, Label, Region, Scene, render_scenes
 from posegen.labels.heatmap import HeatmapLabel
 from posegen.labels.mask import MaskLabel
 from posegen.labels.online import render_heatmap, render_paf
@@ -11,6 +11,7 @@ from posegen.labels.topdown import TopDownKind, TopDownLabel, WeightLabel
 
 __all__ = [
     "ArraySpec",
+    "BatchLabel",
     "HeatmapLabel",
     "Label",
     "LabelContext",
@@ -30,4 +31,5 @@ __all__ = [
     "list_labels",
     "render_heatmap",
     "render_paf",
+    "render_scenes",
 ]

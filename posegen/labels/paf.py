@@ -64,7 +64,7 @@ class PafLabel:
         out = np.zeros((len(scenes), 2 * len(self.limbs), h, w), np.float32)
         flat = out.reshape(-1)
         limbs, several = self._list_limbs(scenes)
-        for limb, row, column, near in limbs.blocks(_BLOCK // grid.taps**2):
+        for limb, row, column, near in limbs.blocks(max(1, _BLOCK // grid.taps**2)):
             cell, kind, share = row * w + column, limbs.kind.take(limb), near.astype(np.float32)
             split = int(np.searchsorted(limb, several))
             if split:
@@ -168,9 +168,7 @@ class _Limbs:
             cross = of_column.take(which * longest + column, axis=1) - of_row.take(strip, axis=1)[:, None]
             yield which, row.take(strip), column, np.abs(cross, out=cross) <= self.reach.take(which)
 
-    def _find_strips(
-        self, limb: NDArray[np.intp], row: NDArray[np.intp]
-    ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    def _find_strips(self, limb: NDArray[np.intp], row: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         """Find, for rows of cells (R,) of limbs, from which column on and up to which the field can be."""
         rise, run = self.along
         steep = np.abs(rise) * self.half_width > _FLAT * self.reach

@@ -36,14 +36,20 @@ class StoredLabel:
         return (channels, *cells) if self.layout == "chw" else (*cells, channels)
 
     def arrange(self, values: NDArray[np.float32]) -> NDArray[Any]:
-        """Turn rendered float32 values, (C, h, w) or (C,), into what is stored; `ConfigError` if they are none."""
-        if values.shape != self.spec.shape or values.dtype != np.float32:
+        """Turn the rendered float32 values of S samples, (S, C, h, w) or (S, C), into what is stored.
+
+        Raises
+        ------
+        ConfigError
+            If they are none.
+        """
+        if values.shape[1:] != self.spec.shape or values.dtype != np.float32:
             raise ConfigError(
-                f"label '{self.spec.name}' was drawn as {values.dtype} {values.shape}, but its specification says "
+                f"label '{self.spec.name}' was drawn as {values.dtype} {values.shape[1:]}, but its specification says "
                 f"float32 {self.spec.shape}"
             )
         stored = self.storage.encode(values)
-        return stored if self.layout == "chw" else np.ascontiguousarray(np.moveaxis(stored, 0, -1))
+        return stored if self.layout == "chw" else np.ascontiguousarray(np.moveaxis(stored, 1, -1))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -40,8 +40,6 @@ class BuiltSample:
         (2, 3) float64, image pixels to input pixels.
     image
         The encoded picture.
-    labels
-        By name, what `StoredLabel.arrange` gave.
     keypoints
         (n, K, 3) float32 x, y in input pixels, v.
     bboxes
@@ -56,7 +54,6 @@ class BuiltSample:
     height: int
     affine: NDArray[np.float64]
     image: bytes
-    labels: Mapping[str, NDArray[Any]]
     keypoints: NDArray[np.float32]
     bboxes: NDArray[np.float32]
     annotation_ids: NDArray[np.int64]
@@ -105,13 +102,21 @@ class ShardWriter:
             }
         )
 
-    def append(self, sample: BuiltSample) -> None:
-        """Add a sample; its picture and labels are stored at once."""
-        position = len(self._samples)
-        for name, values in sample.labels.items():
-            self._datasets[name][position] = values
-        self._images.append(sample.image)
-        self._samples.append(dataclasses.replace(sample, image=b"", labels={}))
+    def append(self, samples: Sequence[BuiltSample], labels: Mapping[str, NDArray[Any]]) -> None:
+        """Add S samples, whose pictures and labels are stored at once.
+
+        Parameters
+        ----------
+        samples
+            The S samples.
+        labels
+            By name, (S, ...) what `StoredLabel.arrange` gave.
+        """
+        start = len(self._samples)
+        for name, values in labels.items():
+            self._datasets[name][start : start + len(samples)] = values
+        self._images += [sample.image for sample in samples]
+        self._samples += [dataclasses.replace(sample, image=b"") for sample in samples]
 
     def finish(self, path: Path) -> ShardRecord:
         """Write the shard to `path`, whole or not at all, and close it.
