@@ -86,9 +86,9 @@ class BuildConfig:
     box_padding
         By how much a person's box is enlarged before it is cropped.
     labels
-        Which labels to render, by the names they are registered under; see `posegen.labels.registry`. None makes a
-        dataset of pictures and keypoints. Whether there are such labels is found out by `create_labels`: to read a
-        dataset nobody needs what made it.
+        Which labels to render, by the names they are registered under; see `posegen.labels.registry`. With none of them
+        samples are pictures and keypoints, for a training that draws its own. Whether there
+        are such labels is found out by `create_labels`: to read a dataset nobody needs what made it.
     label_options
         What is asked of some of the labels alone: by label and by option a number, a text or a truth value.
     input_size
@@ -221,7 +221,7 @@ class BuildConfig:
 
     def _check_labels(self) -> None:
         if not isinstance(self.labels, tuple) or len(set(self.labels)) != len(self.labels):
-            raise ConfigError("labels must name labels, and none twice")
+            raise ConfigError("labels must be a tuple of names, none of them twice")
         for name in self.labels:
             check_name(name)
         options = self.label_options

@@ -263,7 +263,7 @@ class TestConfigFile:
             ("preset = 5", "there is no preset '5'"),
             ("labels = 5", "not '5'"),
             ('labels = ["Heat"]', "labels must be names of small letters, digits and '_'"),
-            ("labels = []", "labels must name at least one label"),
+            ('labels = ["mask", "mask"]', "none of them twice"),
             ("input-size = [368, 368]", "input size must be WIDTHxHEIGHT, as in 368x368"),
             ('skeleton = ["a"]', "there is no skeleton"),
             ('skeleton = "nowhere.toml"', "nowhere.toml"),

@@ -245,7 +245,7 @@ def test_every_choice_is_taken(field, word):
 
 @pytest.mark.parametrize("labels", [("mask", "mask"), ("heatmap", "paf", "heatmap")], ids=str)
 def test_labels_are_named_once_each(labels):
-    with pytest.raises(ConfigError, match="labels must name labels, and none twice"):
+    with pytest.raises(ConfigError, match="labels must be a tuple of names, none of them twice"):
         BuildConfig(labels=labels)
 
 

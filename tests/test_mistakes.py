@@ -105,7 +105,7 @@ class TestOptions:
             ("--sigma 0", "sigma_px must be a number from 0.001 to 10000, not 0"),
             ("--sigma nan", "sigma_px must be a number from 0.001 to 10000, not nan"),
             ("--labels heatmap,pafs", "labels must be heatmap, paf or mask, not 'pafs'"),
-            ("--labels heatmap,heatmap", "labels must name labels, and none twice"),
+            ("--labels heatmap,heatmap", "labels must be a tuple of names, none of them twice"),
             ("--min-keypoints 0", "min_keypoints must be a whole number from 1"),
             ("--jpeg-quality 101", "jpeg_quality must be a whole number from 1 to 100, not 101"),
             ("--shard-size 0", "shard_size must be a whole number from 1"),

@@ -52,7 +52,7 @@ def measure_build(
     def run(name: str, settings: BuildConfig, count: int) -> None:
         runs.setdefault(name, []).append(time_build(paths, out, settings, count))
 
-    floor = without_labels(config)
+    floor = dataclasses.replace(config, labels=(), label_options={})
     alternatives = {
         "build": lambda: run("build", config, workers),
         "floor": lambda: run("floor", floor, workers),
@@ -84,11 +84,6 @@ def measure_build(
         },
         "starting_s": Spread.of([r.starting_s for r in runs["build"]]).to_dict(),
     }
-
-
-def without_labels(config: BuildConfig) -> BuildConfig:
-    """Ask for pictures and keypoints alone: the floor is a build, by the same code."""
-    return dataclasses.replace(config, labels=())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

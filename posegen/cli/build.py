@@ -51,7 +51,7 @@ def _option(name: str, kind: Any, text: str, **settings: Any) -> Callable[[_Comm
     "--category", str, "Category to use; may be repeated.  [default: all with keypoints]", multiple=True, metavar="NAME"
 )
 @_option("--skeleton", str, "Built-in skeleton, or a file.", metavar="NAME|FILE.toml")
-@_option("--labels", str, "Which labels to render.", metavar="NAME,NAME,...")
+@_option("--labels", str, "Which labels to render, or none.", metavar="NAME,NAME,...")
 @_option(
     "--label-option",
     str,
@@ -170,9 +170,7 @@ def _configure(preset: str | None, path: Path | None, options: dict[str, Any]) -
         chosen["category"] = tuple(names) if isinstance(names, (list, tuple)) else (names,)
     if "labels" in chosen:
         words = chosen["labels"]
-        chosen["labels"] = tuple(words if isinstance(words, list) else str(words).split(","))
-        if not chosen["labels"]:
-            raise ConfigError("labels must name at least one label")
+        chosen["labels"] = tuple(words if isinstance(words, list) else [] if words == "none" else str(words).split(","))
     if "label_options" in options:
         chosen["label_options"] = _label_options(from_file.get("label_options", {}), options["label_options"])
     return dataclasses.replace(base, **chosen)

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from posegen.errors import ContractError
 from posegen.geometry import Size, fit
 from posegen.grid import make_grid
-from posegen.labels.base import Label, Region, Scene
+from posegen.labels.base import Label, Region, Scene, render_scenes
 from posegen.labels.registry import LabelContext, LabelFactory, LabelOption, check_name
 from posegen.skeleton import Skeleton
 
@@ -172,6 +172,15 @@ def check_nobody(label: Label, scene: Scene) -> None:
     _require_equal(label.render(nobody), label.render(empty), "draws people of whom no keypoint is drawn")
 
 
+def check_together(label: Label, scene: Scene) -> None:
+    """Check that scenes drawn together are drawn as each is alone."""
+    scenes = [scene, scene.take(slice(1)), scene.take(slice(0)), scene.take(slice(None, None, -1)), scene]
+    found = render_scenes(label, scenes)
+    _require(len(found) == len(scenes), f"draws {len(found)} of {len(scenes)} scenes")
+    for one, drawn in zip(scenes, found, strict=True):
+        _require_equal(drawn, label.render(one), "differs when it is drawn together with others")
+
+
 CHECKS: Mapping[str, Callable[[Label, Scene], None]] = MappingProxyType(
     {
         check.__name__.removeprefix("check_"): check
@@ -184,6 +193,7 @@ CHECKS: Mapping[str, Callable[[Label, Scene], None]] = MappingProxyType(
             check_frozen,
             check_order,
             check_nobody,
+            check_together,
         )
     }
 )
