@@ -104,7 +104,7 @@ class TestOptions:
             ("--stride 1e-310", "not 1e-310"),
             ("--sigma 0", "sigma_px must be a number from 0.001 to 10000, not 0"),
             ("--sigma nan", "sigma_px must be a number from 0.001 to 10000, not nan"),
-            ("--labels heatmap,pafs", "labels must be heatmap, paf or mask, not 'pafs'"),
+            ("--labels heatmap,pafs", "there is no label 'pafs' (did you mean 'paf'?)"),
             ("--labels heatmap,heatmap", "labels must be a tuple of names, none of them twice"),
             ("--min-keypoints 0", "min_keypoints must be a whole number from 1"),
             ("--jpeg-quality 101", "jpeg_quality must be a whole number from 1 to 100, not 101"),
