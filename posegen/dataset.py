@@ -125,7 +125,7 @@ class PoseDataset:
         self._fields = self._describe(stored, fields)
         self._facts = tuple(name for name in SAMPLE_FIELDS if name in self._fields)
         self._labels = tuple(label for label in stored if label.spec.name in self._fields)
-        self._mirror = Mirror.of(self.skeleton, self._labels, self.config.input_size[1]) if flip else None
+        self._mirror = Mirror.of(self.config, self.skeleton, self._labels) if flip else None
         self._starts = [0, *itertools.accumulate(self.shard_sizes)]
         self._chance = _Chance(seed)
         self._scratch: dict[str, NDArray[Any]] = {}

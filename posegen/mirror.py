@@ -7,7 +7,7 @@ changes its sign.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from posegen.config import BuildConfig
 from posegen.errors import ConfigError
 from posegen.labels.base import without_stride
 from posegen.shard import StoredLabel
@@ -43,13 +44,14 @@ class Mirror:
     negated: dict[str, NDArray[np.intp] | None]
 
     @classmethod
-    def of(cls, skeleton: Skeleton, labels: tuple[StoredLabel, ...], width: int) -> Mirror:
-        """Find where everything goes.
+    def of(cls, config: BuildConfig, skeleton: Skeleton, labels: Sequence[StoredLabel]) -> Mirror:
+        """Find where everything of some labels goes.
 
         Raises
         ------
         ConfigError
-            If a limb's mirror image is not among the limbs, or nobody knows how to mirror a label.
+            If a limb's mirror image is not among the limbs, or a label is drawn otherwise to the left than to the
+            right, or not one of ours.
         """
         keypoints = np.arange(len(skeleton.keypoints))
         for a, b in skeleton.flip_pairs:
@@ -57,12 +59,14 @@ class Mirror:
         channels: dict[str, NDArray[np.intp] | None] = {}
         negated: dict[str, NDArray[np.intp] | None] = {}
         for label in labels:
-            name, count = label.spec.name, len(label.spec.channels)
-            kind = without_stride(name)
-            if kind not in _CHANNELS:
-                raise ConfigError(f"the label '{name}' cannot be flipped; leave it out of the fields, or do not flip")
-            channels[name], negated[name] = _CHANNELS[kind](skeleton, keypoints, count)
-        return cls(width, keypoints, channels, negated)
+            name, kind = label.spec.name, without_stride(label.spec.name)
+            if kind not in _CHANNELS or (kind, getattr(config, kind, None)) in _LOPSIDED:
+                raise ConfigError(
+                    f"'{name}' cannot be flipped as it is stored: drawn of a flipped sample it would be another; "
+                    "leave it out of the fields, or do not flip"
+                )
+            channels[name], negated[name] = _CHANNELS[kind](skeleton, keypoints, len(label.spec.channels))
+        return cls(config.input_size[1], keypoints, channels, negated)
 
     def image(self, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Mirror a picture (H, W, 3)."""
@@ -110,6 +114,7 @@ _FACTS: dict[str, Callable[[Mirror, Any], Any]] = {
 }
 
 _Order = tuple[NDArray[np.intp] | None, NDArray[np.intp] | None]
+"""Which channel comes to each place, and which change their sign there."""
 
 
 def _order_keypoints(_: Skeleton, keypoints: NDArray[np.intp], count: int) -> _Order:
@@ -117,7 +122,7 @@ def _order_keypoints(_: Skeleton, keypoints: NDArray[np.intp], count: int) -> _O
     return np.concatenate([keypoints, np.arange(len(keypoints), count)]), None
 
 
-def _order_limbs(skeleton: Skeleton, keypoints: NDArray[np.intp], _: int) -> _Order:
+def _order_limbs(skeleton: Skeleton, keypoints: NDArray[np.intp], _: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Mirrored, a limb from a to b is one from a' to b'; where the skeleton has it from b' to a' it points back."""
     places = {limb: e for e, limb in reversed([*enumerate(skeleton.limbs)])}
     channels, negated = [], []
@@ -135,6 +140,16 @@ def _order_limbs(skeleton: Skeleton, keypoints: NDArray[np.intp], _: int) -> _Or
     return np.array(channels, np.intp), np.array(negated, np.intp)
 
 
+def _order_limb_heatmaps(skeleton: Skeleton, keypoints: NDArray[np.intp], count: int) -> _Order:
+    """Channels are limbs, whichever way they point."""
+    return _order_limbs(skeleton, keypoints, count)[0][::2] // 2, None
+
+
+def _order_offsets(_: Skeleton, keypoints: NDArray[np.intp], __: int) -> _Order:
+    """Each keypoint has three channels, of which the second points along x."""
+    return (3 * keypoints[:, None] + np.arange(3)).ravel(), 3 * np.arange(len(keypoints)) + 1
+
+
 def _stay(_: Skeleton, __: NDArray[np.intp], ___: int) -> _Order:
     return None, None
 
@@ -144,4 +159,13 @@ _CHANNELS: dict[str, Callable[[Skeleton, NDArray[np.intp], int], _Order]] = {
     "weight": _order_keypoints,
     "paf": _order_limbs,
     "mask": _stay,
+    "center": _stay,
+    "limb": _order_limb_heatmaps,
+    "offset": _order_offsets,
 }
+
+_LOPSIDED = {
+    *(("heatmap", kind) for kind in ("msra", "msra-unbiased", "megvii")),
+    ("paf", "cells"),
+}
+"""Labels, and how a build draws them, that count cells from the left edge of the first pixel, not from its middle."""

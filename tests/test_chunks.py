@@ -1,0 +1,107 @@
+"""Unpacking chunks, against what HDF5 makes of them."""
+
+from __future__ import annotations
+
+import zlib
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import h5py
+import hdf5plugin
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from posegen.chunks import fletcher32, unpack
+
+FILTERS = {"zstd": dict(hdf5plugin.Zstd(clevel=1)), "gzip": {"compression": "gzip"}, "none": {}}
+
+
+def write_chunk(path: Path, values: NDArray[np.uint8], compressor: str) -> bytes:
+    """Let HDF5 store an array as one chunk with a checksum, and return the chunk."""
+    with h5py.File(path, "w") as file:
+        data = file.create_dataset("x", data=values, chunks=values.shape, fletcher32=True, **FILTERS[compressor])
+        return data.id.read_direct_chunk((0,) * values.ndim)[1]
+
+
+def values(size: int) -> NDArray[np.uint8]:
+    random = np.random.default_rng(size)
+    return np.where(random.random(size) < 0.3, random.integers(0, 256, size), 0).astype(np.uint8)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 719, 720, 721, 65_537, 200_000])
+def test_the_checksum_is_hdf5s(tmp_path: Path, size: int) -> None:
+    for data in (values(size), np.zeros(size, np.uint8), np.full(size, 255, np.uint8)):
+        chunk = write_chunk(tmp_path / "a.h5", data, "none")
+        assert fletcher32(memoryview(chunk)[:-4]) == int.from_bytes(chunk[-4:], "little")
+
+
+def test_the_checksum_of_many_words_is_summed_up_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("posegen.chunks._MOST_WORDS", 100)
+    chunk = write_chunk(tmp_path / "a.h5", values(1001), "none")
+    assert fletcher32(memoryview(chunk)[:-4]) == int.from_bytes(chunk[-4:], "little")
+
+
+@pytest.mark.parametrize("compressor", FILTERS)
+@pytest.mark.parametrize("size", [1, 97, 160_816])
+def test_a_chunk_is_unpacked_to_what_was_stored(tmp_path: Path, compressor: str, size: int) -> None:
+    stored = values(size)
+    chunk = write_chunk(tmp_path / "a.h5", stored, compressor)
+    found = np.full(size, 7, np.uint8)
+    unpack(chunk, compressor, found)
+    np.testing.assert_array_equal(found, stored)
+
+
+@pytest.mark.parametrize("compressor", FILTERS)
+def test_every_flipped_bit_is_an_error(tmp_path: Path, compressor: str) -> None:
+    chunk = write_chunk(tmp_path / "a.h5", values(60), compressor)
+    for bit in range(8 * len(chunk)):
+        damaged = bytearray(chunk)
+        damaged[bit // 8] ^= 1 << bit % 8
+        with pytest.raises(ValueError, match="its checksum is wrong"):
+            unpack(bytes(damaged), compressor, np.empty(60, np.uint8))
+
+
+def seal(body: bytes) -> bytes:
+    return body + fletcher32(memoryview(body)).to_bytes(4, "little")
+
+
+@pytest.mark.parametrize("kept", [12, 0.5, -1])
+def test_a_broken_zstd_stream_with_a_right_checksum_is_an_error(tmp_path: Path, kept: float) -> None:
+    body = write_chunk(tmp_path / "a.h5", values(60_000), "zstd")[:-4]
+    kept = int(kept * len(body)) if kept == 0.5 else int(kept)
+    found = np.full(60_000, 7, np.uint8)
+    with pytest.raises(ValueError, match=r"zstd says|it inflates to \d+ bytes, not to 60000"):
+        unpack(seal(body[:kept]), "zstd", found)
+    with pytest.raises(ValueError, match=r"zstd says|it inflates to \d+ bytes, not to 60000"):
+        unpack(seal(body[:kept] + b"\xff" * len(body[kept:])), "zstd", found)
+
+
+@pytest.mark.parametrize("compressor", ["zstd", "none"])
+def test_what_follows_a_stream_is_an_error(tmp_path: Path, compressor: str) -> None:
+    body = write_chunk(tmp_path / "a.h5", values(60), compressor)[:-4]
+    doubled = seal(body + body)
+    with pytest.raises(ValueError, match=r"zstd says|it inflates to \d+ bytes, not to 60"):
+        unpack(doubled, compressor, np.empty(60, np.uint8))
+
+
+def test_a_stream_without_an_end_is_an_error() -> None:
+    with pytest.raises(ValueError, match="inflates to -1 bytes"):
+        unpack(seal(zlib.compress(bytes(60))[:-5]), "gzip", np.empty(60, np.uint8))
+
+
+def test_threads_do_not_disturb_each_other(tmp_path: Path) -> None:
+    arrays = [values(size) for size in range(150_000, 150_008)]
+    chunks = [write_chunk(tmp_path / "a.h5", array, "zstd") for array in arrays]
+
+    def unpack_often(i: int) -> bool:
+        found = np.empty_like(arrays[i])
+        for _ in range(20):
+            found[:] = 1
+            unpack(chunks[i], "zstd", found)
+            if not np.array_equal(found, arrays[i]):
+                return False
+        return True
+
+    with ThreadPoolExecutor(8) as threads:
+        assert all(threads.map(unpack_often, range(8)))
