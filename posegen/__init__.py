@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from posegen.pipeline import build
     from posegen.restoration import repair
     from posegen.shard import ShardReader
-    from posegen.skeleton import COCO_17, OPENPOSE_18, Skeleton
+    from posegen.skeleton import COCO_17, OPENPOSE_18, SKELETONS, Skeleton, load_skeleton
     from posegen.synthetic import write_sample_coco
     from posegen.verification import verify
 
@@ -30,6 +30,7 @@ __version__ = "0.1.0"
 __all__ = [
     "COCO_17",
     "OPENPOSE_18",
+    "SKELETONS",
     "BuildConfig",
     "Manifest",
     "PoseDataset",
@@ -38,6 +39,7 @@ __all__ = [
     "Skeleton",
     "build",
     "compare",
+    "load_skeleton",
     "render_heatmap",
     "render_paf",
     "repair",
@@ -48,6 +50,7 @@ __all__ = [
 _HOMES = {
     "COCO_17": "skeleton",
     "OPENPOSE_18": "skeleton",
+    "SKELETONS": "skeleton",
     "BuildConfig": "config",
     "Manifest": "manifest",
     "PoseDataset": "dataset",
@@ -55,6 +58,7 @@ _HOMES = {
     "ShardReader": "shard",
     "Skeleton": "skeleton",
     "build": "pipeline",
+    "load_skeleton": "skeleton",
     "compare": "differences",
     "render_heatmap": "labels",
     "render_paf": "labels",

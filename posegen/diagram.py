@@ -20,7 +20,7 @@ from posegen.skeleton import Skeleton, is_left
 
 _INK, _PAPER, _GRAY = (30, 26, 22), (255, 255, 255), (120, 116, 112)
 _LEFT, _RIGHT = (176, 84, 20), (30, 96, 226)
-_STEP, _ROW, _ROUNDS = 84, 22, 400
+_STEP, _ROW, _ROUNDS, _LONGEST = 84, 22, 400, 48
 _PARTS = {
     "nose": (0, 0), "eye": (0.3, -0.3), "ear": (0.6, 0), "head": (0, -0.5), "neck": (0, 0.8), "shoulder": (0.7, 1.2),
     "elbow": (1.6, 1.6), "wrist": (2.4, 2), "thumb": (3, 1.5), "finger": (3.4, 2), "thorax": (0, 1.2),
@@ -47,7 +47,7 @@ def draw_skeleton(skeleton: Skeleton) -> Picture:
     points = np.rint((points - points.min(axis=0) + 0.6) * _STEP).astype(np.int64)
     figure_width, figure_height = (points.max(axis=0) + 0.6 * _STEP).astype(int).tolist()
     rows = max(figure_height // _ROW - 1, 20)
-    names = [f"{k}  {name}" for k, name in enumerate(skeleton.keypoints)]
+    names = [f"{k}  {_shorten(name)}" for k, name in enumerate(skeleton.keypoints)]
     columns = [names[i : i + rows] for i in range(0, len(names), rows)]
     widths = [24 + max(_measure(name) for name in column) for column in columns]
     height = max(figure_height, _ROW * (min(rows, len(names)) + 1))
@@ -159,6 +159,12 @@ def _draw_figure(picture: Picture, skeleton: Skeleton, places: Sequence[_Point])
         cv2.circle(picture, place, 15, colours[k], 2, cv2.LINE_AA)
         text = str(k)
         _write(picture, text, (place[0] - _measure(text) // 2, place[1] + 5), _INK)
+
+
+def _shorten(name: str) -> str:
+    """Make a name that can be written on one line, and not too long a one."""
+    shown = "".join(c if c.isprintable() else "?" for c in name)
+    return shown if len(shown) <= _LONGEST else shown[: _LONGEST - 1] + "…"
 
 
 def _write(picture: Picture, text: str, place: _Point, colour: tuple[int, int, int]) -> None:

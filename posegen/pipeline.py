@@ -129,11 +129,21 @@ def build(
         ) from error
 
 
-def audit(coco: str | os.PathLike[str], config: BuildConfig | None = None, *, split: str | None = None) -> Audit:
-    """Read and check annotations as `build` does, without building; raises what it raises for them."""
+def audit(
+    coco: str | os.PathLike[str],
+    config: BuildConfig | None = None,
+    *,
+    split: str | None = None,
+    images: str | os.PathLike[str] | None = None,
+) -> Audit:
+    """Read and check annotations as `build` does, without building; raises what it raises for them.
+
+    There need be no images, unless the annotations leave their sizes to them.
+    """
     config = config or BuildConfig()
     require_labels(config.labels)
-    paths = find_coco(Path(coco), split=split, images=None, need_images=False)
+    images = None if images is None else Path(images)
+    paths = find_coco(Path(coco), split=split, images=images, need_images=False)
     return make_plan(read_coco(paths.annotations, config, paths.images), config).coco.audit
 
 

@@ -270,6 +270,8 @@ class TestConfigFile:
             ('sigma_px = "wide"', "sigma_px must be a number"),
             ("min_area = true", "min_area must be a number"),
             ('grid = "finest"', "grid must be bilinear, area or point, not 'finest'"),
+            ("category = 3", "category must be names of categories"),
+            ('category = ["dog", 3]', "category must be names of categories"),
             ("a = ", "is not TOML"),
         ],
     )

@@ -541,6 +541,17 @@ MESSAGES: dict[str, Callable[[Document], Any]] = {
 }
 
 
+def test_an_audit_reads_sizes_from_the_named_directory(tmp_path: Path, run: Callable) -> None:
+    dataset = Dataset(tmp_path / "here", images="../there")
+    dataset.category(["nose"])
+    dataset.image(width=..., height=...)
+    dataset.person([3, 4, 2])
+    call = ["build", "--coco", dataset.write(), "--preset", "coco", "--audit-only"]
+    assert "there is no image" in run(*call).err or "cannot be read" in run(*call).err
+    done = run(*call, "--images", dataset.images)
+    assert "note: 1 of 1 images state no size; it was read from their pictures" in done.out.splitlines()
+
+
 @pytest.mark.parametrize(("line", "mutate"), MESSAGES.items(), ids=MESSAGES)
 def test_the_audit_says_so(coco: Dataset, run: Callable, line: str, mutate: Callable) -> None:
     coco.document = copy.deepcopy(coco.document)

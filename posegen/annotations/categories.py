@@ -152,7 +152,9 @@ class _Chooser:
         if len(named) > 1:
             own = dataclasses.replace(own, name=f"{own.name} and {len(named) - 1} more")
         published = next((s for s in SKELETONS.values() if s.keypoints == own.keypoints), None)
-        return dataclasses.replace(own, sigmas=published.sigmas) if published else own
+        if published is None:
+            return own
+        return dataclasses.replace(own, flip_pairs=published.flip_pairs, sigmas=published.sigmas)
 
     def _number(self, chosen: Sequence[Mapping[str, Any]], entries: Sequence[Mapping[str, Any]]) -> Skeleton:
         """Name keypoints that nobody names."""

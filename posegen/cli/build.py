@@ -118,7 +118,7 @@ def command(  # noqa: PLR0917 (one argument an option)
 
     config = _configure(preset, config_file, {k: v for k, v in options.items() if v is not None and v != ()})
     if audit_only:
-        found = audit(coco, config, split=split)
+        found = audit(coco, config, split=split, images=images)
         click.echo("\n".join([*found.describe_left_out(), *found.describe_noticed()] or ["nothing to remark"]))
         return
     if out is None:
