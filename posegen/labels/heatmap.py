@@ -31,7 +31,7 @@ _TOGETHER = 64
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeatmapLabel:
-    """Gaussians of one sigma, cut where they fall below 1 %; people merge by maximum.
+    """Gaussians, cut where they fall below 1 %; people merge by maximum.
 
     The heatmaps of Cao et al. (arXiv:1611.08050) as tf-pose-estimation draws them: for a point c the pixels x in
     [int(max(0, cx - r)), int(min(W, cx + r))) with r = sqrt(2 * 4.6052) sigma, y likewise, where
@@ -45,7 +45,7 @@ class HeatmapLabel:
     keypoints
         The names of the K channels.
     sigma_px
-        Standard deviation in input pixels.
+        Standard deviation in input pixels; a scene's `spread` multiplies it.
     background
         Whether a last channel holds the background.
     """
@@ -107,6 +107,8 @@ class HeatmapLabel:
         channel = image[person] * channels + keypoint
         centre = np.concatenate([scene.points for scene in scenes])[person, keypoint, ::-1].T
         sigma = np.full(len(channel), self.sigma_px)
+        if any(scene.spread is not None for scene in scenes):
+            sigma *= np.concatenate([_spread(scene) for scene in scenes])[person, keypoint]
         reach = _REACH * sigma.max(initial=0)
         # All are drawn equally wide, inside the grid.
         width = self.grid.count_cells(2 * reach)[1] * self.grid.stride[1, 0]
@@ -173,6 +175,10 @@ class _Gaussians:
         values = factors[:, None, 0, :n, None] * factors[None, :, 1, None, :m]
         values *= values > _CUT
         return cells[0, :n, None], cells[1, None, :m], values.astype(np.float32)
+
+
+def _spread(scene: Scene) -> NDArray[np.float64]:
+    return np.ones(scene.drawn.shape) if scene.spread is None else scene.spread
 
 
 def _merge(planes: NDArray[np.float32], cell: NDArray[np.intp], values: NDArray[np.float32]) -> None:

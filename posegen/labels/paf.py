@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import dataclasses
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from posegen.grid import Grid
-from posegen.labels.base import ArraySpec, Scene
+from posegen.geometry import Size
+from posegen.grid import Grid, make_grid
+from posegen.labels.base import ArraySpec, Label, Scene
 from posegen.labels.crowding import crowded_first
 from posegen.labels.registry import LabelContext
 
@@ -41,12 +43,15 @@ class PafLabel:
         Their E names.
     half_width_px
         How far from the limb's line the field reaches, in input pixels.
+    round_box
+        Whether the edges of the limb's box are rounded to pixels, and not cut off as int() does.
     """
 
     grid: Grid
     limbs: tuple[tuple[int, int], ...]
     limb_names: tuple[str, ...]
     half_width_px: float
+    round_box: bool = False
 
     @property
     def spec(self) -> ArraySpec:
@@ -90,20 +95,77 @@ class PafLabel:
         left = np.minimum(start[1], stop[1]) - self.half_width_px
         right = np.maximum(start[1], stop[1]) + self.half_width_px
         order, several = crowded_first(self.grid, kind, left, right)
-        return _Limbs(self.grid, kind[order], start[:, order], stop[:, order], self.half_width_px), several
+        whole = np.rint if self.round_box else np.trunc
+        return _Limbs(self.grid, kind[order], start[:, order], stop[:, order], self.half_width_px, whole=whole), several
 
 
-def create(context: LabelContext) -> tuple[PafLabel, ...]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CellPafLabel:
+    """The part affinity fields of OpenPose's training code (putVectorMaps in its Caffe's oPDataTransformer.cpp).
+
+    Points are divided by the stride, without the half cell by which a cell's middle lies from its edge. For a limb from
+    a to b, in cells, with unit vector u, the cells x in [round(min(ax, bx) - half_width), round(max(ax, bx) +
+    half_width)), y likewise, with |cross(p - a, u)| <= half_width have the value u; where several people's limbs cover
+    a cell, their mean. round() takes halves to the even number.
+
+    Parameters
+    ----------
+    input_size, cells
+        (H, W) in pixels and (h, w).
+    limbs
+        E pairs of keypoint indices (from, to).
+    limb_names
+        Their E names.
+    half_width_cells
+        How far from the limb's line the field reaches, in cells.
+    """
+
+    input_size: Size
+    cells: Size
+    limbs: tuple[tuple[int, int], ...]
+    limb_names: tuple[str, ...]
+    half_width_cells: float
+
+    @property
+    def spec(self) -> ArraySpec:
+        """The array that `render` makes."""
+        return self._on_cells.spec
+
+    def render(self, scene: Scene) -> NDArray[np.float32]:
+        """Draw (2E, h, w) float32 from -1 to 1; channel 2e is the x and 2e + 1 the y of limb e."""
+        return self.render_many([scene])[0]
+
+    def render_many(self, scenes: Sequence[Scene]) -> NDArray[np.float32]:
+        """Draw (S, 2E, h, w) float32 of S scenes: what `render` gives, sooner."""
+        stride = np.divide(self.input_size, self.cells)[::-1]
+        return self._on_cells.render_many([dataclasses.replace(s, points=s.points / stride) for s in scenes])
+
+    @property
+    def _on_cells(self) -> PafLabel:
+        """The label whose pixels are these cells."""
+        return PafLabel(
+            grid=make_grid("point", self.cells, self.cells),
+            limbs=self.limbs,
+            limb_names=self.limb_names,
+            half_width_px=self.half_width_cells,
+            round_box=True,
+        )
+
+
+def create(context: LabelContext) -> tuple[Label, ...]:
     """Make the label `paf`, unless there are no limbs."""
     context.read_options()
-    skeleton = context.skeleton
-    label = PafLabel(
-        grid=context.grid,
-        limbs=skeleton.limbs,
-        limb_names=skeleton.limb_names,
-        half_width_px=context.half_width_px,
+    skeleton, grid, half_width = context.skeleton, context.grid, context.half_width_px
+    limbs, names = skeleton.limbs, skeleton.limb_names
+    if not limbs:
+        return ()
+    if context.paf == "pixels":
+        return (PafLabel(grid=grid, limbs=limbs, limb_names=names, half_width_px=half_width),)
+    of_cells = half_width * grid.cells[1] / grid.input_size[1]
+    label = CellPafLabel(
+        input_size=grid.input_size, cells=grid.cells, limbs=limbs, limb_names=names, half_width_cells=of_cells
     )
-    return (label,) if skeleton.limbs else ()
+    return (label,)
 
 
 class _Limbs:
@@ -119,6 +181,8 @@ class _Limbs:
         (2, L) y and x of their ends, in input pixels.
     half_width
         In input pixels.
+    whole
+        Takes the edges of the limbs' boxes to whole pixels.
     """
 
     def __init__(
@@ -128,6 +192,8 @@ class _Limbs:
         start: NDArray[np.float64],
         stop: NDArray[np.float64],
         half_width: float,
+        *,
+        whole: Callable[[NDArray[np.float64]], NDArray[np.float64]],
     ) -> None:
         self.grid, self.kind, self.start, self.half_width = grid, kind, start, half_width
         self.along = stop - start
@@ -137,8 +203,8 @@ class _Limbs:
         self.reach = half_width * length
         # From which y and x on, and up to which, the pixels of each limb lie; and the cells that can touch these.
         size = np.array([grid.input_size, grid.cells])[..., None]
-        self.low = np.maximum(np.trunc(np.minimum(start, stop) - half_width), 0)
-        self.high = np.minimum(np.trunc(np.maximum(start, stop) + half_width), size[0])
+        self.low = np.maximum(whole(np.minimum(start, stop) - half_width), 0)
+        self.high = np.minimum(whole(np.maximum(start, stop) + half_width), size[0])
         self.begin = np.maximum(grid.first_cell(self.low), 0)
         self.end = np.maximum(np.minimum(grid.stop_cell(self.high), size[1]), self.begin)
 

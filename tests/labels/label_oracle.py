@@ -137,13 +137,14 @@ def expect_top_down(kind: str, people: People, sigmas: Floats | float) -> tuple[
 def expect_cell_paf(people: People, limbs: tuple[tuple[int, int], ...], half_width: float) -> Floats:
     """OpenPose's part affinity fields (2E, h, w), one cell after the other; the half-width in cells."""
     h, w = people.cells
+    sy, sx = people.size[0] / h, people.size[1] / w
     out = np.zeros((2 * len(limbs), h, w))
     for e, (a, b) in enumerate(limbs):
         count = np.zeros((h, w))
         for points, drawn in zip(people.points, people.drawn, strict=True):
             if not (drawn[a] and drawn[b]):
                 continue
-            (ax, ay), (bx, by) = ((x * w / people.size[1], y * h / people.size[0]) for x, y in points[[a, b]].tolist())
+            (ax, ay), (bx, by) = ((x / sx, y / sy) for x, y in points[[a, b]].tolist())
             length = math.hypot(bx - ax, by - ay)
             if length == 0:
                 continue

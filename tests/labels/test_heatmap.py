@@ -1,5 +1,6 @@
 """Keypoint heatmaps against the definition: at every position, for all grids."""
 
+import dataclasses
 import tracemalloc
 
 import numpy as np
@@ -48,6 +49,19 @@ def test_the_bilinear_heatmap_is_what_a_loop_over_pixels_draws(people, sigma_px)
 def test_the_heatmap_is_as_defined(kind, people, sigma_px, background):
     found = render(kind, people, sigma_px, background=background)
     np.testing.assert_allclose(found, expect_heatmap(kind, people, sigma_px, background=background), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@settings(max_examples=100)
+@given(people=people_strategy(), seed=st.integers(0, 1000), background=st.booleans())
+def test_each_keypoint_may_have_a_sigma_of_its_own(kind, people, seed, background):
+    spread = np.random.default_rng(seed).uniform(0.2, 4, people.drawn.shape)
+    names = tuple(f"k{k}" for k in range(people.drawn.shape[1]))
+    grid = make_grid(kind, people.size, people.cells)
+    label = HeatmapLabel(grid=grid, keypoints=names, sigma_px=3.0, background=background)
+    expected = expect_heatmap(kind, people, 3.0 * spread, background=background)
+    found = label.render(dataclasses.replace(people.scene, spread=spread))
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -6,10 +6,21 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from label_oracle import KINDS, LIMBS, People, expect_paf, make_scene, people_strategy, scatter, scatter_anywhere
+from label_oracle import (
+    KINDS,
+    LIMBS,
+    People,
+    expect_cell_paf,
+    expect_paf,
+    make_scene,
+    people_strategy,
+    scatter,
+    scatter_anywhere,
+)
 
 from posegen.grid import make_grid
 from posegen.labels import PafLabel, paf, reference
+from posegen.labels.paf import CellPafLabel
 from posegen.skeleton import COCO_17, OPENPOSE_18
 
 HALF_WIDTHS = st.sampled_from([0.3, 1.0, 2.0, 3.7, 8.0, 100.0])
@@ -264,3 +275,41 @@ def test_no_array_of_the_full_resolution_is_allocated(kind, crowd):
     finally:
         tracemalloc.stop()
     assert out.nbytes <= peak < 0.15 * 38 * 1024 * 1024 * 4
+
+
+def render_on_cells(people, half_width):
+    label = CellPafLabel(
+        input_size=people.size,
+        cells=people.cells,
+        limbs=LIMBS,
+        limb_names=tuple("wxyz"),
+        half_width_cells=half_width,
+    )
+    return label.render(people.scene)
+
+
+@settings(max_examples=100)
+@given(people=people_strategy(8, 64, keypoints=3), half_width=st.sampled_from([0.5, 1.0, 1.3, 3.0]))
+def test_fields_on_cells_are_as_openpose_defines_them(people, half_width):
+    expected = expect_cell_paf(people, LIMBS, half_width)
+    np.testing.assert_allclose(render_on_cells(people, half_width), expected, rtol=0, atol=1e-6)
+
+
+def test_fields_on_cells_of_the_default_size_are_as_openpose_defines_them():
+    points, drawn = scatter(np.random.default_rng(0), 30, 3, (368, 368))
+    people = People(size=(368, 368), cells=(46, 46), points=points, drawn=drawn)
+    np.testing.assert_allclose(render_on_cells(people, 1.0), expect_cell_paf(people, LIMBS, 1.0), rtol=0, atol=1e-6)
+
+
+def test_a_field_on_cells_lies_where_the_points_are_divided_by_the_stride():
+    people = People(
+        size=(64, 64),
+        cells=(8, 8),
+        points=np.array([[[16.0, 24.0], [40.0, 24.0], [0.0, 0.0]]]),
+        drawn=np.array([[True, True, False]]),
+    )
+    x = render_on_cells(people, 1.0)[0]
+    # From (2, 3) to (5, 3): the columns round(2 - 1) to before round(5 + 1), the rows 2 to 3, as 4 is excluded.
+    expected = np.zeros((8, 8))
+    expected[2:4, 1:6] = 1
+    np.testing.assert_array_equal(x, expected)
