@@ -28,6 +28,7 @@ CONFIG = BuildConfig(
     labels=("heatmap", "mask"),
     label_dtype="float32",
     image_encoding="png",
+    compression="gzip",
     shard_size=3,
 )
 
