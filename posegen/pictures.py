@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from posegen import images
 from posegen.errors import ConfigError
 from posegen.files import write_atomically
-from posegen.labels.base import without_stride
+from posegen.labels.base import ArraySpec, without_stride
 from posegen.shard import ShardReader
 from posegen.skeleton import Skeleton
 
@@ -66,10 +66,12 @@ def draw_sample(reader: ShardReader, index: int) -> Picture:
     """
     view, sample = _open(reader, index, PANEL_SIDE)
     labels: dict[str, NDArray[np.float32]] = {}
+    specs: dict[str, ArraySpec] = {}
     for label in reader.labels:
         # Of several grids the first is shown.
-        if without_stride(label.spec.name) not in labels:
-            labels[without_stride(label.spec.name)] = reader.label(label, index)
+        name = without_stride(label.spec.name)
+        if name not in labels:
+            labels[name], specs[name] = reader.label(label, index), label.spec
     people = _draw_people(view, reader.skeleton, sample)
     panels = [_frame(people, f"{_describe(reader, sample)} · {sample['file_name']}")]
     if "heatmap" in labels:
@@ -86,11 +88,10 @@ def draw_sample(reader: ShardReader, index: int) -> Picture:
     if "mask" in labels:
         mask = labels["mask"][0]
         panels.append(_frame(_draw_mask(view, mask), f"mask · the loss counts on {mask.mean():.1%}"))
-    for label in reader.labels:
-        spec = label.spec
-        if spec.cells and spec.name not in _DRAWN:
+    for name, spec in specs.items():
+        if spec.cells and name not in _DRAWN:
             largest = max(-spec.low, spec.high)
-            heat = np.abs(labels[spec.name])
+            heat = np.abs(labels[name])
             heat /= largest
             blended = _draw_heat(view, heat, strength=0.9, brightness=0.55)
             panels.append(_frame(blended, f"{spec.name} · maximum over channels, of {largest:g}"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import shutil
@@ -186,3 +187,25 @@ def test_people_cannot_be_asked_for_with_empty_images(corpus, run, tmp_path):
     outcome = run("build", "--coco", corpus.root, "--out", tmp_path / "o", "--unit", "person", "--keep-empty")
     assert outcome.status == 2
     assert "keep_empty goes with the unit image" in outcome.err
+
+
+def test_people_with_few_keypoints_or_a_small_area_are_no_samples(corpus, tmp_path):
+    annotations = {a["id"]: a for a in corpus.document["annotations"]}
+    config = dataclasses.replace(CONFIG, min_keypoints=10, min_area=2000, labels=("weight",))
+    build(corpus.root, tmp_path / "out", config, workers=1)
+    found = [int(sample["annotation_id"][0]) for sample in read_samples(tmp_path / "out")]
+    expected = [
+        key
+        for key, a in annotations.items()
+        if not a["iscrowd"] and sum(v > 0 for v in a["keypoints"][2::3]) >= 10 and a["area"] >= 2000
+    ]
+    assert sorted(found) == sorted(expected)
+    assert 0 < len(expected) < len(annotations)
+
+
+def test_several_strides_of_a_sample_are_drawn(corpus, run, tmp_path):
+    options = "--preset", "coco", "--input-size", "64x64", "--stride", "4,8", "--workers", 1, "--labels", "heatmap,limb"
+    assert run("build", "--coco", corpus.root, "--out", tmp_path / "o", *options).status == 0
+    outcome = run("inspect", tmp_path / "o", "--sample", 0, "--save", tmp_path / "x.png", "--sheet", tmp_path / "y.png")
+    assert outcome.status == 0
+    assert posegen.verify(tmp_path / "o", deep=True, workers=1) == []
