@@ -20,6 +20,10 @@ _SHARES = {"heatmap": 0.045, "paf": 0.009}
 _OTHER_SHARE = 0.05
 _MARGIN = 1.1
 
+_SAMPLE_BYTES = 1_000
+_SHARD_BYTES = 10_000
+"""What HDF5 needs to find things again."""
+
 
 def estimate_bytes(plan: BuildPlan, images: Path) -> int:
     """Guess a sample's size on disk, mostly within 30 %, rather too large than too small.
@@ -40,7 +44,8 @@ def estimate_bytes(plan: BuildPlan, images: Path) -> int:
         for label in config.create_labels(plan.coco.skeleton)
     )
     stored = config.image_encoding == "raw" and config.compression == "none"
-    return int((picture + labels) * (1.0 if stored else _MARGIN))
+    index = _SAMPLE_BYTES + _SHARD_BYTES / min(config.shard_size, len(samples))
+    return int((picture + labels) * (1.0 if stored else _MARGIN) + index)
 
 
 def _find_share(name: str, config: BuildConfig) -> float:

@@ -542,6 +542,32 @@ def test_a_read_only_disk_is_one_line(small_disk: Path, coco: Path) -> None:
         build(coco, small_disk / "out", CONFIG, workers=1)
 
 
+def test_lost_permissions_are_one_line_and_cost_no_finished_shard(
+    coco: Path, reference: dict[str, bytes], tmp_path: Path
+) -> None:
+    without_rights: list[str] = []
+    if os.geteuid() == 0:  # whom permissions do not stop
+        if shutil.which("setpriv") is None:
+            pytest.skip("root without setpriv cannot give its rights up")
+        without_rights = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"]
+    out = tmp_path / "out"
+    build(coco, out, CONFIG, workers=2)
+    victim = sorted(reference)[1]
+    (out / victim).unlink()
+    (staged,) = out.glob(".posegen/*/shards")
+    staged.chmod(0o555)
+    run = subprocess.run(
+        [*without_rights, *_command(coco, out)], capture_output=True, text=True, timeout=60, check=False
+    )
+    staged.chmod(0o755)
+    assert run.returncode == 1
+    assert "Permission denied" in run.stderr.splitlines()[-1]
+    assert "Traceback" not in run.stderr
+    assert shards(out) == {name: data for name, data in reference.items() if name != victim}
+    build(coco, out, CONFIG, workers=2)
+    assert shards(out) == reference
+
+
 def _limited(command: list[str], limit: str) -> subprocess.CompletedProcess[str]:
     """Run a command under a limit of the shell's, which needs no rights."""
     quoted = " ".join(f"'{word}'" for word in command)
