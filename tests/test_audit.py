@@ -99,3 +99,17 @@ def test_an_audit_survives_json() -> None:
     audit.notice("odd", 5)
     audit.not_drawn["crowd"] += 1
     assert Audit.from_dict(json.loads(json.dumps(audit.to_dict()))) == audit
+
+
+def test_notes_come_first_and_are_read_back() -> None:
+    audit = Audit(images=1, annotations=1, notes=["paf is left out: no limbs"])
+    audit.notice("no 'area'", 3)
+    assert audit.describe_noticed()[0] == "note: paf is left out: no limbs"
+    assert Audit.from_dict(audit.to_dict()) == audit
+
+
+def test_num_keypoints_may_be_about_the_first_keypoints_alone() -> None:
+    audit = Audit()
+    keypoints = np.array([[1, 1, 2], [2, 2, 2], [3, 3, 2]], float)
+    audit.check({"id": 7, **WHOLE, "num_keypoints": 2}, keypoints, IMAGE, 2)
+    assert not audit.noticed

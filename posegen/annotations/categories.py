@@ -196,12 +196,12 @@ class _Chooser:
     def _join(self, names: Sequence[str]) -> tuple[str, ...]:
         """Return the names of the parts that stand beside `keypoints`, if the skeleton needs one of them."""
         parts = tuple(name for part in PARTS for name in part.names)
-        needed = {name for parents in self.skeleton.parents for name in parents} if self.skeleton else set()
-        if needed - set(names) and needed <= {*names, *parts} and not set(parts) & set(names):
+        if not set(parts).isdisjoint(names):
+            return ()
+        if self.skeleton and not set(parts).isdisjoint(name for parents in self.skeleton.parents for name in parents):
             return parts
-        if not needed & set(parts):
-            fields = ", ".join(part.field for part in PARTS)
-            self.notes.append(f"{fields} are not read; the skeleton coco-wholebody-133 has them")
+        fields = ", ".join(part.field for part in PARTS)
+        self.notes.append(f"{fields} are not read; the skeleton coco-wholebody-133 has them")
         return ()
 
 
