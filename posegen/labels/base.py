@@ -179,6 +179,11 @@ class StridedLabel:
         return render_scenes(self.label, scenes)
 
 
+def find_spread(scenes: Sequence[Scene]) -> NDArray[np.float64]:
+    """Return the spread of all people of S scenes, at least one: (N, K), 1 where a scene has none."""
+    return np.concatenate([np.ones(s.drawn.shape) if s.spread is None else s.spread for s in scenes])
+
+
 def without_stride(name: str) -> str:
     """Return the name that an array would have if there were but one grid."""
     return re.sub(r"_s\d+(_\d+)?$", "", name)

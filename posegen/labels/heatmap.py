@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posegen.grid import Grid
-from posegen.labels.base import ArraySpec, Label, Scene
+from posegen.labels.base import ArraySpec, Label, Scene, find_spread
 from posegen.labels.crowding import crowded_first
 from posegen.labels.registry import LabelContext
 from posegen.labels.topdown import TOP_DOWN_KINDS, create_heatmap
@@ -106,9 +106,7 @@ class HeatmapLabel:
         image = np.repeat(np.arange(len(scenes)), [len(scene.drawn) for scene in scenes])
         channel = image[person] * channels + keypoint
         centre = np.concatenate([scene.points for scene in scenes])[person, keypoint, ::-1].T
-        sigma = np.full(len(channel), self.sigma_px)
-        if any(scene.spread is not None for scene in scenes):
-            sigma *= np.concatenate([_spread(scene) for scene in scenes])[person, keypoint]
+        sigma = self.sigma_px * find_spread(scenes)[person, keypoint]
         reach = _REACH * sigma.max(initial=0)
         # All are drawn equally wide, inside the grid.
         width = self.grid.count_cells(2 * reach)[1] * self.grid.stride[1, 0]
@@ -175,10 +173,6 @@ class _Gaussians:
         values = factors[:, None, 0, :n, None] * factors[None, :, 1, None, :m]
         values *= values > _CUT
         return cells[0, :n, None], cells[1, None, :m], values.astype(np.float32)
-
-
-def _spread(scene: Scene) -> NDArray[np.float64]:
-    return np.ones(scene.drawn.shape) if scene.spread is None else scene.spread
 
 
 def _merge(planes: NDArray[np.float32], cell: NDArray[np.intp], values: NDArray[np.float32]) -> None:

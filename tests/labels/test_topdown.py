@@ -149,3 +149,17 @@ def test_an_unknown_kind_is_refused():
 def test_unbiased_data_processing_needs_two_cells_an_axis():
     with pytest.raises(ConfigError, match="two cells along each axis, not 1x4"):
         make_label("udp", one_person((0, 0), size=(16, 4), cells=(4, 1)))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("most", [1, 3])
+def test_scenes_drawn_together_are_drawn_as_alone(kind, most):
+    rng = np.random.default_rng(most)
+    scenes = []
+    for people in [1, 0, most, 1, most]:
+        points = rng.uniform(-20, 84, (people, 5, 2))
+        scenes.append(make_scene(points, rng.random((people, 5)) < 0.7, (64, 64)))
+    label = TopDownLabel(kind=kind, input_size=(64, 64), cells=(16, 16), keypoints=tuple("abcde"), sigma_cells=1.5)
+    together = label.render_many(scenes)
+    for scene, found in zip(scenes, together, strict=True):
+        np.testing.assert_array_equal(found, label.render(scene))
