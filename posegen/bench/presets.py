@@ -17,9 +17,9 @@ from posegen.bench.source import Source
 from posegen.bench.turns import Notify, compare, one_thread, take_in_turn
 from posegen.config import BuildConfig
 from posegen.crops import split_people
-from posegen.labels import Label, Scene
+from posegen.labels import Label, Scene, render_scenes
 from posegen.skeleton import Skeleton
-from posegen.worker import place
+from posegen.worker import cut_batches, place
 
 _Draw = Callable[[Scene], NDArray[np.float32]]
 
@@ -59,7 +59,7 @@ def _compare(
     # `openpose` is sampled at the cells' middles, and has a background: it differs in kind.
     difference = _difference(label, draw, scenes) if config.heatmap in GENERATORS else None
     seconds = take_in_turn(
-        {"posegen": partial(_draw_all, label.render, scenes), "patches": partial(_draw_all, draw, scenes)},
+        {"posegen": partial(_render_all, label, scenes), "patches": partial(_draw_all, draw, scenes)},
         rounds=rounds,
         notify=notify,
     )
@@ -74,6 +74,12 @@ def _compare(
         max_abs_difference=difference,
         samples=len(scenes),
     )
+
+
+def _render_all(label: Label, scenes: Sequence[Scene]) -> None:
+    """Draw as a build does."""
+    for batch in cut_batches(scenes, [label]):
+        render_scenes(label, batch)
 
 
 def _draw_all(draw: _Draw, scenes: Sequence[Scene]) -> None:
