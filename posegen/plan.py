@@ -87,11 +87,15 @@ class BuildPlan:
     def _digest(self, samples: Sequence[Sample]) -> str:
         described = [self.config.digest, self.coco.names, self.coco.skeleton.to_dict()]
         hashed = hashlib.sha256(canonical_json(described).encode())
+        before: Sample | None = None
+        shapes = b""
         for sample in samples:
-            shapes = [[s.segmentation, s.bbox] for s in (*sample.ignored, *sample.drawn)]
-            size = sample.width, sample.height
-            record = [sample.image_id, sample.file_name, *size, len(sample.ignored), shapes]
-            hashed.update(canonical_json(record).encode())
+            # People of one image share its shapes, which take longest to write down.
+            if before is None or sample.ignored is not before.ignored or sample.drawn is not before.drawn:
+                listed = [[s.segmentation, s.bbox] for s in (*sample.ignored, *sample.drawn)]
+                before, shapes = sample, canonical_json([len(sample.ignored), listed]).encode()
+            record = [sample.image_id, sample.file_name, sample.width, sample.height]
+            hashed.update(canonical_json(record).encode() + shapes)
             for array in (sample.keypoints, sample.bboxes, sample.annotation_ids):
                 hashed.update(array.tobytes())
         return hashed.hexdigest()
@@ -105,7 +109,7 @@ def make_plan(coco: CocoKeypoints, config: BuildConfig) -> BuildPlan:
     decoded once. Who cannot be one, and what the limit leaves out, is counted in the audit.
     """
     by_person = config.unit == "person"
-    samples = split_people(coco.samples, coco.audit) if by_person else coco.samples
+    samples = split_people(coco.samples, coco.audit, shapes="mask" in config.labels) if by_person else coco.samples
 
     def place(sample: Sample) -> tuple[bytes, int, int]:
         person = int(sample.annotation_ids[0]) if by_person else 0

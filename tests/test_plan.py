@@ -229,6 +229,21 @@ class TestPeople:
             assert person.annotation_ids.tolist() == [6 + n]
             assert (person.image_id, person.ignored, person.drawn) == (3, sample.ignored, sample.drawn)
 
+    def test_without_a_mask_people_come_without_the_shapes_of_their_image(self) -> None:
+        (shard,) = make_plan(make_coco([make_sample(3)]), BuildConfig(unit="person", labels=("heatmap",))).shards
+        assert [(person.ignored, person.drawn) for person in shard] == [((), ())] * 2
+
+    @pytest.mark.parametrize("field", ["ignored", "drawn"])
+    def test_the_digest_changes_with_the_shapes_of_one_image(self, field: str) -> None:
+        samples = [make_sample(i) for i in range(3)]
+        changed = [*samples[:1], dataclasses.replace(samples[1], **{field: ()}), *samples[2:]]
+        config = BuildConfig(unit="person")
+        digests = {
+            make_plan(make_coco(found), config).task(0, images=IMAGES, directory=OUT).digest
+            for found in (samples, changed)
+        }
+        assert len(digests) == 2
+
     def test_people_of_an_image_follow_each_other_in_the_order_of_the_images(self) -> None:
         images = order(plan_of(range(30)))
         expected = [(i, [2 * i + n]) for i in images for n in (0, 1)]
