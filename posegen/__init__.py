@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from posegen.dataset import PoseDataset
     from posegen.differences import compare
     from posegen.errors import PosegenError
-    from posegen.labels import render_heatmap, render_paf
+    from posegen.labels import render_heatmap, render_paf, render_top_down
     from posegen.manifest import Manifest
     from posegen.pipeline import build
     from posegen.restoration import repair
@@ -42,6 +42,7 @@ __all__ = [
     "load_skeleton",
     "render_heatmap",
     "render_paf",
+    "render_top_down",
     "repair",
     "verify",
     "write_sample_coco",
@@ -62,6 +63,7 @@ _HOMES = {
     "compare": "differences",
     "render_heatmap": "labels",
     "render_paf": "labels",
+    "render_top_down": "labels",
     "repair": "restoration",
     "verify": "verification",
     "write_sample_coco": "synthetic",

@@ -3,8 +3,8 @@
 from posegen.labels.base import ArraySpec, BatchLabel, Label, Region, Scene, render_scenes
 from posegen.labels.heatmap import HeatmapLabel
 from posegen.labels.mask import MaskLabel
-from posegen.labels.online import render_heatmap, render_paf
-from posegen.labels.paf import PafLabel
+from posegen.labels.online import render_heatmap, render_paf, render_top_down
+from posegen.labels.paf import CellPafLabel, PafLabel
 from posegen.labels.registry import LabelContext, LabelFactory, LabelOption, create_label, list_labels
 from posegen.labels.storage import LabelDtype, Storage, choose_storage
 from posegen.labels.topdown import TopDownKind, TopDownLabel, WeightLabel
@@ -12,6 +12,7 @@ from posegen.labels.topdown import TopDownKind, TopDownLabel, WeightLabel
 __all__ = [
     "ArraySpec",
     "BatchLabel",
+    "CellPafLabel",
     "HeatmapLabel",
     "Label",
     "LabelContext",
@@ -32,4 +33,5 @@ __all__ = [
     "render_heatmap",
     "render_paf",
     "render_scenes",
+    "render_top_down",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,7 +14,8 @@ from posegen.geometry import Affine, Size
 from posegen.grid import GridKind, count_cells, make_grid
 from posegen.labels.base import Scene
 from posegen.labels.heatmap import HeatmapLabel
-from posegen.labels.paf import PafLabel
+from posegen.labels.paf import CellPafLabel, PafLabel
+from posegen.labels.topdown import TopDownKind, TopDownLabel, WeightLabel
 
 _FARTHEST = 1e15
 """Pixels: cells are counted in whole numbers."""
@@ -65,6 +67,44 @@ def render_heatmap(
     return HeatmapLabel(grid=cells, keypoints=names, sigma_px=sigma, background=background).render(scene)
 
 
+def render_top_down(
+    points: ArrayLike,
+    drawn: ArrayLike,
+    *,
+    kind: TopDownKind = "msra",
+    input_size: Size = (256, 192),
+    stride: float = 4,
+    sigma: float = 2.0,
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Draw the heatmaps of a top-down network; see `posegen.labels.TopDownLabel` for their definitions and sources.
+
+    Parameters
+    ----------
+    points, drawn, input_size, stride
+        As in `render_heatmap`; N is 1 as a rule.
+    kind
+        `msra`, `msra-unbiased`, `udp` or `megvii`.
+    sigma
+        Standard deviation of the Gaussians in cells.
+
+    Returns
+    -------
+    The heatmaps (K, h, w) float32 from 0 to 1, and the keypoints' weights (K,) float32, 0 or 1.
+
+    Raises
+    ------
+    ConfigError
+        As in `render_heatmap`, and if there is no such kind.
+    """
+    scene = _scene(points, drawn, input_size)
+    if not 0 < sigma < math.inf:
+        raise ConfigError(f"sigma must be above 0 cells, not {sigma}")
+    names = tuple(f"keypoint_{k}" for k in range(scene.drawn.shape[1]))
+    cells = count_cells(scene.image_size, stride)
+    label = TopDownLabel(kind=kind, input_size=scene.image_size, cells=cells, keypoints=names, sigma_cells=float(sigma))
+    return label.render(scene), WeightLabel(keypoints=names, heatmap=label).render(scene)
+
+
 def render_paf(
     points: ArrayLike,
     drawn: ArrayLike,
@@ -74,6 +114,7 @@ def render_paf(
     stride: float = 8,
     half_width: float = 8.0,
     grid: GridKind = "bilinear",
+    on: Literal["pixels", "cells"] = "pixels",
 ) -> NDArray[np.float32]:
     """Draw the part affinity fields of one image; see `posegen.labels.PafLabel` for their definition and source.
 
@@ -85,6 +126,8 @@ def render_paf(
         E pairs of keypoint indices (from, to).
     half_width
         How far a field reaches from its limb's line, in input pixels.
+    on
+        `cells` draws as OpenPose does, whatever the grid; see `posegen.labels.CellPafLabel`.
 
     Returns
     -------
@@ -102,10 +145,17 @@ def render_paf(
             raise ConfigError(f"limb {a}-{b} must join two of the keypoints 0..{count - 1}")
     if not 0 < half_width < math.inf:
         raise ConfigError(f"half_width must be above 0 input pixels, not {half_width}")
-    cells = make_grid(grid, scene.image_size, count_cells(scene.image_size, stride))
+    if on not in {"pixels", "cells"}:
+        raise ConfigError(f"part affinity fields are drawn on pixels or on cells, not on '{on}'")
+    cells, pairs = count_cells(scene.image_size, stride), tuple((a, b) for a, b in limbs)
     names = tuple(f"{a}-{b}" for a, b in limbs)
-    label = PafLabel(grid=cells, limbs=tuple((a, b) for a, b in limbs), limb_names=names, half_width_px=half_width)
-    return label.render(scene)
+    if on == "cells":
+        reach = half_width * cells[1] / scene.image_size[1]
+        return CellPafLabel(
+            input_size=scene.image_size, cells=cells, limbs=pairs, limb_names=names, half_width_cells=reach
+        ).render(scene)
+    laid = make_grid(grid, scene.image_size, cells)
+    return PafLabel(grid=laid, limbs=pairs, limb_names=names, half_width_px=half_width).render(scene)
 
 
 def _scene(points: ArrayLike, drawn: ArrayLike, input_size: Size) -> Scene:

@@ -4,11 +4,21 @@ import math
 
 import numpy as np
 import pytest
-from label_oracle import KINDS, LIMBS, People, expect_heatmap, expect_paf, make_scene, scatter
+from label_oracle import (
+    KINDS,
+    LIMBS,
+    People,
+    expect_cell_paf,
+    expect_heatmap,
+    expect_paf,
+    expect_top_down,
+    make_scene,
+    scatter,
+)
 
 from posegen.errors import ConfigError
 from posegen.grid import make_grid
-from posegen.labels import HeatmapLabel, PafLabel, render_heatmap, render_paf
+from posegen.labels import HeatmapLabel, PafLabel, render_heatmap, render_paf, render_top_down
 from posegen.skeleton import OPENPOSE_18
 
 POINTS = np.array([[[10.0, 12.0], [30.0, 20.0], [20.0, 40.0]]])
@@ -32,6 +42,33 @@ def test_the_field_is_the_label_that_builds_datasets(kind):
     label = PafLabel(grid=grid, limbs=LIMBS, limb_names=("", "", "", ""), half_width_px=3.0)
     found = render_paf(points, drawn, LIMBS, input_size=(48, 64), stride=4, half_width=3.0, grid=kind)
     np.testing.assert_array_equal(found, label.render(make_scene(points, drawn, (48, 64))))
+
+
+@pytest.mark.parametrize("kind", ["msra", "msra-unbiased", "udp", "megvii"])
+def test_top_down_heatmaps_and_weights_are_those_of_the_presets(kind):
+    points, drawn = scatter(np.random.default_rng(5), 1, 17, (256, 192))
+    people = People(size=(256, 192), cells=(64, 48), points=points, drawn=drawn)
+    expected = expect_top_down(kind, people, 2.0)
+    for found, wanted in zip(render_top_down(points, drawn, kind=kind), expected, strict=True):
+        np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-6)
+
+
+def test_fields_on_cells_are_those_of_openpose():
+    points, drawn = scatter(np.random.default_rng(6), 5, 3, (368, 368))
+    people = People(size=(368, 368), cells=(46, 46), points=points, drawn=drawn)
+    found = render_paf(points, drawn, LIMBS, on="cells")
+    np.testing.assert_allclose(found, expect_cell_paf(people, LIMBS, 1.0), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("sigma", [0, -1, math.inf, math.nan])
+def test_a_sigma_in_cells_must_be_a_positive_number(sigma):
+    with pytest.raises(ConfigError, match="sigma must be above 0 cells"):
+        render_top_down(POINTS, DRAWN, sigma=sigma)
+
+
+def test_fields_are_drawn_on_pixels_or_cells():
+    with pytest.raises(ConfigError, match="on pixels or on cells, not on 'pixel'"):
+        render_paf(POINTS, DRAWN, LIMBS, on="pixel")
 
 
 def test_the_defaults_are_those_of_tf_pose():
