@@ -16,6 +16,6 @@ for shard in json.loads((dataset / "manifest.json").read_text())["shards"]:
         for i in range(shard["samples"]):
             jpeg = file["image/bytes"][offsets[i] : offsets[i + 1]]
             image = cv2.imdecode(jpeg, cv2.IMREAD_COLOR)[..., ::-1]  # (H, W, 3) R, G, B
-            labels = {k: file[k][i] * np.float32(file[k].attrs["scale"]) for k in ("heatmap", "paf", "mask")}
+            labels = {k: file[k][i] * np.float32(file[k].attrs["scale"]) for k in json.loads(file.attrs["labels"])}
         shapes = ", ".join(f"{name} {label.shape}" for name, label in labels.items())
         print(f"{shard['file']}: {shard['samples']} samples, the last: image {image.shape}, {shapes}")
