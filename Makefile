@@ -7,6 +7,9 @@ COCO   ?= data/sample
 OUT    ?= data/dataset
 ARGS   ?=
 
+# What test-all installs: builds for the CPU.
+FRAMEWORKS ?= torch==2.13.0 tensorflow-cpu
+
 BIN  := .venv/bin
 CODE := posegen tests examples
 
@@ -63,7 +66,6 @@ clean:
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
 	@touch $@
 
-# tensorflow-cpu is the same package without what needs a GPU.
 .venv/frameworks: .venv/dev
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,torch]' tensorflow-cpu
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]' $(FRAMEWORKS)
 	@touch $@
