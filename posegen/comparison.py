@@ -44,7 +44,7 @@ class LabelComparison:
     def __init__(self, reader: ShardReader, samples: Sequence[Sample] | None) -> None:
         config = reader.config
         self._reader = reader
-        self._samples = None if samples is None else {self._name(s.image_id, s.annotation_ids): s for s in samples}
+        self._samples = None if samples is None else {self._name(s): s for s in samples}
         self._labels: dict[str, Label] = {label.spec.name: label for label in config.create_labels(reader.skeleton)}
         grids = [make_grid(config.grid, config.input_size, count_cells(config.input_size, s)) for s in config.strides]
         self._taps = max(math.prod(grid.cells) * grid.taps**2 for grid in grids)
@@ -67,7 +67,7 @@ class LabelComparison:
             return
         sample = None
         if self._samples is not None and "mask" in self._reader.config.labels:
-            sample = self._samples.get(self._name(known["image_id"], known["annotation_id"]))
+            sample = self._samples.get(self._reader.key(index))
             if sample is None or (sample.height, sample.width) != (known["height"], known["width"]):
                 yield f"sample {index} is image {known['image_id']}, which the annotations do not have there"
                 sample = None
@@ -88,9 +88,11 @@ class LabelComparison:
                     if not worst <= bound:
                         yield f"{name} of sample {index} is not what was annotated: it differs by up to {worst:.3g}"
 
-    def _name(self, image_id: int, annotation_ids: NDArray[np.int64]) -> tuple[int, ...]:
-        """Return what tells a sample from all others."""
-        return (image_id, *annotation_ids.tolist()) if self._reader.config.unit == "person" else (image_id,)
+    def _name(self, sample: Sample) -> tuple[int, ...]:
+        """Return what tells a sample from all others, as `ShardReader.key` does."""
+        config = self._reader.config
+        people = sample.annotation_ids.tolist() if config.unit == "person" else []
+        return (sample.image_id, *people, *([sample.copy] if config.copies > 1 else []))
 
     def _scene(self, known: Mapping[str, Any], sample: Sample | None) -> Scene:
         points, v = known["keypoints"][..., :2], known["keypoints"][..., 2]

@@ -9,11 +9,12 @@ import dataclasses
 import difflib
 import hashlib
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from posegen.augmentation import Augmentation, View
 from posegen.errors import ConfigError
 from posegen.files import canonical_json, load_toml
 from posegen.geometry import FitMode, Size
@@ -55,6 +56,7 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
 _WHOLE_NUMBERS = (
     ("min_keypoints", 1, 1 << 31),
     ("jpeg_quality", 1, 100),
+    ("copies", 1, 1000),
     ("shard_size", 1, 1 << 20),
     ("seed", 0, (1 << 63) - 1),
     ("limit", 1, 1 << 31),
@@ -126,10 +128,13 @@ class BuildConfig:
         Compressor of the label chunks.
     image_encoding, jpeg_quality
         How pictures are stored.
+    copies, augment, plain_copy
+        How many views of each image, or person, become samples, each drawn from what ranges (None: as it fits), and
+        whether the first of them is the plain one.
     shard_size
         Samples a shard.
     seed
-        What the order of the samples is drawn from.
+        What the order of the samples, and their views, are drawn from.
     limit
         Keep only so many samples, the first in that order; None keeps all.
 
@@ -166,6 +171,9 @@ class BuildConfig:
     compression: Compression = "zstd"
     image_encoding: ImageEncoding = "jpeg"
     jpeg_quality: int = 95
+    copies: int = 1
+    augment: Augmentation | None = None
+    plain_copy: bool = False
     shard_size: int = 1024
     seed: int = 0
     limit: int | None = None
@@ -187,8 +195,18 @@ class BuildConfig:
                 object.__setattr__(self, field, float(getattr(self, field)))
         if self.unit == "person" and self.keep_empty:
             raise ConfigError("keep_empty goes with the unit image: without people there is nobody to crop")
+        self._check_copies()
         self._check_stride()
         self._check_sigma()
+
+    def _check_copies(self) -> None:
+        if self.augment is not None and not isinstance(self.augment, Augmentation):
+            raise ConfigError(f"augment must be ranges to draw views from, not {self.augment!r}")
+        if self.augment is None and (self.copies > 1 or self.plain_copy):
+            raise ConfigError(
+                "copies of an image would all be the same: say with augment how they vary, as in "
+                "scale=0.5-1.1,rotate=40,shift=40,flip=0.5"
+            )
 
     def _check_stride(self) -> None:
         several = self.stride if isinstance(self.stride, tuple) else (self.stride,)
@@ -216,8 +234,9 @@ class BuildConfig:
                 raise ConfigError(f"{field} must be {_either(valid)}, not {value!r}")
         if not isinstance(self.category, tuple) or not all(isinstance(name, str) for name in self.category):
             raise ConfigError(f"category must be names of categories, not {self.category!r}")
-        if not isinstance(self.keep_empty, bool):
-            raise ConfigError(f"keep_empty must be true or false, not {self.keep_empty!r}")
+        for field in ("keep_empty", "plain_copy"):
+            if not isinstance(getattr(self, field), bool):
+                raise ConfigError(f"{field} must be true or false, not {getattr(self, field)!r}")
 
     def _check_labels(self) -> None:
         if not isinstance(self.labels, tuple) or len(set(self.labels)) != len(self.labels):
@@ -256,6 +275,13 @@ class BuildConfig:
     def cells(self) -> Size:
         """(h, w) of the label grid, the first of several."""
         return count_cells(self.input_size, self.strides[0])
+
+    def draw_view(self, image_id: int, annotation_ids: Sequence[int], copy: int) -> View | None:
+        """Draw how one copy of an image, or of one person on it, is seen; None if it is as it fits."""
+        if self.augment is None or (self.plain_copy and not copy):
+            return None
+        people = annotation_ids if self.unit == "person" else ()
+        return self.augment.draw(self.seed, (image_id, *people, copy))
 
     def create_labels(self, skeleton: Skeleton) -> tuple[Label, ...]:
         """Create the labels to render for people of a skeleton.
@@ -308,6 +334,9 @@ class BuildConfig:
                 values["skeleton"] = Skeleton.from_dict(values["skeleton"])
             for key in ("labels", "input_size", "category"):
                 values[key] = tuple(values[key])
+            if values.get("augment") is not None:
+                ranges = values["augment"]
+                values["augment"] = Augmentation(**{**ranges, "scale": tuple(ranges["scale"])})
             if isinstance(values.get("stride"), list):
                 values["stride"] = tuple(values["stride"])
             return cls(**values)

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posegen import images
-from posegen.errors import ShardError
+from posegen.errors import ConfigError, ShardError
 from posegen.executors import LocalExecutor, Lost, Report, available_cpus
 from posegen.manifest import Manifest, locate
 from posegen.pipeline import Progress
@@ -27,7 +27,7 @@ from posegen.verification import count_up, find_dataset
 _OPEN_SHARDS = 16
 
 Key = tuple[int, ...]
-"""Image id, and for a sample that is one person its annotation id."""
+"""Image id, where samples are people annotation id, where an image has several copies which of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,8 +43,8 @@ class ArrayDifference:
         The largest difference; infinite where one of two values is not a number.
     samples
         In how many samples it is above 0.
-    image_id, annotation_id
-        The sample of the largest difference, of equals that of the lowest id; None if there is none.
+    sample
+        That of the largest difference, of equals the first; None if there is none.
     where
         What differs most there: channel, row and column; or person and keypoint.
     """
@@ -52,8 +52,7 @@ class ArrayDifference:
     array: str
     largest: float
     samples: int
-    image_id: int | None = None
-    annotation_id: int | None = None
+    sample: Key | None = None
     where: str = ""
 
 
@@ -70,7 +69,9 @@ class DatasetDifference:
     samples
         How many samples both have.
     only_a, only_b
-        Samples that one has alone: image id, and for a sample that is one person annotation id.
+        Samples that one has alone.
+    named_by
+        What tells samples apart: the parts of a sample's key, of `image`, `person`, `copy`.
     unlike
         What cannot be compared, and why.
     arrays
@@ -85,6 +86,7 @@ class DatasetDifference:
     samples: int
     only_a: tuple[Key, ...]
     only_b: tuple[Key, ...]
+    named_by: tuple[str, ...]
     unlike: tuple[str, ...]
     arrays: tuple[ArrayDifference, ...]
     tolerance: float = 0.0
@@ -122,14 +124,20 @@ def compare(
     Raises
     ------
     ConfigError
-        If there is no such directory.
+        If there is no such directory, or samples are images in one and people in the other.
     ShardError
         If a dataset is damaged, or has two samples of one image, or of one person.
     """
     paths = find_dataset(a), find_dataset(b)
     executor = LocalExecutor(available_cpus() if workers is None else workers)
     first, second = (Manifest.read(path) for path in paths)
-    places = [_find_samples(path, manifest) for path, manifest in zip(paths, (first, second), strict=True)]
+    if first.config.unit != second.config.unit:
+        units = f"of unit {first.config.unit} and {second.config.unit}"
+        raise ConfigError(f"{paths[0]} and {paths[1]} have other samples, {units}: they cannot be compared")
+    people = first.config.unit == "person"
+    copies = max(first.config.copies, second.config.copies) > 1
+    named_by = ("image", *(["person"] if people else []), *(["copy"] if copies else []))
+    places = [_find_samples(path, manifest, named_by) for path, manifest in zip(paths, (first, second), strict=True)]
     common = [key for key in places[0] if key in places[1]]
     pairs: dict[str, list[_Pair]] = defaultdict(list)
     for key in common:
@@ -150,6 +158,7 @@ def compare(
         samples=len(common),
         only_a=tuple(sorted(places[0].keys() - places[1].keys())),
         only_b=tuple(sorted(places[1].keys() - places[0].keys())),
+        named_by=named_by,
         unlike=tuple(sorted(unlike)),
         arrays=found.describe(),
         tolerance=tolerance,
@@ -212,15 +221,7 @@ class _Findings:
         largest, key, where = self.largest[array]
         if not largest:
             return ArrayDifference(array=array, largest=0.0, samples=0)
-        person = key[1] if len(key) > 1 else None
-        return ArrayDifference(
-            array=array,
-            largest=largest,
-            samples=self.samples[array],
-            image_id=key[0],
-            annotation_id=person,
-            where=where,
-        )
+        return ArrayDifference(array=array, largest=largest, samples=self.samples[array], sample=key, where=where)
 
 
 def _compare_shard(task: _ShardPairs, report: Report) -> tuple[_Findings, tuple[str, ...]]:
@@ -324,17 +325,22 @@ def _measure(a: NDArray[Any], b: NDArray[Any]) -> tuple[float, tuple[int, ...]]:
     return float(difference[at]), tuple(map(int, at))
 
 
-def _find_samples(directory: Path, manifest: Manifest) -> dict[Key, tuple[str, int]]:
+def _find_samples(directory: Path, manifest: Manifest, named_by: Sequence[str]) -> dict[Key, tuple[str, int]]:
     """Find where every sample is: shard and position, by key."""
     found: dict[Key, tuple[str, int]] = {}
     for shard in manifest.shards:
         with ShardReader(locate(directory, shard.file)) as reader:
             everything = range(len(reader))
-            people = reader.facts("annotation_id", everything)
-            for index, image_id in enumerate(reader.facts("image_id", everything)):
-                key = (image_id, *(people[index].tolist() if reader.config.unit == "person" else ()))
+            parts = [reader.facts("image_id", everything)]
+            if "person" in named_by:
+                parts.append([int(ids[0]) for ids in reader.facts("annotation_id", everything)])
+            if "copy" in named_by:
+                one = reader.config.augment is None
+                parts.append([0] * len(reader) if one else reader.facts("copy", everything))
+            for index, key in enumerate(zip(*parts, strict=True)):
                 if key in found:
-                    raise ShardError(f"{directory}: has two samples of image {', person '.join(map(str, key))}")
+                    name = ", ".join(f"{part} {number}" for part, number in zip(named_by, key, strict=True))
+                    raise ShardError(f"{directory}: has two samples of {name}")
                 found[key] = shard.file, index
     return found
 

@@ -56,6 +56,17 @@ class Affine:
         matrix = self.matrix
         return np.asarray(points, np.float64) @ matrix[:, :2].T + matrix[:, 2]
 
+    def then(self, after: Affine) -> Affine:
+        """Return the map that does this and then another one."""
+        matrix = after.matrix[:, :2] @ self.matrix
+        matrix[:, 2] += after.matrix[:, 2]
+        return Affine.from_matrix(matrix)
+
+    @property
+    def is_upright(self) -> bool:
+        """Whether it neither turns nor shears nor mirrors."""
+        return not self.xy and not self.yx and self.xx > 0 and self.yy > 0
+
     def inverse(self) -> Affine:
         """Return the map back. Raises `ConfigError` if there is none."""
         det = self.xx * self.yy - self.xy * self.yx

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import io
+import math
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -221,6 +222,21 @@ def transform(picture: NDArray[np.uint8], affine: Affine, input_size: Size) -> N
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     warped = cv2.warpAffine(picture, affine.inverse().matrix, input_size[::-1], flags=flags, borderValue=(PADDING,) * 3)
     return np.asarray(warped, np.uint8)
+
+
+def turn(picture: NDArray[np.uint8], affine: Affine, input_size: Size) -> NDArray[np.uint8]:
+    """Map a picture into the input by any affine map, as `transform` does; but one that shrinks is shrunk first.
+
+    What is left to interpolate then is of about one size, so that no pixel of the picture is passed over. Shrinking, by
+    `INTER_AREA`, is a part of the map: points are not moved by it.
+    """
+    scale = math.sqrt(abs(affine.xx * affine.yy - affine.xy * affine.yx))
+    if scale < 1:
+        source = picture.shape[:2]
+        target = max(1, round(source[0] * scale)), max(1, round(source[1] * scale))
+        picture = _resize(picture, target)
+        affine = Affine.resize(source, target).inverse().then(affine)
+    return transform(picture, affine, input_size)
 
 
 def encode(picture: NDArray[np.uint8], encoding: ImageEncoding, quality: int) -> bytes:

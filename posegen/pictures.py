@@ -195,10 +195,11 @@ def _open(reader: ShardReader, index: int, side: int) -> tuple[_View, dict[str, 
 
 
 def _describe(reader: ShardReader, sample: dict[str, Any]) -> str:
+    copy = f" · copy {sample['copy']}" if reader.config.copies > 1 else ""
     if reader.config.unit == "person":
-        return f"image {sample['image_id']} · person {', '.join(map(str, sample['annotation_id']))}"
+        return f"image {sample['image_id']}{copy} · person {', '.join(map(str, sample['annotation_id']))}"
     people = len(sample["keypoints"])
-    return f"image {sample['image_id']} · {people} {'person' if people == 1 else 'people'}"
+    return f"image {sample['image_id']}{copy} · {people} {'person' if people == 1 else 'people'}"
 
 
 def _draw_people(view: _View, skeleton: Skeleton, sample: dict[str, Any]) -> Picture:

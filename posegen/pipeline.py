@@ -168,7 +168,9 @@ class _Run:
     def failures(self) -> list[Failure]:
         """The samples that could not be built, by image id."""
         found = (failure for result in self.results.values() for failure in result.failures)
-        return sorted(found, key=lambda failure: (failure.image_id, failure.annotation_id or 0, failure.file))
+        return sorted(
+            found, key=lambda failure: (failure.image_id, failure.annotation_id or 0, failure.copy or 0, failure.file)
+        )
 
     @property
     def records(self) -> tuple[ShardRecord, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -94,7 +95,7 @@ class BuildPlan:
             if before is None or sample.ignored is not before.ignored or sample.drawn is not before.drawn:
                 listed = [[s.segmentation, s.bbox] for s in (*sample.ignored, *sample.drawn)]
                 before, shapes = sample, canonical_json([len(sample.ignored), listed]).encode()
-            record = [sample.image_id, sample.file_name, sample.width, sample.height]
+            record = [sample.image_id, sample.copy, sample.file_name, sample.width, sample.height]
             hashed.update(canonical_json(record).encode() + shapes)
             for array in (sample.keypoints, sample.bboxes, sample.annotation_ids):
                 hashed.update(array.tobytes())
@@ -105,26 +106,35 @@ def make_plan(coco: CocoKeypoints, config: BuildConfig) -> BuildPlan:
     """Shuffle the samples, keep the first `config.limit`, and cut them into shards of `config.shard_size`.
 
     Samples are ordered by a hash of the seed and their image id, so the order of two images never depends on which
-    others there are. People who are samples of their own follow each other where they share an image, which is then
-    decoded once. Who cannot be one, and what the limit leaves out, is counted in the audit.
+    others there are; the copies of an image are ordered as if they were images. People who are samples of their own
+    follow each other where they share an image, which is then decoded once. Who cannot be one, and what the limit
+    leaves out, is counted in the audit.
     """
     by_person = config.unit == "person"
     samples = split_people(coco.samples, coco.audit, shapes="mask" in config.labels) if by_person else coco.samples
 
-    def place(sample: Sample) -> tuple[bytes, int, int]:
-        person = int(sample.annotation_ids[0]) if by_person else 0
-        return _rank(config.seed, sample.image_id), sample.image_id, person
+    def name(sample: Sample) -> tuple[int, int]:
+        return sample.image_id, int(sample.annotation_ids[0]) if by_person else 0
 
-    order = sorted(samples, key=place)
+    def place(sample: Sample) -> tuple[bytes, int, int, int]:
+        image_id, person = name(sample)
+        return _rank(config.seed, image_id, sample.copy), image_id, sample.copy, person
+
+    copies = range(1, config.copies)
+    order = [*samples, *(dataclasses.replace(sample, copy=copy) for copy in copies for sample in samples)]
+    order.sort(key=place)
     if config.limit is not None and len(order) > config.limit:
-        counter = coco.audit.not_drawn if by_person else coco.audit.left_out
-        counter["beyond the limit"] = len(order) - config.limit
-        order = order[: config.limit]
+        order, beyond = order[: config.limit], order[config.limit :]
+        # Of what keeps a copy nothing is left out.
+        if lost := {name(sample) for sample in beyond} - {name(sample) for sample in order}:
+            counter = coco.audit.not_drawn if by_person else coco.audit.left_out
+            counter["beyond the limit"] = len(lost)
     return BuildPlan(coco=coco, config=config, shards=tuple(_cut(order, config.shard_size)))
 
 
-def _rank(seed: int, image_id: int) -> bytes:
-    return hashlib.blake2b(f"{seed} {image_id}".encode(), digest_size=8).digest()
+def _rank(seed: int, image_id: int, copy: int) -> bytes:
+    words = (seed, image_id, copy) if copy else (seed, image_id)
+    return hashlib.blake2b(" ".join(map(str, words)).encode(), digest_size=8).digest()
 
 
 def _cut(samples: Sequence[Sample], size: int) -> list[tuple[Sample, ...]]:

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from posegen import images
 from posegen.annotations import Sample
+from posegen.augmentation import View
+from posegen.config import BuildConfig
 from posegen.crops import find_box
 from posegen.errors import BuildError, ImageError, PosegenError
 from posegen.geometry import Affine, crop, fit
@@ -31,10 +33,11 @@ _BATCH_BYTES = 1 << 23
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """A sample that could not be built; with an annotation id where a sample is one person."""
+    """A sample that could not be built; with an annotation id where a sample is one person, a number where a copy."""
 
     image_id: int
     annotation_id: int | None = None
+    copy: int | None = None
     file: str
     reason: str
 
@@ -42,7 +45,8 @@ class Failure:
     def sample(self) -> str:
         """Name the sample for people."""
         person = "" if self.annotation_id is None else f", person {self.annotation_id}"
-        return f"image {self.image_id}{person}"
+        copy = "" if self.copy is None else f", copy {self.copy}"
+        return f"image {self.image_id}{person}{copy}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,6 +126,11 @@ def place(sample: Sample, task: ShardTask) -> tuple[Scene, NDArray[np.float32]]:
     else:
         affine = fit(size, config.input_size, config.fit)
     derived = task.skeleton.derive(sample.keypoints, task.names)
+    view = find_view(sample, config)
+    if view is not None:
+        affine = affine.then(view.affine(config.input_size))
+        if view.flip:
+            derived = derived[:, task.skeleton.mirrored]
     labelled = derived[..., 2] > 0
     keypoints = np.zeros(derived.shape, np.float32)
     keypoints[..., :2] = affine.apply(derived[..., :2])
@@ -136,6 +145,11 @@ def place(sample: Sample, task: ShardTask) -> tuple[Scene, NDArray[np.float32]]:
         spread=find_spread(config, task.skeleton, keypoints, _map_boxes(sample.bboxes, affine)),
     )
     return scene, keypoints
+
+
+def find_view(sample: Sample, config: BuildConfig) -> View | None:
+    """Find how a sample is seen; None if it is as it fits."""
+    return config.draw_view(sample.image_id, sample.annotation_ids.tolist(), sample.copy)
 
 
 class _Pictures:
@@ -158,7 +172,8 @@ class _Pictures:
 
 def _describe(sample: Sample, task: ShardTask, reason: str) -> Failure:
     person = int(sample.annotation_ids[0]) if task.config.unit == "person" else None
-    return Failure(image_id=sample.image_id, annotation_id=person, file=sample.file_name, reason=reason)
+    copy = sample.copy if task.config.copies > 1 else None
+    return Failure(image_id=sample.image_id, annotation_id=person, copy=copy, file=sample.file_name, reason=reason)
 
 
 def _build_sample(sample: Sample, task: ShardTask, pictures: _Pictures) -> tuple[BuiltSample, Scene]:
@@ -168,7 +183,8 @@ def _build_sample(sample: Sample, task: ShardTask, pictures: _Pictures) -> tuple
     config = task.config
     picture = pictures.open(sample)
     scene, keypoints = place(sample, task)
-    show = images.transform if config.unit == "person" else images.warp
+    view = find_view(sample, config)
+    show = images.transform if config.unit == "person" else images.warp if view is None else images.turn
     picture = show(picture, scene.affine, config.input_size)
     built = BuiltSample(
         image_id=sample.image_id,
@@ -180,6 +196,8 @@ def _build_sample(sample: Sample, task: ShardTask, pictures: _Pictures) -> tuple
         keypoints=keypoints,
         bboxes=_map_boxes(sample.bboxes, scene.affine),
         annotation_ids=sample.annotation_ids,
+        copy=sample.copy,
+        view=(view or View()).values,
     )
     return built, scene
 
@@ -198,7 +216,14 @@ def _draw(label: Label, stored: StoredLabel, scenes: Sequence[Scene], samples: S
 
 
 def _map_boxes(boxes: NDArray[np.float64], affine: Affine) -> NDArray[np.float32]:
-    """Map (n, 4) boxes x, y, width, height; COCO counts them from the picture's edge, not from a pixel's centre."""
-    scale = np.array([affine.xx, affine.yy])
-    corner = affine.apply(boxes[:, :2] - 0.5) + 0.5
-    return np.column_stack([corner, boxes[:, 2:] * scale]).astype(np.float32)
+    """Map (n, 4) boxes x, y, width, height; COCO counts them from the picture's edge, not from a pixel's centre.
+
+    Of a box that is turned the upright box around it is taken.
+    """
+    if affine.is_upright:
+        scale = np.array([affine.xx, affine.yy])
+        corner = affine.apply(boxes[:, :2] - 0.5) + 0.5
+        return np.column_stack([corner, boxes[:, 2:] * scale]).astype(np.float32)
+    corners = boxes[:, None, :2] + boxes[:, None, 2:] * np.array([[0, 0], [1, 0], [0, 1], [1, 1]]) - 0.5
+    mapped = affine.apply(corners) + 0.5
+    return np.column_stack([mapped.min(axis=1), np.ptp(mapped, axis=1)]).astype(np.float32)

@@ -30,7 +30,7 @@ BUILD_OPTIONS = [
     "--grid", "--labels", "--fit", "--keep-empty", "--skeleton", "--visibility", "--min-keypoints",
     "--min-area", "--label-dtype", "--layout", "--compression", "--image-encoding", "--jpeg-quality",
     "--shard-size", "--seed", "--limit", "--workers", "--max-failures", "--overwrite", "--audit-only",
-    "--config", "--quiet",
+    "--config", "--quiet", "--copies", "--augment", "--plain-copy", "--label-option",
 ]  # fmt: skip
 
 

@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from posegen.augmentation import Augmentation
 from posegen.config import CHOICES, PRESETS, BuildConfig, load_options
 from posegen.errors import ConfigError
 from posegen.skeleton import COCO_17, OPENPOSE_18, Skeleton
@@ -41,12 +42,19 @@ OTHER = {
     "compression": "none",
     "image_encoding": "png",
     "jpeg_quality": 90,
+    "copies": 3,
+    "augment": Augmentation(flip=0.5),
+    "plain_copy": True,
     "shard_size": 7,
     "seed": 1,
     "limit": 10,
 }
 # What cannot be changed alone.
-BESIDE = {"sigma_cells": {"sigma_px": None}}
+BESIDE = {
+    "sigma_cells": {"sigma_px": None},
+    "copies": {"augment": Augmentation(flip=0.25)},
+    "plain_copy": {"augment": Augmentation(flip=0.75)},
+}
 FIELDS = [field.name for field in dataclasses.fields(BuildConfig)]
 
 

@@ -16,6 +16,7 @@ ROOMS = (
     "files",
     "skeleton",
     "geometry",
+    "augmentation",
     "grid",
     "labels",
     "config",

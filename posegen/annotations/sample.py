@@ -48,6 +48,8 @@ class Sample:
         The shapes of the people and crowds nobody labelled.
     drawn
         The shapes of the drawn people, in their order; empty where nothing is ignored, as nobody asks then.
+    copy
+        Which of the image's copies it is, from 0.
     """
 
     image_id: int
@@ -59,6 +61,7 @@ class Sample:
     annotation_ids: NDArray[np.int64]
     ignored: tuple[Shape, ...] = ()
     drawn: tuple[Shape, ...] = ()
+    copy: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -13,6 +13,7 @@ import click
 from tqdm import tqdm
 
 from posegen.audit import Audit
+from posegen.augmentation import Augmentation
 from posegen.config import CHOICES, PRESETS, BuildConfig, load_options
 from posegen.errors import ConfigError
 from posegen.manifest import Manifest
@@ -83,6 +84,9 @@ def _option(name: str, kind: Any, text: str, **settings: Any) -> Callable[[_Comm
 @_option("--compression", click.Choice(CHOICES["compression"]), "Compressor of the labels; gzip reads anywhere.")
 @_option("--image-encoding", click.Choice(CHOICES["image_encoding"]), "How pictures are stored.")
 @_option("--jpeg-quality", int, "For JPEG.", metavar="1-100")
+@_option("--copies", int, "Views of each image, each a sample.", metavar="N")
+@_option("--augment", str, "Draw views from these ranges.", metavar="scale=0.5-1.1,rotate=40,shift=40,flip=0.5")
+@click.option("--plain-copy", is_flag=True, default=None, help="Let the first view be the plain picture.")
 @_option("--shard-size", int, "Samples a shard.", metavar="N")
 @_option("--seed", int, "What the order of the samples is drawn from.", metavar="N")
 @_option("--limit", int, "Build only the first N samples in that order.", metavar="N")
@@ -171,6 +175,8 @@ def _configure(preset: str | None, path: Path | None, options: dict[str, Any]) -
     if "labels" in chosen:
         words = chosen["labels"]
         chosen["labels"] = tuple(words if isinstance(words, list) else [] if words == "none" else str(words).split(","))
+    if isinstance(chosen.get("augment"), str):
+        chosen["augment"] = Augmentation.parse(chosen["augment"])
     if "label_options" in options:
         chosen["label_options"] = _label_options(from_file.get("label_options", {}), options["label_options"])
     return dataclasses.replace(base, **chosen)

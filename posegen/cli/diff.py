@@ -77,7 +77,7 @@ def _describe(found: DatasetDifference) -> Iterator[str]:
     for which, keys in (("a", found.only_a), ("b", found.only_b)):
         if keys:
             more = f" and {len(keys) - _SHOWN_SAMPLES} more" if len(keys) > _SHOWN_SAMPLES else ""
-            yield f"  only in {which}: {'; '.join(map(_name, keys[:_SHOWN_SAMPLES]))}{more}"
+            yield f"  only in {which}: {'; '.join(_name(found, key) for key in keys[:_SHOWN_SAMPLES])}{more}"
     for what, differing in (("configuration", found.config), ("versions", found.versions)):
         if differing:
             yield f"{what} (a, b)"
@@ -88,12 +88,12 @@ def _describe(found: DatasetDifference) -> Iterator[str]:
     if found.arrays:
         yield f"{'array':<16} {'largest':>10} {'samples':>8}  where"
     for array in found.arrays:
-        if array.image_id is None:
+        if array.sample is None:
             yield f"{array.array:<16} {'0':>10} {'0':>8}"
         else:
-            key = (array.image_id,) if array.annotation_id is None else (array.image_id, array.annotation_id)
-            yield f"{array.array:<16} {array.largest:>10.4g} {array.samples:>8}  {_name(key)}: {array.where}"
+            name = _name(found, array.sample)
+            yield f"{array.array:<16} {array.largest:>10.4g} {array.samples:>8}  {name}: {array.where}"
 
 
-def _name(key: Sequence[int]) -> str:
-    return ", person ".join(map(str, ("image " + str(key[0]), *key[1:])))
+def _name(found: DatasetDifference, key: Sequence[int]) -> str:
+    return ", ".join(f"{part} {number}" for part, number in zip(found.named_by, key, strict=True))

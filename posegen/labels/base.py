@@ -16,7 +16,7 @@ from posegen.geometry import Affine, Size
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Region:
-    """A set of pixels of the original image, as pieces of its columns: never painted, only measured.
+    """A set of pixels of the original image, as pieces of its columns, which are measured without being painted.
 
     Attributes
     ----------
@@ -53,6 +53,13 @@ class Region:
         sums = np.bincount(index.ravel(), weights.ravel(), minlength=shape[0] * shape[1]).reshape(shape)
         shares = sums[::-1, ::-1].cumsum(axis=0).cumsum(axis=1)[::-1, ::-1]
         return shares[1:-1, 1:-1] * ((ys[1] - ys[0]) * (xs[1] - xs[0]))
+
+    def paint(self, size: Size) -> NDArray[np.bool_]:
+        """Tell which pixels of an image of `size` (height, width) belong to the set."""
+        changes = np.zeros((size[0] + 1, size[1]))
+        np.add.at(changes, (self.top, self.column), self.sign)
+        np.add.at(changes, (self.bottom, self.column), -self.sign)
+        return np.asarray(changes.cumsum(axis=0)[:-1] > 0.5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from posegen.errors import ConfigError
 from posegen.geometry import Affine, Size, overlap
 from posegen.labels.base import ArraySpec, Scene
 from posegen.labels.registry import LabelContext
@@ -19,6 +20,9 @@ class MaskLabel:
     """The share of each cell's area that shows the picture, and in it nothing to be ignored.
 
     It is sampled by area whatever the grid of the other labels: a mask is a share of a surface, no function of points.
+    The share is exact, but for a picture that is turned: then S x S evenly spaced points of a cell are looked up, S
+    twice the stride but from 4 to 16, so that where one straight edge crosses a cell its share is right to within
+    1 / S.
 
     Parameters
     ----------
@@ -37,19 +41,46 @@ class MaskLabel:
     def render(self, scene: Scene) -> NDArray[np.float32]:
         """Measure (1, h, w) float32 from 0 to 1."""
         affine = scene.affine
-        if affine.xy or affine.yx:
-            raise ConfigError("the mask of a rotated picture is not defined")
+        if not affine.is_upright:
+            return self._render_turned(scene)
         mask, ys, xs = _frame(scene.image_size, affine, self.input_size, self.cells)
         if scene.ignored is None:
             return mask.astype(np.float32)[None]
         area = scene.ignored.area(ys, xs) / ((ys[1] - ys[0]) * (xs[1] - xs[0]))
         return np.clip(mask - area, 0, 1).astype(np.float32)[None]
 
+    def _render_turned(self, scene: Scene) -> NDArray[np.float32]:
+        """Measure the mask of a picture that is mirrored, which is exact, or turned, at points."""
+        width = self.input_size[1]
+        mirrored = scene.affine.then(Affine(-1.0, 0.0, width - 1.0, 0.0, 1.0, 0.0))
+        if mirrored.is_upright:
+            seen = self.render(dataclasses.replace(scene, affine=mirrored))
+            return np.ascontiguousarray(seen[..., ::-1])
+        return _count_points(scene, self.input_size, self.cells).astype(np.float32)[None]
+
 
 def create(context: LabelContext) -> tuple[MaskLabel]:
     """Make the label `mask`."""
     context.read_options()
     return (MaskLabel(input_size=context.grid.input_size, cells=context.grid.cells),)
+
+
+def _count_points(scene: Scene, input_size: Size, cells: Size) -> NDArray[np.float64]:
+    """Count which share of the points of each cell (h, w) lies in the picture, and in nothing to be ignored."""
+    back, (height, width) = scene.affine.inverse(), scene.image_size
+    points = [min(max(math.ceil(2 * size / count), 4), 16) for size, count in zip(input_size, cells, strict=True)]
+    ys, xs = (
+        (np.arange(count * n) + 0.5) * (size / (count * n)) - 0.5
+        for size, count, n in zip(input_size, cells, points, strict=True)
+    )
+    x = back.xx * xs + (back.xy * ys + back.x0)[:, None]
+    y = back.yx * xs + (back.yy * ys + back.y0)[:, None]
+    counts = (x >= -0.5) & (x < width - 0.5) & (y >= -0.5) & (y < height - 0.5)
+    if scene.ignored is not None:
+        ignored = scene.ignored.paint(scene.image_size)
+        row, column = (np.floor(at[counts] + 0.5).astype(np.intp) for at in (y, x))
+        counts[counts] = ~ignored[row, column]
+    return counts.reshape(cells[0], points[0], cells[1], points[1]).mean(axis=(1, 3))
 
 
 @lru_cache(maxsize=256)

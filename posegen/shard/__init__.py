@@ -9,6 +9,7 @@
     /person/bbox    float32 (M, 4)   x, y, width, height in input pixels; NaN where the annotation has none
     /person/annotation_id int64 (M,)
     /sample/image_id int64, file_name, width, height int32 (N,); affine float64 (N, 2, 3), image pixels to input pixels
+    /sample/copy int32 (N,), view float64 (N, 5)   if views are drawn: scale, degrees, shift in x and y, 1 if mirrored
 
 `layout` says how a label is stored and what the manifest says of a shard, `writer` writes one, `reader` reads one.
 """

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 SAMPLE_FIELDS = ("image_id", "file_name", "width", "height", "affine", "keypoints", "bbox", "annotation_id")
 """What a shard tells of a sample besides picture and labels."""
 
+VIEW_FIELDS = ("copy", "view")
+"""What it tells in addition where views were drawn."""
+
 _LARGEST = 1e9
 """No label has larger values."""
 
@@ -151,9 +154,16 @@ class ShardReader:
         """Return what is known of a sample besides picture and labels.
 
         A dict of `image_id`, `file_name`, `width`, `height`, `affine` (2, 3), `keypoints` (n, K, 3), `bbox` (n, 4) and
-        `annotation_id` (n,).
+        `annotation_id` (n,); where views were drawn also `copy` and `view` (5,), see `posegen.augmentation.View`.
         """
-        return {name: self.facts(name, [index])[0] for name in SAMPLE_FIELDS}
+        names = SAMPLE_FIELDS if self.config.augment is None else SAMPLE_FIELDS + VIEW_FIELDS
+        return {name: self.facts(name, [index])[0] for name in names}
+
+    def key(self, index: int) -> tuple[int, ...]:
+        """Tell a sample from others: image id, annotation id where it is one person, copy where there are several."""
+        people = self.facts("annotation_id", [index])[0].tolist() if self.config.unit == "person" else []
+        copies = self.facts("copy", [index]) if self.config.copies > 1 else []
+        return (*self.facts("image_id", [index]), *people, *copies)
 
     def facts(self, name: str, indices: Sequence[int]) -> list[Any]:
         """Return one of the things that `sample` tells, of several samples."""
@@ -161,7 +171,7 @@ class ShardReader:
             column = self._column(f"person/{name}")
             return [column[self._slice("person", index)].copy() for index in indices]
         values = self._column(f"sample/{name}")[list(indices)]
-        if name == "affine":
+        if name in {"affine", "view"}:
             return list(values)
         if name != "file_name":
             return list(values.tolist())
@@ -261,6 +271,8 @@ class ShardReader:
             "sample/height": single("int32", samples),
             "sample/affine": single("float64", samples, 2, 3),
         }
+        if self.config.augment is not None:
+            rules |= {"sample/copy": single("int32", samples), "sample/view": single("float64", samples, 5)}
         for label in self._labels:
             rules[label.spec.name] = ArrayRule(
                 shape=(samples, *label.shape),

@@ -46,6 +46,8 @@ class BuiltSample:
         (n, 4) float32 x, y, width, height in input pixels.
     annotation_ids
         (n,) int64.
+    copy, view
+        Which of the image's copies it is, and (5,) float64 how that is seen; see `posegen.augmentation.View`.
     """
 
     image_id: int
@@ -57,6 +59,8 @@ class BuiltSample:
     keypoints: NDArray[np.float32]
     bboxes: NDArray[np.float32]
     annotation_ids: NDArray[np.int64]
+    copy: int = 0
+    view: NDArray[np.float64] | None = None
 
 
 class ShardWriter:
@@ -144,6 +148,9 @@ class ShardWriter:
         self._put("sample/width", np.array([s.width for s in samples], np.int32))
         self._put("sample/height", np.array([s.height for s in samples], np.int32))
         self._put("sample/affine", np.array([s.affine for s in samples]).reshape(-1, 2, 3))
+        if self._config.augment is not None:
+            self._put("sample/copy", np.array([s.copy for s in samples], np.int32))
+            self._put("sample/view", np.array([s.view for s in samples], np.float64).reshape(-1, 5))
         self.close()
         data = self._memory.getbuffer()
         write_atomically(path, data)

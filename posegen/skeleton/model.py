@@ -83,6 +83,14 @@ class Skeleton:
         object.__setattr__(self, "sigmas", tuple(map(float, self.sigmas)))
 
     @property
+    def mirrored(self) -> tuple[int, ...]:
+        """For each keypoint the index of the one that takes its place in a mirror: itself, or its partner."""
+        order = list(range(len(self.keypoints)))
+        for a, b in self.flip_pairs:
+            order[a], order[b] = b, a
+        return tuple(order)
+
+    @property
     def limb_names(self) -> tuple[str, ...]:
         """The E limbs as `from-to`."""
         return tuple(f"{self.keypoints[a]}-{self.keypoints[b]}" for a, b in self.limbs)

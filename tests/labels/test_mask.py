@@ -1,5 +1,7 @@
 """The loss mask against pycocotools' pixels, resized by OpenCV, padded, and averaged over cells."""
 
+import math
+
 import cv2
 import numpy as np
 import pytest
@@ -168,11 +170,61 @@ def test_values_never_leave_the_range_from_zero_to_one():
             assert 0 <= mask.min() <= mask.max() <= 1
 
 
-def test_a_rotated_picture_is_refused():
+def look_up(pixels, affine, size, cells):
+    """The mask of any affine map, at 40 x 40 points a cell: in the picture, and not in what is ignored."""
+    (a, b, c), (d, e, f) = np.linalg.inv(np.vstack([affine.matrix, [0, 0, 1]]))[:2]
+    ys, xs = ((np.arange(40 * n) + 0.5) * m / (40 * n) - 0.5 for n, m in zip(cells, size, strict=True))
+    columns = np.rint(a * xs + b * ys[:, None] + c).astype(int)
+    rows = np.rint(d * xs + e * ys[:, None] + f).astype(int)
+    outside = 1
+    framed = np.pad(pixels, 1, constant_values=outside)
+    found = framed[np.clip(rows + 1, 0, len(framed) - 1), np.clip(columns + 1, 0, framed.shape[1] - 1)] == 0
+    return found.reshape(cells[0], 40, cells[1], 40).mean(axis=(1, 3))
+
+
+def turned(degrees, scale, shift=(0.0, 0.0)):
+    cos, sin = scale * math.cos(math.radians(degrees)), scale * math.sin(math.radians(degrees))
+    return Affine(cos, -sin, shift[0], sin, cos, shift[1])
+
+
+@pytest.mark.parametrize("degrees", [0.5, 7, 30, 45, 90, 133, -40])
+@pytest.mark.parametrize(("cells", "bound"), [((12, 16), 1 / 16), ((24, 32), 1 / 8), ((96, 128), 0.3)])
+def test_the_mask_of_a_turned_picture_is_right_to_within_the_stated_bound(degrees, cells, bound):
+    pixels = np.zeros((150, 200), np.uint8)
+    cv2.fillPoly(pixels, [np.array([[20, 30], [150, 10], [180, 90], [60, 130]])], 1)
+    affine = turned(degrees, 0.6, (20.25, 10.5))
+    scene = make_scene((150, 200), affine, pixels)
+    found = MaskLabel(input_size=(96, 128), cells=cells).render(scene)[0]
+    difference = np.abs(found - look_up(pixels, affine, (96, 128), cells))
+    assert difference.max() <= bound
+    assert difference.mean() <= 0.01
+
+
+def test_a_turn_by_nothing_is_no_turn():
+    pixels = np.zeros((150, 200), np.uint8)
+    pixels[30:77, 12:141] = 1
     label = MaskLabel(input_size=(96, 128), cells=(12, 16))
-    for affine in (Affine(1, 0.1, 0, 0, 1, 0), Affine(1, 0, 0, 0.1, 1, 0)):
-        with pytest.raises(ConfigError, match="rotated"):
-            label.render(make_scene((96, 128), affine))
+    plain, nearly = (
+        label.render(make_scene((150, 200), turned(degrees, 0.6, (3.0, 2.0)), pixels)) for degrees in (0, 1e-7)
+    )
+    np.testing.assert_allclose(nearly, plain, rtol=0, atol=1 / 16)
+
+
+def test_the_mask_of_a_mirrored_picture_is_the_mirrored_mask():
+    pixels = np.zeros((150, 200), np.uint8)
+    pixels[30:77, 12:141] = 1
+    upright = turned(0, 0.6, (3.3, 2.1))
+    mirrored = Affine(-upright.xx, 0, 127 - upright.x0, 0, upright.yy, upright.y0)
+    label = MaskLabel(input_size=(96, 128), cells=(12, 16))
+    plain, found = (label.render(make_scene((150, 200), affine, pixels)) for affine in (upright, mirrored))
+    np.testing.assert_allclose(found, plain[..., ::-1], rtol=0, atol=1e-6)
+    assert found.flags.c_contiguous
+
+
+def test_a_map_that_flattens_the_picture_is_refused():
+    label = MaskLabel(input_size=(96, 128), cells=(12, 16))
+    with pytest.raises(ConfigError, match="cannot be inverted"):
+        label.render(make_scene((96, 128), Affine(1, 1, 0, 1, 1, 0)))
 
 
 def test_the_mask_has_one_channel():
