@@ -16,26 +16,48 @@ _BARE = frozenset({0x01, *range(0xD0, 0xD9)})
 
 
 def measure(file: BinaryIO) -> Size | None:
-    """Read the (height, width) of a JPEG or PNG file, as it is stored; None if it is neither, or its header is damaged.
+    """Read the (height, width) of a JPEG, PNG, WebP or BMP file, as it is stored.
 
     Parameters
     ----------
     file
         At its start; read as far as the size, past a JPEG's thumbnails and profiles without reading them.
+
+    Returns
+    -------
+    None if it is another kind of file, or its header is damaged.
     """
-    start = file.read(24)
-    if start.startswith(_PNG) and len(start) == 24 and start[12:16] == b"IHDR":
-        width, height = struct.unpack(">II", start[16:])
-        size: Size = height, width
-    elif start.startswith(_JPEG):
+    start = file.read(30)
+    if start.startswith(_JPEG):
         file.seek(2)
-        found = _find_frame(file)
-        if found is None:
-            return None
-        size = found
+        size = _find_frame(file)
+    elif len(start) < 30:
+        return None
+    elif start.startswith(_PNG) and start[12:16] == b"IHDR":
+        width, height = struct.unpack(">II", start[16:24])
+        size = height, width
+    elif start.startswith(b"RIFF") and start[8:12] == b"WEBP":
+        size = _measure_webp(start)
+    elif start.startswith(b"BM") and struct.unpack("<I", start[14:18])[0] >= 40:
+        width, height = struct.unpack("<ii", start[18:26])
+        size = abs(height), width  # below zero for rows from the top down
     else:
         return None
-    return size if min(size) >= 1 else None
+    return size if size is not None and min(size) >= 1 else None
+
+
+def _measure_webp(start: bytes) -> Size | None:
+    """Read the size from the first chunk: lossy (RFC 6386), lossless or extended (RFC 9649)."""
+    kind = start[12:16]
+    if kind == b"VP8 " and start[23:26] == b"\x9d\x01\x2a":
+        width, height = struct.unpack("<HH", start[26:])
+        return height & 0x3FFF, width & 0x3FFF
+    if kind == b"VP8L" and start[20] == 0x2F:
+        bits = int.from_bytes(start[21:25], "little")
+        return (bits >> 14 & 0x3FFF) + 1, (bits & 0x3FFF) + 1
+    if kind == b"VP8X":
+        return int.from_bytes(start[27:30], "little") + 1, int.from_bytes(start[24:27], "little") + 1
+    return None
 
 
 def _find_frame(file: BinaryIO) -> Size | None:

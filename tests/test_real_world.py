@@ -512,6 +512,20 @@ class TestImages:
         assert read_size(tmp_path, name) == (48, 64)
 
     @pytest.mark.parametrize(
+        ("suffix", "quality", "channels"), [(".webp", 80, 3), (".webp", 101, 3), (".webp", 80, 4), (".bmp", 0, 3)]
+    )
+    @pytest.mark.parametrize("size", [(48, 64), (1, 1), (300, 7), (5, 4099)])
+    def test_the_size_is_in_the_first_thirty_bytes(
+        self, tmp_path: Path, suffix: str, quality: int, channels: int, size: tuple[int, int]
+    ) -> None:
+        pixels = np.random.default_rng(0).integers(0, 256, (*size, channels), np.uint8)
+        flags = [cv2.IMWRITE_WEBP_QUALITY, quality] if suffix == ".webp" else []
+        data = cv2.imencode(suffix, pixels, flags)[1].tobytes()
+        assert cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR).shape[:2] == size
+        (tmp_path / "a").write_bytes(data[:30])
+        assert read_size(tmp_path, "a") == size
+
+    @pytest.mark.parametrize(
         "data", [b"", b"\xff\xd8", b"\xff\xd8\xff\xe0\0\x01", b"\x89PNG\r\n\x1a\n", b"GIF", b"x" * 99]
     )
     def test_what_is_no_picture_has_no_size(self, tmp_path: Path, data: bytes) -> None:
