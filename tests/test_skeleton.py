@@ -558,3 +558,9 @@ def test_no_keypoint_is_in_two_flip_pairs():
     swapped = list(itertools.chain(*pairs))
     assert pairs
     assert len(swapped) == len(set(swapped))
+
+
+def test_a_skeleton_of_a_hundred_thousand_keypoints_is_refused_at_once():
+    names = tuple(f"point_{n}" for n in range(100_000))
+    with pytest.raises(ConfigError, match="has 100000 keypoints, more than 10000"):
+        Skeleton(name="crowd", keypoints=names)

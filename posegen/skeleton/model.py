@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import itertools
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,9 @@ from numpy.typing import NDArray
 
 from posegen.errors import AnnotationError, ConfigError
 from posegen.skeleton.mirror import Limb, find_flip_pairs
+
+MOST_KEYPOINTS = 10_000
+"""A channel each: beyond, it is a mistake, or an attack on the memory."""
 
 _SHOWN_NAMES = 30
 _MOST_SIGMA = 1e3
@@ -56,7 +60,9 @@ class Skeleton:
         count = len(self.keypoints)
         if not count:
             raise ConfigError(f"skeleton '{self.name}' has no keypoints")
-        if repeated := sorted({n for n in self.keypoints if self.keypoints.count(n) > 1}):
+        if count > MOST_KEYPOINTS:
+            raise ConfigError(f"skeleton '{self.name}' has {count} keypoints, more than {MOST_KEYPOINTS}")
+        if repeated := sorted(name for name, times in Counter(self.keypoints).items() if times > 1):
             raise ConfigError(f"skeleton '{self.name}' names {', '.join(repeated)} more than once")
         if not self.parents:
             object.__setattr__(self, "parents", tuple((n,) for n in self.keypoints))
