@@ -117,6 +117,7 @@ def command(  # noqa: PLR0917 (one argument an option)
     \b
       posegen build --coco /data/coco --out /data/pose
       posegen build --coco /data/coco --split val2017 --out /data/pose-val --label-dtype uint8
+      posegen build --coco /data/coco --out /data/people --preset udp
     """  # noqa: D301 (click wants the character \b)
     from posegen.pipeline import audit, build
 
