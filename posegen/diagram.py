@@ -21,6 +21,9 @@ from posegen.skeleton import Skeleton, is_left
 _INK, _PAPER, _GRAY = (30, 26, 22), (255, 255, 255), (120, 116, 112)
 _LEFT, _RIGHT = (176, 84, 20), (30, 96, 226)
 _STEP, _ROW, _ROUNDS, _LONGEST = 84, 22, 400, 48
+_MOST_PLACED = 600
+"""Connected keypoints that are laid out along their limbs; the work grows with the cube. More stand in rows."""
+
 _PARTS = {
     "nose": (0, 0), "eye": (0.3, -0.3), "ear": (0.6, 0), "head": (0, -0.5), "neck": (0, 0.8), "shoulder": (0.7, 1.2),
     "elbow": (1.6, 1.6), "wrist": (2.4, 2), "thumb": (3, 1.5), "finger": (3.4, 2), "thorax": (0, 1.2),
@@ -68,12 +71,12 @@ def lay_out(skeleton: Skeleton) -> NDArray[np.float64]:
     points = np.zeros((len(skeleton.keypoints), 2))
     groups = _find_groups(skeleton)
     bottom, left = 0.0, 0.0
-    for group in sorted((g for g in groups if len(g) > 1), key=len, reverse=True):
+    for group in sorted((g for g in groups if 1 < len(g) <= _MOST_PLACED), key=len, reverse=True):
         placed = _place(skeleton, group)
         placed -= placed.min(axis=0) - (left, 0)
         points[group] = placed
         left, bottom = placed[:, 0].max() + 1, max(bottom, placed[:, 1].max())
-    alone = [group[0] for group in groups if len(group) == 1]
+    alone = [k for group in groups if not 1 < len(group) <= _MOST_PLACED for k in group]
     columns = max(math.ceil(math.sqrt(2 * len(alone))), math.ceil(left / 0.6), 1)
     for i, k in enumerate(alone):
         points[k] = 0.6 * (i % columns), bottom + (0.8 if bottom else 0) + 0.6 * (i // columns)

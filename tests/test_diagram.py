@@ -16,6 +16,9 @@ CASES = {
     **SKELETONS,
     "one": Skeleton(name="one", keypoints=("a",)),
     "ring": Skeleton(name="ring", keypoints=tuple("abcdef"), limbs=tuple((i, (i + 1) % 6) for i in range(6))),
+    "too many": Skeleton(
+        name="many", keypoints=tuple(f"p{i}" for i in range(900)), limbs=tuple((0, i) for i in range(1, 900))
+    ),
     "odd names": Skeleton(name="odd", keypoints=("a\nb\t", "n" * 10_000, "größe", "\u202e目")),
     "two groups": Skeleton(name="two", keypoints=tuple("abcdef"), limbs=((0, 1), (1, 2), (3, 4))),
     "only pairs": Skeleton(name="pairs", keypoints=("left_a", "right_a"), flip_pairs=((0, 1),), limbs=((0, 1),)),
