@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,14 @@ from posegen import bench
 from posegen.annotations import find_coco, read_coco
 from posegen.bench import labels
 from posegen.bench.growth import measure_growth
+from posegen.bench.reading import measure_reading
 from posegen.bench.scaling import make_people, measure_scaling
 from posegen.bench.source import Source, open_source, replicate
 from posegen.bench.throughput import measure_build
 from posegen.bench.turns import compare, take_in_turn
 from posegen.cli import main
 from posegen.config import BuildConfig
-from posegen.errors import ConfigError
+from posegen.errors import ConfigError, MissingExtraError
 from posegen.labels import PafLabel
 from posegen.pipeline import build
 from posegen.shard import ShardReader
@@ -47,7 +49,7 @@ def printed(coco: Path) -> tuple[dict[str, Any], str]:
     """What the command prints with --json, as JSON, and what it prints to stderr."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(labels, "_LOOP_IMAGES", 1)
-        call = ["bench", "--coco", str(coco), "--only", "heatmap,paf,labels", "--repeats", "1", "--json"]
+        call = ["bench", "heatmap", "paf", "labels", "--coco", str(coco), "--repeats", "1", "--json"]
         result = CliRunner().invoke(main, call, catch_exceptions=False)
     assert result.exit_code == 0
     return json.loads(result.stdout), result.stderr
@@ -290,7 +292,7 @@ def test_people_made_up_for_scaling_lie_inside_the_input_and_do_not_repeat() -> 
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--only", "heatmap,speed"], "there is no section 'speed'"),
+        (["heatmap", "speed"], "there is no section 'speed'"),
         (["--repeats", "0"], "repeats must be at least 1"),
         (["--workers", "0"], "workers must be at least 1"),
         (["--seconds", "nan"], "a build must last more than 0 seconds"),
@@ -310,3 +312,12 @@ def test_a_dataset_on_which_nobody_is_labelled_is_refused(coco: Path, tmp_path: 
     (tmp_path / path.name).write_text(json.dumps(document))
     with pytest.raises(ConfigError, match="nobody is labelled"):
         bench.run(tmp_path / path.name, images=coco / "train2017", sections=["heatmap"])
+
+
+def test_reading_is_not_measured_without_pytorch(
+    source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'posegen\[torch\]'"):
+        measure_reading(source, tmp_path, 1, lambda _: None)
+    assert not (tmp_path / "to-read").exists(), "nor is anything built"

@@ -13,6 +13,7 @@ from typing import Any
 from posegen.bench.growth import measure_growth
 from posegen.bench.labels import measure_heatmap, measure_labels, measure_paf
 from posegen.bench.presets import measure_presets
+from posegen.bench.reading import measure_reading
 from posegen.bench.scaling import measure_scaling
 from posegen.bench.source import Source, open_source
 from posegen.bench.throughput import measure_build
@@ -29,10 +30,11 @@ SECTIONS: Mapping[str, int] = {
     "scaling": 5,
     "build": 3,
     "growth": 1,
+    "read": 5,
 }
 """What can be measured, and in how many rounds if nobody says."""
 
-DEFAULT_SECTIONS = tuple(name for name in SECTIONS if name != "growth")
+DEFAULT_SECTIONS = tuple(name for name in SECTIONS if name not in {"growth", "read"})
 
 _A_DAY_S = 86400
 
@@ -61,7 +63,7 @@ def run(
     repeats
         Rounds a section; by default what `SECTIONS` says.
     workers
-        How many processes `build` compares with one, and `growth` builds with.
+        How many processes `build` compares with one, `growth` builds with and `read` reads with.
     build_seconds
         How long, about, a build of `build` lasts.
     notify
@@ -79,6 +81,8 @@ def run(
         If they are bad.
     BuildError
         If a build fails.
+    MissingExtraError
+        If `read` is asked for, and PyTorch is not installed.
     """
     for name in sections:
         if name not in SECTIONS:
@@ -127,6 +131,8 @@ def _measure(
         return measure_build(source, scratch, rounds, notify, workers=workers, seconds=seconds)
     if name == "growth":
         return measure_growth(source, scratch, rounds, notify, workers=workers)
+    if name == "read":
+        return measure_reading(source, scratch, rounds, notify, workers=workers)
     of_people = {"heatmap": measure_heatmap, "paf": measure_paf, "labels": measure_labels, "presets": measure_presets}
     return of_people[name](source, rounds, notify)
 

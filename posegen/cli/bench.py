@@ -19,25 +19,26 @@ _TITLES = {
     "scaling": "scaling: {width}x{height} pixels, by people (rows), keypoints and cells of a bilinear grid (columns)",
     "build": "build: {samples} samples in {shards} shards, against the same build without labels, and one worker",
     "growth": "growth: many images against few, {workers} workers",
+    "read": "read: {samples} samples in {shards} shards, by {workers} workers in batches of {batch}",
 }
 
 
 @click.command("bench", short_help="Measure the labels and the build on this machine.")
+@click.argument("sections", nargs=-1, metavar="[SECTION]...")
 @click.option("--coco", type=_PATH, metavar="PATH", help="COCO root or annotation file.  [default: synthetic sample]")
 @click.option("--split", metavar="NAME", help="Split of the COCO root.  [default: train2017, or the only one]")
 @click.option("--images", type=_PATH, metavar="DIR", help="Image directory, if it is not where COCO has it.")
-@click.option("--only", metavar="NAMES", help="Sections to measure, as in heatmap,build.  [default: all but growth]")
 @click.option(
-    "--repeats", type=int, metavar="N", help="Rounds.  [default: 15 for labels, 5 scaling, 3 build, 1 growth]"
+    "--repeats", type=int, metavar="N", help="Rounds.  [default: 15 for labels, 5 scaling, read, 3 build, 1 growth]"
 )
-@click.option("--workers", type=int, default=2, show_default=True, metavar="N", help="Processes that build.")
+@click.option("--workers", type=int, default=2, show_default=True, metavar="N", help="Processes that build or read.")
 @click.option("--seconds", type=float, default=10.0, show_default=True, metavar="S", help="A build lasts, about.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(  # noqa: PLR0917 (one argument an option)
+    sections: tuple[str, ...],
     coco: Path | None,
     split: str | None,
     images: Path | None,
-    only: str | None,
     repeats: int | None,
     workers: int,
     seconds: float,
@@ -49,11 +50,12 @@ def command(  # noqa: PLR0917 (one argument an option)
     machine's speed drifts; figures are medians, with the least and the most in parentheses.
 
     \b
-    Sections: heatmap, paf, labels, presets, scaling, build, and growth, which builds 55,000 images.
+    Sections: heatmap, paf, labels, presets, scaling, build; and, only when they are named, growth, which builds
+    55,000 images, and read, which needs PyTorch.
 
     \b
       posegen bench
-      posegen bench --coco /data/coco --only heatmap,paf
+      posegen bench heatmap paf --coco /data/coco
     """  # noqa: D301 (click wants the character \b)
     from posegen.bench import DEFAULT_SECTIONS, run
 
@@ -62,7 +64,7 @@ def command(  # noqa: PLR0917 (one argument an option)
             coco,
             split=split,
             images=images,
-            sections=DEFAULT_SECTIONS if only is None else [name.strip() for name in only.split(",")],
+            sections=sections or DEFAULT_SECTIONS,
             repeats=repeats,
             workers=workers,
             build_seconds=seconds,

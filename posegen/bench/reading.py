@@ -1,0 +1,329 @@
+"""Section `read`: reading a dataset against computing its labels while training, and against decoding its pictures.
+
+Every pipeline is a PyTorch DataLoader with the same workers and the same batches. Where labels are compared with labels
+the batches come to this process as tensors, as training gets them; against the floor, and for labels alone, they end
+where they are made, because handing 1 MB from process to process takes longer than what is to be measured.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import multiprocessing
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from multiprocessing.context import BaseContext
+from pathlib import Path
+from typing import Any, Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from posegen import images
+from posegen.annotations import Sample
+from posegen.bench.source import PRESET, Source, replicate
+from posegen.bench.turns import Notify, compare, take_in_turn
+from posegen.config import BuildConfig
+from posegen.dataset import PoseDataset
+from posegen.errors import MissingExtraError
+from posegen.labels import Label, reference
+from posegen.manifest import Manifest
+from posegen.pipeline import build
+from posegen.plan import ShardTask
+from posegen.shard import ShardReader
+from posegen.shuffling import shuffle_shards
+from posegen.worker import place
+
+_SHARDS = 16
+_SHARD_SIZE = 64
+_BATCH = 16
+_LABELS = ("heatmap", "paf")
+"""What there is a vectorised reference for."""
+
+_ORDERS = ("random", "shard-shuffled")
+
+_COMPARED: tuple[tuple[str, str, Literal["times", "share"]], ...] = (
+    ("picture, heatmap", "decode, resize, vectorised heatmap", "times"),
+    ("picture, all labels", "decode, resize, posegen's labels", "times"),
+    ("all but handing over", "decode the stored pictures", "share"),
+    ("heatmap, paf", "vectorised heatmap, paf", "times"),
+)
+"""What is read, in each order, and what it is compared with."""
+
+Batch = dict[str, NDArray[Any]]
+
+
+def measure_reading(
+    source: Source,
+    scratch: Path,
+    rounds: int,
+    notify: Notify,
+    *,
+    workers: int = 2,
+    shards: int = _SHARDS,
+    shard_size: int = _SHARD_SIZE,
+) -> dict[str, Any]:
+    """Measure reading.
+
+    Parameters
+    ----------
+    source
+        Whose samples.
+    scratch
+        Where to put them, and what is built of them.
+    rounds
+        How often each pipeline is timed; they are timed in turn.
+    notify
+        Told what is measured.
+    workers
+        Processes of each DataLoader.
+    shards, shard_size
+        How many shards there are to read from, and of how many samples.
+
+    Raises
+    ------
+    MissingExtraError
+        If PyTorch is not installed.
+    """
+    try:
+        import torch  # noqa: F401 (whether it is there)
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("PyTorch", "torch") from error
+    count = shards * shard_size
+    notify(f"building {count} samples")
+    config = dataclasses.replace(BuildConfig.preset(PRESET), shard_size=shard_size)
+    paths, out = replicate(source, count, scratch / "read"), scratch / "to-read"
+    build(paths.annotations, out, config, images=paths.images, workers=workers)
+    pipelines = _lay_pipelines(source, out, workers)
+    covered = {name: pipeline.samples for name, pipeline in pipelines.items()}
+    seconds = take_in_turn(dict(pipelines.items()), rounds=rounds, notify=notify)
+    rates = {name: [covered[name] / s for s in taken] for name, taken in seconds.items()}
+
+    comparisons = [
+        compare(
+            "reading",
+            "samples/s",
+            (f"{name}, {order}", rates[f"{name}, {order}"]),
+            (other, rates[other]),
+            kind=kind,
+            samples=covered[f"{name}, {order}"],
+        )
+        for name, other, kind in _COMPARED
+        for order in _ORDERS
+    ]
+    return {
+        "comparisons": comparisons,
+        "workers": workers,
+        "samples": count,
+        "shards": shards,
+        "batch": _BATCH,
+    }
+
+
+class _Pipeline:
+    """A DataLoader whose workers stay, over a fixed order of samples; calling it goes through them once.
+
+    Parameters
+    ----------
+    read
+        Makes the batch of some samples, in a worker.
+    order
+        The numbers of the samples.
+    workers
+        How many.
+    kept
+        Whether batches come to this process.
+    """
+
+    def __init__(
+        self, read: Callable[[Sequence[int]], Batch], order: NDArray[np.int64], workers: int, *, kept: bool
+    ) -> None:
+        from torch.utils.data import DataLoader
+
+        self.samples = len(order)
+        self._loader = DataLoader(
+            _Batches(read),
+            batch_sampler=[order[i : i + _BATCH].tolist() for i in range(0, len(order), _BATCH)],
+            num_workers=workers,
+            persistent_workers=True,
+            collate_fn=_to_tensors if kept else _drop,
+            worker_init_fn=_start_worker,
+            multiprocessing_context=_start_method(),
+        )
+
+    def __call__(self) -> None:
+        for _ in self._loader:
+            pass
+
+
+def _lay_pipelines(source: Source, out: Path, workers: int) -> dict[str, _Pipeline]:
+    """Lay what is compared, by name. What is slow goes through fewer samples."""
+    task, sizes = source.task, [shard.samples for shard in Manifest.read(out).shards]
+    count = sum(sizes)
+    orders = {
+        "random": np.random.default_rng(0).permutation(count),
+        "shard-shuffled": shuffle_shards(sizes, seed=0),
+    }
+    few = np.arange(max(workers * _BATCH, count // 16)) % len(task.samples)
+    more = np.arange(max(workers * _BATCH, count // 4)) % len(task.samples)
+    pictures = _read_pictures(out)
+    pipelines = {
+        "decode, resize, vectorised heatmap": _Pipeline(_Text(task), few, workers, kept=True),
+        "decode, resize, posegen's labels": _Pipeline(_Online(task), more, workers, kept=True),
+        "decode the stored pictures": _Pipeline(
+            _Floor(pictures, task.config.input_size), orders["random"], workers, kept=False
+        ),
+        "vectorised heatmap, paf": _Pipeline(_Vectorised(task), few, workers, kept=False),
+    }
+    everything = ("image", *(label.spec.name for label in task.config.create_labels(task.skeleton)))
+    for order, numbers in orders.items():
+        for name, fields, kept in (
+            ("picture, heatmap", ("image", "heatmap"), True),
+            ("picture, all labels", everything, True),
+            ("all but handing over", everything, False),
+            ("heatmap, paf", _LABELS, False),
+        ):
+            pipelines[f"{name}, {order}"] = _Pipeline(_Shards(out, fields), numbers, workers, kept=kept)
+    return pipelines
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Batches:
+    """What a DataLoader takes for a dataset."""
+
+    read: Callable[[Sequence[int]], Batch]
+
+    def __getitems__(self, indices: Sequence[int]) -> Batch:
+        return self.read(indices)
+
+    def __getitem__(self, index: int) -> Batch:
+        return self.read([index])
+
+
+class _Shards:
+    """Reads shards."""
+
+    def __init__(self, out: Path, fields: Sequence[str]) -> None:
+        self._data = PoseDataset(out, fields=fields)
+
+    def __call__(self, indices: Sequence[int]) -> Batch:
+        return self._data.batch(indices)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Floor:
+    """Decodes pictures that are in memory."""
+
+    pictures: Sequence[NDArray[np.uint8]]
+    size: tuple[int, int]
+
+    def __call__(self, indices: Sequence[int]) -> Batch:
+        out = np.empty((len(indices), *self.size, 3), np.uint8)
+        for place_, index in enumerate(indices):
+            out[place_] = images.decode_input(self.pictures[index], self.size, "picture")
+        return {"image": out}
+
+
+class _Text:
+    """What training does without posegen: decode, resize, one NumPy expression a keypoint at full resolution."""
+
+    def __init__(self, task: ShardTask) -> None:
+        self._task = task
+
+    def __call__(self, indices: Sequence[int]) -> Batch:
+        task = self._task
+        samples = [task.samples[index] for index in indices]
+        return {
+            "image": np.stack([_show(sample, task) for sample in samples]),
+            "heatmap": np.stack([_draw_heatmap(sample, task) for sample in samples]),
+        }
+
+
+class _Online:
+    """The same with posegen's renderers, and all labels."""
+
+    def __init__(self, task: ShardTask) -> None:
+        self._task = task
+        self._labels: tuple[Label, ...] = task.config.create_labels(task.skeleton)
+
+    def __call__(self, indices: Sequence[int]) -> Batch:
+        task = self._task
+        samples = [task.samples[index] for index in indices]
+        scenes = [place(sample, task)[0] for sample in samples]
+        found = {label.spec.name: np.stack([label.render(scene) for scene in scenes]) for label in self._labels}
+        return found | {"image": np.stack([_show(sample, task) for sample in samples])}
+
+
+class _Vectorised:
+    """Draws labels by one NumPy expression a keypoint or limb at full resolution."""
+
+    def __init__(self, task: ShardTask) -> None:
+        self._task = task
+
+    def __call__(self, indices: Sequence[int]) -> Batch:
+        task = self._task
+        samples = [task.samples[index] for index in indices]
+        return {
+            "heatmap": np.stack([_draw_heatmap(sample, task) for sample in samples]),
+            "paf": np.stack([_draw_paf(sample, task) for sample in samples]),
+        }
+
+
+def _show(sample: Sample, task: ShardTask) -> NDArray[np.uint8]:
+    """Decode and resize a picture: (H, W, 3) R, G, B."""
+    data = images.read_file(task.images, sample.file_name)
+    picture = images.decode(data, (sample.height, sample.width), sample.file_name)
+    return images.warp(picture, place(sample, task)[0].affine, task.config.input_size)[..., ::-1]
+
+
+def _draw_heatmap(sample: Sample, task: ShardTask) -> NDArray[np.float32]:
+    scene, config = place(sample, task)[0], task.config
+    sigma = config.sigma_px or math.nan
+    return reference.render_heatmap_vectorized(
+        scene.points, scene.drawn, input_size=config.input_size, cells=config.cells, sigma_px=sigma
+    )
+
+
+def _draw_paf(sample: Sample, task: ShardTask) -> NDArray[np.float32]:
+    scene, config = place(sample, task)[0], task.config
+    return reference.render_paf_vectorized(
+        scene.points,
+        scene.drawn,
+        task.skeleton.limbs,
+        input_size=config.input_size,
+        cells=config.cells,
+        half_width_px=config.half_width_px,
+    )
+
+
+def _read_pictures(out: Path) -> list[NDArray[np.uint8]]:
+    """Read all encoded pictures of a dataset."""
+    found = []
+    for shard in Manifest.read(out).shards:
+        with ShardReader(out / shard.file) as reader:
+            found += [reader.picture_bytes(index) for index in range(len(reader))]
+    return found
+
+
+def _to_tensors(batch: Batch) -> Mapping[str, Any]:
+    import torch
+
+    return {name: torch.from_numpy(values) for name, values in batch.items()}
+
+
+def _drop(batch: Batch) -> int:
+    return len(batch)
+
+
+def _start_method() -> BaseContext:
+    """Start workers from a clean process: OpenCV's threads do not survive a fork, and wait for ever in its child."""
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["torch.utils.data", __name__])
+    return context
+
+
+def _start_worker(_: int) -> None:
+    cv2.setNumThreads(1)
