@@ -84,6 +84,9 @@ class LabelComparison:
                     except ConfigError as error:
                         yield f"{name} of sample {index} cannot be rendered: {error}"
                         continue
+                    except (ArithmeticError, LookupError, TypeError, ValueError) as error:  # of another package's label
+                        yield f"{name} of sample {index} cannot be rendered: {type(error).__name__}: {error}"
+                        continue
                     bound = choose_storage(self._reader.config.label_dtype, stored.spec).max_abs_error + TOLERANCE
                     if not worst <= bound:
                         yield f"{name} of sample {index} is not what was annotated: it differs by up to {worst:.3g}"

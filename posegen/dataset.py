@@ -24,7 +24,7 @@ from posegen.images import decode_input
 from posegen.manifest import Manifest
 from posegen.mirror import Mirror
 from posegen.pool import ShardPool
-from posegen.shard import SAMPLE_FIELDS, ShardReader, StoredLabel
+from posegen.shard import SAMPLE_FIELDS, VIEW_FIELDS, ShardReader, StoredLabel
 from posegen.skeleton import Skeleton
 
 MAX_OPEN = 64
@@ -63,6 +63,7 @@ class PoseDataset:
     - `affine`: (2, 3) float64, original pixels to input pixels
     - `keypoints`: (n, K, 3) float32 x, y in input pixels, v; `bbox`: (n, 4) float32 x, y, width, height in input
       pixels, from the picture's edge; `annotation_id`: (n,) int64
+    - where views were drawn, `copy`: int, and `view`: (5,) float64, as stored, whether the sample is flipped or not
 
     `data[-1]` is the last, and `data[start:stop:step]` is what `batch` gives of these.
 
@@ -123,7 +124,7 @@ class PoseDataset:
         self._pool = ShardPool(self.path, self.manifest, max_open)
         stored = self._pool.read_labels()
         self._fields = self._describe(stored, fields)
-        self._facts = tuple(name for name in SAMPLE_FIELDS if name in self._fields)
+        self._facts = tuple(name for name in (*SAMPLE_FIELDS, *VIEW_FIELDS) if name in self._fields)
         self._labels = tuple(label for label in stored if label.spec.name in self._fields)
         self._mirror = Mirror.of(self.config, self.skeleton, self._labels) if flip else None
         self._starts = [0, *itertools.accumulate(self.shard_sizes)]
@@ -206,7 +207,7 @@ class PoseDataset:
         arrays = {label.spec.name: stack(label.spec.name) for label in self._labels}
         pictures = stack("image") if "image" in self._fields else np.empty(0, np.uint8)
         found = self._read(numbers, arrays, pictures.__setitem__)
-        for name in set(found) & {"image_id", "width", "height", "affine"}:
+        for name in set(found) & {"image_id", "width", "height", "affine", "copy", "view"}:
             field = self._fields[name]
             found[name] = np.array(found[name], field.dtype).reshape(len(numbers), *(side or 0 for side in field.shape))
         found |= arrays | {"image": pictures}
@@ -308,6 +309,8 @@ class PoseDataset:
             "bbox": Field((None, 4), "float32"),
             "annotation_id": Field((None,), "int64"),
         }
+        if self.config.augment is not None:
+            fields |= {"copy": Field((), "int64"), "view": Field((5,), "float64")}
         if wanted is None:
             return fields
         if isinstance(wanted, str):

@@ -20,6 +20,7 @@ from conftest import Coco, Run
 from posegen import images
 from posegen.augmentation import Augmentation, View
 from posegen.config import BuildConfig
+from posegen.dataset import PoseDataset
 from posegen.differences import compare
 from posegen.errors import ConfigError
 from posegen.geometry import Affine
@@ -365,3 +366,14 @@ class TestBuild:
         assert (manifest.samples, manifest.failures) == (3, 3)
         lines = [json.loads(line) for line in (tmp_path / "out" / "failures.jsonl").read_text().splitlines()]
         assert [(line["image_id"], line["copy"]) for line in lines] == [(bad, 0), (bad, 1), (bad, 2)]
+
+    def test_training_reads_which_copy_a_sample_is_and_how_it_is_seen(self, make: Make) -> None:
+        out = make(copies=3, augment=USUAL, plain_copy=True)
+        data = PoseDataset(out, fields=["image_id", "copy", "view"])
+        batch = data.batch(range(len(data)))
+        assert data[3]["view"].shape == (5,)
+        data.close()
+        for i, sample in enumerate(read(out)):
+            assert (batch["image_id"][i], batch["copy"][i]) == (sample["image_id"], sample["copy"])
+            np.testing.assert_array_equal(batch["view"][i], sample["view"])
+        assert not {"copy", "view"} & set(PoseDataset(make()).fields)

@@ -23,13 +23,14 @@ from posegen.shard.layout import (
     parse_json,
     read_count,
 )
-from posegen.shard.reader import SAMPLE_FIELDS, ArrayInfo, ShardReader
+from posegen.shard.reader import SAMPLE_FIELDS, VIEW_FIELDS, ArrayInfo, ShardReader
 from posegen.shard.writer import BuiltSample, ShardWriter
 
 __all__ = [
     "FORMAT",
     "FORMAT_VERSION",
     "SAMPLE_FIELDS",
+    "VIEW_FIELDS",
     "ArrayInfo",
     "BuiltSample",
     "ShardReader",
