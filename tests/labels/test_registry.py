@@ -3,6 +3,7 @@
 import itertools
 import json
 import pickle
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -176,6 +177,16 @@ def test_a_label_that_fails_in_a_worker_ends_the_build_with_its_name(install, co
     with pytest.raises(Exception, match=message) as error:
         build(corpus.root, tmp_path / "out", config, workers=1)
     assert type(error.value).__module__ == "posegen.errors"
+
+
+def test_a_label_that_fails_when_it_is_verified_is_a_problem_of_the_shard(install, corpus, tmp_path):
+    install("pose-count", LABEL, count="pose_count:create")
+    build(corpus.root, tmp_path / "out", BuildConfig(labels=("count",), limit=1), workers=1)
+    module = tmp_path / "site" / "pose_count.py"
+    module.write_text(module.read_text().replace("return np.full(", "return [][0](", 1))
+    shutil.rmtree(tmp_path / "site" / "__pycache__", ignore_errors=True)
+    (problem,) = verify(tmp_path / "out", deep=True, workers=1)
+    assert problem.what == "count of sample 0 cannot be rendered: IndexError: list index out of range"
 
 
 def test_two_packages_with_one_name_are_both_named(install):
