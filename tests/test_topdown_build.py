@@ -17,6 +17,7 @@ import pytest
 import posegen
 from posegen.config import BuildConfig
 from posegen.errors import BuildError
+from posegen.executors import LocalExecutor, Lost
 from posegen.manifest import Manifest
 from posegen.pipeline import build
 from posegen.shard import ShardReader
@@ -247,3 +248,27 @@ def test_a_sigma_replaces_that_in_the_other_unit(corpus, run, tmp_path, options,
     assert run("build", "--coco", corpus.root, "--out", tmp_path / "o", *words, *fixed).status == 0
     config = Manifest.read(tmp_path / "o").config
     assert (config.sigma_px, config.sigma_cells) == expected
+
+
+def test_an_image_that_kills_workers_leaves_out_all_its_people_and_nobody_else(corpus, tmp_path, monkeypatch):
+    run, deadly = LocalExecutor.run, corpus.document["images"][0]["id"]
+
+    def die(self, function, tasks, on_progress):
+        for task in tasks:
+            left = [i for i, s in enumerate(task.samples) if s.image_id == deadly and deadly not in task.quarantined]
+            if left:
+                yield Lost(task, left[0], "was killed by SIGKILL")
+            else:
+                yield from run(self, function, [task], on_progress)
+
+    monkeypatch.setattr(LocalExecutor, "run", die)
+    manifest = build(corpus.root, tmp_path / "out", CONFIG, workers=1, max_failures="50%")
+    failures = [json.loads(line) for line in (tmp_path / "out" / "failures.jsonl").read_text().splitlines()]
+    people = [
+        a["id"]
+        for a in corpus.document["annotations"]
+        if a["image_id"] == deadly and any(v > 0 for v in a["keypoints"][2::3])
+    ]
+    assert [failure["annotation_id"] for failure in failures] == people
+    assert manifest.failures == len(people) > 1
+    assert all(sample["image_id"] != deadly for sample in read_samples(tmp_path / "out"))
