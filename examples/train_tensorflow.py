@@ -60,7 +60,7 @@ def train(network, data, epochs, rate=2e-3):
         rate / 10, 0.9 * steps, warmup_target=rate, warmup_steps=int(0.1 * steps)
     )
     network.compile(keras.optimizers.AdamW(schedule), loss=compute_loss)
-    network.fit(data, epochs=epochs)
+    network.fit(data, epochs=epochs, shuffle=False)  # it shuffles itself
 
 
 def predict(network, data):

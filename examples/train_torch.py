@@ -56,10 +56,11 @@ def compute_loss(predicted, heatmap, mask):
 
 
 def train(network, loader, epochs, rate=2e-3):
+    steps = epochs * len(loader)
     optimizer = torch.optim.AdamW(network.parameters(), lr=rate)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=epochs * len(loader), pct_start=0.1)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, steps, pct_start=max(0.1, 2 / steps))
     network.train()
-    with tqdm(total=epochs * len(loader), unit=" batches", dynamic_ncols=True) as bar:
+    with tqdm(total=steps, unit=" batches", dynamic_ncols=True) as bar:
         for epoch in range(epochs):
             loader.sampler.set_epoch(epoch)
             for batch in loader:
