@@ -2,6 +2,7 @@
 
 HDF5 does it too, but allocates all it needs for every chunk anew, and its plugin for zstd (hdf5plugin up to 7.1) does
 not notice that zstd fails (HDFGroup/hdf5_plugins, pull request 280): the array then has what was in memory before.
+What cannot be unpacked here, LZF and without the package zstandard also zstd, is left to HDF5.
 """
 
 from __future__ import annotations
@@ -12,8 +13,12 @@ import zlib
 from typing import Any
 
 import numpy as np
-import zstandard
 from numpy.typing import NDArray
+
+try:
+    import zstandard
+except ModuleNotFoundError:
+    zstandard = None  # type: ignore[assignment,unused-ignore]
 
 CHECKSUM_BYTES = 4
 
@@ -27,10 +32,20 @@ class _Local(threading.local):
     """What each thread has for itself."""
 
     def __init__(self) -> None:
-        self.zstd = zstandard.ZstdDecompressor()
+        self.zstd = None if zstandard is None else zstandard.ZstdDecompressor()
 
 
 _LOCAL = _Local()
+
+
+def can_unpack(compressor: str) -> bool:
+    """Tell whether `unpack` knows a compressor."""
+    return compressor in _INFLATE and (compressor != "zstd" or zstandard is not None)
+
+
+def measure(data: bytes, compressor: str, limit: int) -> int:
+    """Count what a stream of `zstd` or `lzf` claims to inflate to, without inflating it; -1 if it does not say."""
+    return measure_zstd(data[:18]) if compressor == "zstd" else measure_lzf(data, limit)
 
 
 def unpack(chunk: bytes, compressor: str, out: NDArray[Any]) -> None:

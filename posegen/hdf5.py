@@ -21,7 +21,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from posegen.chunks import CHECKSUM_BYTES, measure_lzf, unpack
+from posegen.chunks import CHECKSUM_BYTES, can_unpack, measure, unpack
 from posegen.errors import ConfigError, ShardError
 
 LONGEST_TEXT = (1 << 16) - 1024
@@ -188,13 +188,16 @@ class GuardedFile:
         with self.blamed(f"{name}[{index}] cannot be read"):
             start, size, bare = self._find_chunk(array, index)
             data = os.pread(self._file.id.get_vfd_handle(), size, start)
-            if rule.compressor == "lzf" and not bare:
-                inflated = measure_lzf(data[:-CHECKSUM_BYTES], array.chunk_bytes)
+            compressor = "none" if bare else rule.compressor
+            if can_unpack(compressor):
+                unpack(data, compressor, out)
+            else:
+                inflated = measure(data[:-CHECKSUM_BYTES], compressor, array.chunk_bytes)
                 if inflated != array.chunk_bytes:
                     raise ValueError(f"it inflates to {inflated} bytes, not to {array.chunk_bytes}")
+                if compressor == "zstd":
+                    import hdf5plugin  # noqa: F401 (HDF5 knows zstd from it)
                 out[...] = array.dataset[index]
-            else:
-                unpack(data, "none" if bare else rule.compressor, out)
         return out
 
     def read_bytes(self, name: str, start: int, out: NDArray[np.uint8]) -> None:

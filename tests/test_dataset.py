@@ -20,6 +20,7 @@ from conftest import Build
 
 import posegen
 from posegen.errors import ConfigError, ShardError
+from posegen.synthetic import write_sample_coco
 
 SIZES = {"plain": (3, 3, 2), "packed": (3, 3, 3, 1), "raw": (3, 3, 2)}
 LABELS = {"plain": ("heatmap", "paf", "mask"), "packed": ("heatmap", "paf", "mask"), "raw": ("heatmap", "paf")}
@@ -465,3 +466,16 @@ class TestDamage:
         with pytest.raises(ShardError, match=r"shard-00002-of-00003\.h5: the picture of sample 0: is not an image"):
             posegen.PoseDataset(copy)[6]
         assert posegen.PoseDataset(copy)[7]["image"].any()
+
+
+@pytest.mark.parametrize("compression", ["zstd", "lzf"])
+def test_what_cannot_be_unpacked_here_is_left_to_hdf5(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compression: Any
+) -> None:
+    write_sample_coco(tmp_path / "coco", images=3)
+    posegen.build(tmp_path / "coco", tmp_path / "out", posegen.BuildConfig(compression=compression), workers=1)
+    wanted = posegen.PoseDataset(tmp_path / "out", raw=True)[0]
+    monkeypatch.setattr("posegen.chunks.zstandard", None)
+    found = posegen.PoseDataset(tmp_path / "out", raw=True)[0]
+    for name in ("heatmap", "paf", "mask"):
+        np.testing.assert_array_equal(found[name], wanted[name])
