@@ -10,6 +10,7 @@ from __future__ import annotations
 import struct
 import threading
 import zlib
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -22,8 +23,8 @@ except ModuleNotFoundError:
 
 CHECKSUM_BYTES = 4
 
-_MOST_WORDS = 1 << 22
-"""Of a checksum at once: the sum of their sums is less than 2^64."""
+_MOST_WORDS = 1 << 14
+"""Of a checksum at once: the sum of their sums is a whole number that a float64 can hold."""
 
 _ZSTD_MAGIC = 0xFD2FB528
 
@@ -78,13 +79,14 @@ def unpack(chunk: bytes, compressor: str, out: NDArray[Any]) -> None:
 
 def fletcher32(data: memoryview) -> int:
     """Compute HDF5's checksum (H5_checksum_fletcher32 in H5checksum.c): sums of big-endian words modulo 65535."""
-    words = np.frombuffer(data[: len(data) // 2 * 2], "<u2")
+    words = np.frombuffer(data, "<u2", len(data) // 2)
     first = second = 0
     for start in range(0, len(words), _MOST_WORDS):
-        block = words[start : start + _MOST_WORDS].astype(np.uint64)
-        second += len(block) * first
-        first += int(block.sum())
-        second += int(block.cumsum(out=block).sum())
+        block = words[start : start + _MOST_WORDS].astype(np.float64)
+        # Of n words, number i is in n - i of the sums that are summed up.
+        total, numbered = map(int, block @ _counts()[: len(block)])
+        second += len(block) * (first + total) - numbered
+        first += total
     # Swapping the bytes of a word is multiplying it by 256 modulo 65535, and summing up swapped words takes longer.
     first, second = first << 8, second << 8
     if len(data) % 2:
@@ -123,6 +125,12 @@ def measure_lzf(data: bytes, limit: int) -> int:
             size += length + 2
             at += 2
     return size if at == len(data) else -1
+
+
+@lru_cache(maxsize=1)
+def _counts() -> NDArray[np.float64]:
+    """Return a 1 and its number for each word, (n, 2)."""
+    return np.stack([np.ones(_MOST_WORDS), np.arange(_MOST_WORDS, dtype=np.float64)], axis=1)
 
 
 def _fold(total: int) -> int:

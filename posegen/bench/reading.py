@@ -46,7 +46,8 @@ _ORDERS = ("random", "shard-shuffled")
 _COMPARED: tuple[tuple[str, str, Literal["times", "share"]], ...] = (
     ("picture, heatmap", "decode, resize, vectorised heatmap", "times"),
     ("picture, all labels", "decode, resize, posegen's labels", "times"),
-    ("all but handing over", "decode the stored pictures", "share"),
+    ("picture, heatmap, not handed over", "decode the stored pictures", "share"),
+    ("all, not handed over", "decode the stored pictures", "share"),
     ("heatmap, paf", "vectorised heatmap, paf", "times"),
 )
 """What is read, in each order, and what it is compared with."""
@@ -181,7 +182,8 @@ def _lay_pipelines(source: Source, out: Path, workers: int) -> dict[str, _Pipeli
         for name, fields, kept in (
             ("picture, heatmap", ("image", "heatmap"), True),
             ("picture, all labels", everything, True),
-            ("all but handing over", everything, False),
+            ("picture, heatmap, not handed over", ("image", "heatmap"), False),
+            ("all, not handed over", everything, False),
             ("heatmap, paf", _LABELS, False),
         ):
             pipelines[f"{name}, {order}"] = _Pipeline(_Shards(out, fields), numbers, workers, kept=kept)
