@@ -72,7 +72,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("train", help="the dataset to train on; a sample is a person (--unit person), the stride is 4")
     parser.add_argument("val", help="the dataset to measure on")
-    parser.add_argument("--epochs", type=int, default=15)
+    parser.add_argument("--epochs", type=int, default=12)
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--picture", default="predicted.png", help="where to draw true and predicted heatmaps")
     options = parser.parse_args()
