@@ -115,9 +115,9 @@ def test_a_network_trained_with_pytorch_finds_keypoints_and_what_is_wrong_with_l
     order[NECK], order[EARS[0]], order[EARS[1]] = NOSE, EARS[1], EARS[0]
     _, spoiled, _ = evaluate(network, order)
     assert spoiled[NECK] < 0.1
-    assert spoiled[EARS].sum() < 0.8 * narrow[EARS].sum()
+    assert spoiled[EARS].sum() < 0.85 * narrow[EARS].sum()
 
-    _, _, offset = evaluate(learn(["image", "mask", "keypoints"], shift, epochs=5))
+    _, _, offset = evaluate(learn(["image", "mask", "keypoints"], shift, epochs=7))
     torch.set_num_threads(threads)
     assert 0.3 < offset[0] < 0.7
     assert abs(offset[1]) < 0.15
