@@ -16,6 +16,7 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
+from types import FrameType
 from typing import Generic, cast
 
 from posegen.errors import BuildError, ConfigError
@@ -195,13 +196,30 @@ class _Worker(Generic[Task]):
 
 @contextlib.contextmanager
 def _interrupts_held_back() -> Iterator[None]:
-    """Let a process that is started here not be interrupted before `_serve` has begun: it would print a traceback."""
+    """Let neither a process that is started here be interrupted before `_serve` has begun, nor this one meanwhile.
+
+    The former would print a traceback, and so would the latter's child, which waits for the rest of its orders.
+    """
     resource_tracker.ensure_running()  # it starts with the first worker otherwise, and lets interrupts through again
+    came: list[tuple[int, FrameType | None]] = []
+    handlers: dict[int, Callable[[int, FrameType | None], object]] = {}
+    if threading.current_thread() is threading.main_thread():  # others are not told of signals
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            handler = signal.getsignal(number)
+            if callable(handler):
+                handlers[number] = handler
+    # A signal that is blocked here may come to another thread; its handler then runs here nevertheless.
+    for held in handlers:
+        signal.signal(held, lambda number, frame: came.append((number, frame)))
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        for held, handler in handlers.items():
+            signal.signal(held, handler)
+        for first, frame in came[:1]:
+            handlers[first](first, frame)
 
 
 def _serve(connection: Connection) -> None:
