@@ -186,7 +186,7 @@ def _lay_pipelines(source: Source, out: Path, workers: int) -> dict[str, _Pipeli
             ("all, not handed over", everything, False),
             ("heatmap, paf", _LABELS, False),
         ):
-            pipelines[f"{name}, {order}"] = _Pipeline(_Shards(out, fields), numbers, workers, kept=kept)
+            pipelines[f"{name}, {order}"] = _Pipeline(_Shards(out, fields, kept=kept), numbers, workers, kept=kept)
     return pipelines
 
 
@@ -206,11 +206,18 @@ class _Batches:
 class _Shards:
     """Reads shards."""
 
-    def __init__(self, out: Path, fields: Sequence[str]) -> None:
+    def __init__(self, out: Path, fields: Sequence[str], *, kept: bool) -> None:
         self._data = PoseDataset(out, fields=fields)
+        self._kept = kept
 
     def __call__(self, indices: Sequence[int]) -> Batch:
-        return self._data.batch(indices)
+        if not self._kept:
+            return self._data.batch(indices)
+        from posegen.adapters.torch.sharing import SharedArrays
+
+        shared = SharedArrays()
+        found = self._data.batch(indices, shared.allocate)
+        return {name: shared.tensor(values) for name, values in found.items()}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -311,7 +318,7 @@ def _read_pictures(out: Path) -> list[NDArray[np.uint8]]:
 def _to_tensors(batch: Batch) -> Mapping[str, Any]:
     import torch
 
-    return {name: torch.from_numpy(values) for name, values in batch.items()}
+    return {name: torch.as_tensor(values) for name, values in batch.items()}
 
 
 def _drop(batch: Batch) -> int:

@@ -5,10 +5,11 @@ import pickle
 import numpy as np
 import pytest
 import torch
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 
 from posegen import PoseDataset
 from posegen.adapters.torch import ShardShuffleSampler, TorchPoseDataset, collate, render_heatmap_torch
+from posegen.adapters.torch.sharing import SharedArrays
 from posegen.errors import ConfigError, ShardError
 
 EVERYTHING = [
@@ -90,7 +91,9 @@ def test_samples_of_a_batch_are_samples(build, variant):
 def test_a_loader_reads_a_batch_in_one_go(dataset, monkeypatch):
     calls = []
     read = PoseDataset.batch
-    monkeypatch.setattr(PoseDataset, "batch", lambda self, indices: calls.append(list(indices)) or read(self, indices))
+    monkeypatch.setattr(
+        PoseDataset, "batch", lambda self, some, make: calls.append(list(some)) or read(self, some, make)
+    )
     monkeypatch.setattr(PoseDataset, "__getitem__", lambda self, index: pytest.fail("read one by one"))
     list(DataLoader(TorchPoseDataset(dataset), 3))
     assert calls == [[0, 1, 2], [3, 4, 5], [6, 7]]
@@ -170,3 +173,33 @@ def test_it_can_be_pickled(dataset):
 def test_options_that_cannot_be_are_refused(dataset, options, message):
     with pytest.raises(ConfigError, match=message):
         TorchPoseDataset(dataset, **options)
+
+
+class TestSharedArrays:
+    def test_outside_of_a_worker_they_are_ordinary(self) -> None:
+        shared = SharedArrays()
+        array = shared.allocate((2, 3), np.dtype("float32"))
+        array[:] = 5
+        assert not shared.tensor(array).is_shared()
+        assert shared.tensor(array).tolist() == [[5.0] * 3] * 2
+
+    def test_what_a_worker_makes_is_where_both_can_read_it(self) -> None:
+        loader = DataLoader(_Makers(), batch_size=2, num_workers=1, collate_fn=lambda made: made[0])
+        for tensor, was_shared in loader:
+            assert was_shared
+            assert tensor.tolist() == [[7, 7, 7], [7, 7, 7]]
+
+    def test_an_array_of_another_place_is_a_tensor_too(self) -> None:
+        assert SharedArrays().tensor(np.arange(3)).tolist() == [0, 1, 2]
+
+
+class _Makers(Dataset):
+    def __len__(self) -> int:
+        return 4
+
+    def __getitem__(self, index: int) -> object:
+        shared = SharedArrays()
+        array = shared.allocate((2, 3), np.dtype("uint8"))
+        array[:] = 7
+        tensor = shared.tensor(array)
+        return tensor, tensor.is_shared()

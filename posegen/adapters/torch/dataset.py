@@ -11,6 +11,7 @@ import torch
 from torch.utils.data import Dataset, default_collate
 
 from posegen.adapters.fields import PEOPLE, choose_fields
+from posegen.adapters.torch.sharing import SharedArrays, make_tensor
 from posegen.dataset import PoseDataset
 from posegen.errors import ConfigError
 
@@ -97,7 +98,9 @@ class TorchPoseDataset(Dataset):
 
     def __getitems__(self, indices: Sequence[int]) -> list[dict[str, Any]]:
         """Read a batch in one go: PyTorch calls this where it is, and hands what it gets to the collate function."""
-        batch = {name: _tensor(value) for name, value in self.data.batch(indices).items()}
+        shared = SharedArrays()
+        found = self.data.batch(indices, shared.allocate)
+        batch = {name: _tensor(value, shared) for name, value in found.items()}
         if "image" in batch:
             batch["image"] = self._convert(batch["image"])
         return _Batch(batch, len(indices))
@@ -105,11 +108,12 @@ class TorchPoseDataset(Dataset):
     def _convert(self, images: torch.Tensor) -> torch.Tensor:
         """Turn (B, H, W, 3) uint8 into what a sample has, (B, 3, H, W)."""
         images = images.permute(0, 3, 1, 2)
+        out = make_tensor(tuple(images.shape), torch.float32 if self._as_float else torch.uint8)
+        out.copy_(images)
         if not self._as_float:
-            return images.contiguous()
+            return out
         # (x / 255 - mean) / std in one multiplication and one addition
-        scaled = images.to(torch.float32, memory_format=torch.contiguous_format)
-        return scaled.mul_(1 / (255 * self._std)).sub_(self._mean / self._std)
+        return out.mul_(1 / (255 * self._std)).sub_(self._mean / self._std)
 
 
 class _Batch(list[dict[str, Any]]):
@@ -147,10 +151,10 @@ def _stack(samples: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _tensor(value: Any) -> Any:
+def _tensor(value: Any, shared: SharedArrays | None = None) -> Any:
     """Make tensors of arrays, and lists of them of lists."""
     if isinstance(value, np.ndarray):
-        return torch.from_numpy(value)
+        return torch.from_numpy(value) if shared is None else shared.tensor(value)
     return [_tensor(item) for item in value] if isinstance(value, list) else value
 
 
