@@ -30,6 +30,7 @@ def is_segmentation(value: Any, size: tuple[int, int]) -> bool:
             return False
     return (
         isinstance(counts, list)
-        and all(isinstance(c, int) and not isinstance(c, bool) and c >= 0 for c in counts)
+        and {int}.issuperset(map(type, counts))
+        and min(counts, default=0) >= 0
         and sum(counts) == size[0] * size[1]
     )

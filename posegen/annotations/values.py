@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
 from typing import Any, TypeGuard
@@ -9,6 +10,7 @@ from typing import Any, TypeGuard
 from posegen.errors import AnnotationError
 
 _SHOWN_PROBLEMS = 20
+_LARGEST = 1e15
 
 
 class Problems:
@@ -52,12 +54,15 @@ def is_text(value: Any) -> TypeGuard[str]:
 
 def is_number(value: Any) -> TypeGuard[float]:
     """Tell whether a value is a finite number, small enough to reckon with."""
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1e15
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < _LARGEST
 
 
 def are_numbers(values: Any) -> TypeGuard[list[float]]:
-    """Tell whether a value is a list of such numbers."""
-    return isinstance(values, list) and all(map(is_number, values))
+    """Tell whether a value is a list of such numbers, as JSON has them: millions, asked together."""
+    if not isinstance(values, list) or not {int, float}.issuperset(map(type, values)):
+        return False
+    # What is not a number makes the sum none.
+    return not values or (min(values) > -_LARGEST and max(values) < _LARGEST and not math.isnan(sum(values)))
 
 
 def brief(value: Any) -> str:
