@@ -74,10 +74,10 @@ class Audit:
             if key not in entry:
                 self.notice(f"no '{key}'", name)
         labelled = keypoints[keypoints[:, 2] > 0, :2]
-        stated = int((keypoints[:counted, 2] > 0).sum())
+        stated = len(labelled) if counted is None else np.count_nonzero(keypoints[:counted, 2] > 0)
         if entry.get("num_keypoints", stated) != stated:
             self.notice("num_keypoints disagrees with the keypoints; they were counted", name)
-        if ((labelled < -0.5) | (labelled > (width - 0.5, height - 0.5))).any():
+        if len(labelled) and (labelled.min() < -0.5 or (labelled > (width - 0.5, height - 0.5)).any()):
             self.notice("keypoint outside the image", name)
         if bbox := entry.get("bbox"):
             x, y, right, bottom = bbox[0], bbox[1], bbox[0] + bbox[2], bbox[1] + bbox[3]
@@ -87,8 +87,11 @@ class Audit:
 
     def check_pairs(self, annotation_id: int, keypoints: NDArray[np.float64], pairs: Sequence[tuple[int, int]]) -> None:
         """Notice a left and a right keypoint, labelled, at one point; `keypoints` is (K0, 3) x, y, v."""
+        if not keypoints[:, 2].any():
+            return
+        points = keypoints.tolist()
         for a, b in pairs:
-            if min(keypoints[a, 2], keypoints[b, 2]) > 0 and (keypoints[a, :2] == keypoints[b, :2]).all():
+            if points[a][2] > 0 and points[b][2] > 0 and points[a][:2] == points[b][:2]:
                 self.notice("left and right keypoint at one point", annotation_id)
                 return
 

@@ -112,7 +112,7 @@ class AnnotationReader:
         return triplets
 
     def _why_ignored(self, entry: Mapping[str, Any], person: Person) -> str | None:
-        labelled = int((person.keypoints[:, 2] > 0).sum())
+        labelled = np.count_nonzero(person.keypoints[:, 2] > 0)
         if entry.get("iscrowd"):
             reason = "crowd"
         elif not labelled:
