@@ -10,13 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posegen import images
+from posegen.bench.drawing import Draw, draw_all, draw_batches, find_difference
 from posegen.bench.source import Source
 from posegen.bench.turns import Notify, Spread, compare, one_thread, take_in_turn
 from posegen.errors import ConfigError
-from posegen.labels import Label, Scene, reference, render_scenes
+from posegen.labels import Label, reference, render_scenes
 from posegen.worker import cut_batches, place
-
-_Draw = Callable[[Scene], NDArray[np.float32]]
 
 _LOOP_IMAGES = 2
 _LOOP_ROUNDS = 3
@@ -27,7 +26,7 @@ def measure_heatmap(source: Source, rounds: int, notify: Notify) -> dict[str, An
     """Measure the heatmap against `posegen.labels.reference`."""
     config = source.task.config
 
-    def draw_by(function: Callable[..., NDArray[np.float32]]) -> _Draw:
+    def draw_by(function: Callable[..., NDArray[np.float32]]) -> Draw:
         sizes = partial(function, input_size=config.input_size, cells=config.cells, sigma_px=config.sigma_px)
         return lambda scene: sizes(scene.points, scene.drawn)
 
@@ -39,7 +38,7 @@ def measure_paf(source: Source, rounds: int, notify: Notify) -> dict[str, Any]:
     """Measure the part affinity fields against `posegen.labels.reference`."""
     config, limbs = source.task.config, source.task.skeleton.limbs
 
-    def draw_by(function: Callable[..., NDArray[np.float32]]) -> _Draw:
+    def draw_by(function: Callable[..., NDArray[np.float32]]) -> Draw:
         sizes = partial(function, input_size=config.input_size, cells=config.cells, half_width_px=config.half_width_px)
         return lambda scene: sizes(scene.points, scene.drawn, limbs)
 
@@ -80,7 +79,7 @@ def measure_labels(source: Source, rounds: int, notify: Notify) -> dict[str, Any
             place(sample, task)
 
     steps: dict[str, Callable[[], None]] = {"place and find ignored": place_all}
-    steps |= {label.spec.name: partial(_draw_batches, label, scenes) for label in labels}
+    steps |= {label.spec.name: partial(draw_batches, label, scenes) for label in labels}
     with one_thread():
         alternatives = {"labels": render_all, "decode": decode_all, **steps}
         seconds = take_in_turn(alternatives, rounds=rounds, notify=notify)
@@ -101,7 +100,7 @@ def measure_labels(source: Source, rounds: int, notify: Notify) -> dict[str, Any
 
 
 def _against_reference(
-    source: Source, name: str, vectorized: _Draw, loop: _Draw, *, rounds: int, notify: Notify
+    source: Source, name: str, vectorized: Draw, loop: Draw, *, rounds: int, notify: Notify
 ) -> dict[str, Any]:
     label = _find(source.task.config.create_labels(source.task.skeleton), name)
     scenes = [place(sample, source.task)[0] for sample in source.samples]
@@ -113,10 +112,10 @@ def _against_reference(
     comparisons = []
     with one_thread():
         for other, draw, some, turns in runs:
-            alternatives = {name: partial(_draw_batches, label, some), other: partial(_draw_all, draw, some)}
+            alternatives = {name: partial(draw_batches, label, some), other: partial(draw_all, draw, some)}
             notify(f"difference from the {other}")
             # This is the warm-up, too.
-            difference = _difference(label, draw, some)
+            difference = find_difference(label, draw, some)
             seconds = take_in_turn(alternatives, rounds=turns, warm_up=0, notify=notify)
             mine, others = ([1e3 * s / len(some) for s in seconds[key]] for key in (name, other))
             comparisons.append(
@@ -132,21 +131,6 @@ def _against_reference(
                 )
             )
     return {"comparisons": comparisons}
-
-
-def _draw_batches(label: Label, scenes: Sequence[Scene]) -> None:
-    """Draw scenes as a build does."""
-    for batch in cut_batches(scenes, [label]):
-        render_scenes(label, batch)
-
-
-def _draw_all(draw: _Draw, scenes: Sequence[Scene]) -> None:
-    for scene in scenes:
-        draw(scene)
-
-
-def _difference(label: Label, draw: _Draw, scenes: Sequence[Scene]) -> float:
-    return max(float(np.abs(render_scenes(label, [scene])[0] - draw(scene)).max(initial=0)) for scene in scenes)
 
 
 def _find(labels: Sequence[Label], name: str) -> Label:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -11,17 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posegen.audit import Audit
+from posegen.bench.drawing import draw_all, draw_batches, find_difference
 from posegen.bench.patches import GENERATORS, draw_rounded
 from posegen.bench.scaling import INPUT_SIZE, make_people
 from posegen.bench.source import Source
 from posegen.bench.turns import Notify, compare, one_thread, take_in_turn
 from posegen.config import BuildConfig
 from posegen.crops import split_people
-from posegen.labels import Label, Scene, render_scenes
+from posegen.labels import Scene
 from posegen.skeleton import Skeleton
-from posegen.worker import cut_batches, place
-
-_Draw = Callable[[Scene], NDArray[np.float32]]
+from posegen.worker import place
 
 _CROWD = {"people": 50, "keypoints": 133}
 
@@ -57,9 +56,9 @@ def _compare(
 
     notify(f"{name}: difference from patches")
     # `openpose` is sampled at the cells' middles, and has a background: it differs in kind.
-    difference = _difference(label, draw, scenes) if config.heatmap in GENERATORS else None
+    difference = find_difference(label, draw, scenes) if config.heatmap in GENERATORS else None
     seconds = take_in_turn(
-        {"posegen": partial(_render_all, label, scenes), "patches": partial(_draw_all, draw, scenes)},
+        {"posegen": partial(draw_batches, label, scenes), "patches": partial(draw_all, draw, scenes)},
         rounds=rounds,
         notify=notify,
     )
@@ -74,18 +73,3 @@ def _compare(
         max_abs_difference=difference,
         samples=len(scenes),
     )
-
-
-def _render_all(label: Label, scenes: Sequence[Scene]) -> None:
-    """Draw as a build does."""
-    for batch in cut_batches(scenes, [label]):
-        render_scenes(label, batch)
-
-
-def _draw_all(draw: _Draw, scenes: Sequence[Scene]) -> None:
-    for scene in scenes:
-        draw(scene)
-
-
-def _difference(label: Label, draw: _Draw, scenes: Sequence[Scene]) -> float:
-    return max(float(np.abs(label.render(scene) - draw(scene)).max(initial=0)) for scene in scenes)

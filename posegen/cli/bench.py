@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 from tqdm import tqdm
+
+from posegen.cli.tables import align
 
 _PATH = click.Path(path_type=Path)
 _TITLES = {
@@ -88,7 +90,7 @@ def _format(found: Mapping[str, Any]) -> str:
         lines += {"scaling": _scaling, "growth": _growth}.get(name, _comparisons)(section)
         if name == "labels":
             steps = [(step, _spread(taken, ".3f")) for step, taken in section["parts"].items()]
-            lines += ["", *_table([("step", "ms/image"), *steps])]
+            lines += ["", *align(("step", "ms/image"), steps)]
         if name == "build":
             lines += ["", *_costs(section)]
     return "\n".join(lines)
@@ -113,14 +115,15 @@ def _comparisons(section: Mapping[str, Any]) -> list[str]:
                 str(c["rounds"]),
             )
         )
-    return _table(rows)
+    return align(rows[0], rows[1:])
 
 
 def _costs(section: Mapping[str, Any]) -> list[str]:
-    rows = [("", "seconds", "CPU ms/sample")]
+    rows = []
     for run, seconds in section["seconds"].items():
         rows.append((run, _spread(seconds, ".1f"), _spread(section["cpu_ms_sample"][run], ".2f")))
-    return [*_table(rows), f"  of a build, starting the workers took {_spread(section['starting_s'], '.1f')} s"]
+    table = align(("", "seconds", "CPU ms/sample"), rows)
+    return [*table, f"  of a build, starting the workers took {_spread(section['starting_s'], '.1f')} s"]
 
 
 def _scaling(section: Mapping[str, Any]) -> list[str]:
@@ -141,7 +144,7 @@ def _scaling(section: Mapping[str, Any]) -> list[str]:
                     cells.setdefault(row["people"], {})[column] = show(row)
             columns = list(next(iter(cells.values())))
             lines += ["", f"  {title.format(label)}"]
-            lines += _table([("people", *columns), *((str(n), *(c[k] for k in columns)) for n, c in cells.items())])
+            lines += align(["people", *columns], [[str(n), *(c[k] for k in columns)] for n, c in cells.items()])
     return lines[1:]
 
 
@@ -163,7 +166,7 @@ def _growth(section: Mapping[str, Any]) -> list[str]:
                 _megabytes(row["worker_peak_bytes"]),
             )
         )
-    return [*_table(rows), f"  time a sample: {_ratio(section['ratio'])}"]
+    return [*align(rows[0], rows[1:]), f"  time a sample: {_ratio(section['ratio'])}"]
 
 
 def _megabytes(count: int | None) -> str:
@@ -178,18 +181,3 @@ def _ratio(ratio: Mapping[str, Any]) -> str:
 
 def _spread(spread: Mapping[str, float], shown: str) -> str:
     return f"{spread['median']:{shown}} ({spread['min']:{shown}}..{spread['max']:{shown}})"
-
-
-def _table(rows: Iterable[Sequence[str]]) -> list[str]:
-    """Align columns, the first row being the header: words to the left, numbers to the right."""
-    header, *body = rows
-    widths = [max(len(row[i]) for row in (header, *body)) for i in range(len(header))]
-    right = [all(row[i][:1].isdigit() or row[i] == "-" for row in body) for i in range(len(header))]
-    return [
-        "  "
-        + "  ".join(
-            text.rjust(width) if to_right else text.ljust(width)
-            for text, width, to_right in zip(row, widths, right, strict=True)
-        ).rstrip()
-        for row in (header, *body)
-    ]

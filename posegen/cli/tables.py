@@ -6,9 +6,10 @@ from collections.abc import Iterable, Sequence
 
 
 def align(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """Align columns: words to the left, numbers to the right."""
+    """Align columns: words to the left, numbers to the right, with the - that stand for none."""
     widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
-    right = [all(row[i][:1].isdigit() for row in rows) and bool(rows) for i in range(len(header))]
+    starts = [{"0" if row[i][:1].isdigit() else row[i] for row in rows} for i in range(len(header))]
+    right = ["0" in found and found <= {"0", "-"} for found in starts]
     return [
         "  "
         + "  ".join(
