@@ -1,4 +1,4 @@
-"""Boxes of cells: listing what lies in many of them at once, and choosing between those that share a cell."""
+"""Boxes of cells: listing what lies in many of them at once, and choosing between those that share one."""
 
 from __future__ import annotations
 
@@ -31,6 +31,26 @@ def choose_least(place: Indices, *keys: NDArray[np.number]) -> Indices:
     """Choose one of those (T,) that have the same place: of the least first key, among equals of the least second..."""
     order = np.lexsort((*reversed(keys), place))
     return order[np.diff(place[order], prepend=-1) != 0]
+
+
+def find_shared(place: Indices, scratch: NDArray[np.int32]) -> tuple[NDArray[np.int32], Indices]:
+    """Find which of those (T,) that have a place each share theirs with others.
+
+    Parameters
+    ----------
+    place
+        (T,) indices into `scratch`.
+    scratch
+        Whatever is in it; what is at these places is lost.
+
+    Returns
+    -------
+    (T,) the number of the last one that has the place of each; and, in order, the numbers of all that are not the last.
+    """
+    number = np.arange(len(place), dtype=np.int32)
+    scratch[place] = number
+    last = scratch.take(place)
+    return last, np.flatnonzero(last != number)
 
 
 def to_cells(points: NDArray[np.float64], input_size: tuple[int, int], cells: tuple[int, int]) -> NDArray[np.float64]:

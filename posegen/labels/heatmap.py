@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from posegen.grid import Grid
 from posegen.labels.base import ArraySpec, Label, Scene, find_spread
-from posegen.labels.crowding import crowded_first
+from posegen.labels.boxes import find_shared
 from posegen.labels.registry import LabelContext
 from posegen.labels.topdown import TOP_DOWN_KINDS, create_heatmap
 
@@ -76,43 +76,34 @@ class HeatmapLabel:
 
     def _draw(self, scenes: Sequence[Scene], out: NDArray[np.float32]) -> None:
         """Draw S scenes into `out` (S, C, h * w), which is 0."""
-        grid, (h, w), taps = self.grid, self.grid.cells, self.grid.taps
-        points, several = self._list_points(scenes, out.shape[1])
-        # Where Gaussians of one channel can meet, the maximum has to be taken before the reduction. Only these
-        # channels and the background are kept at the resolution of the taps.
-        shared, plane = np.unique(points.channel[:several], return_inverse=True)
-        planes = np.zeros((taps, taps, len(shared) * h * w), np.float32)
+        (h, w), taps = self.grid.cells, self.grid.taps
+        points, flat = self._list_points(scenes, out.shape[1]), out.reshape(-1)
         merged = np.zeros((taps, taps, len(scenes) * h * w if self.background else 0), np.float32)
-        for start in range(0, len(points.channel), _BLOCK):
-            rows, columns, values = points.draw(slice(start, start + _BLOCK))
-            cell, channel = rows * w + columns, points.channel[start : start + _BLOCK]
+        for some in points.blocks():
+            rows, columns, values = points.draw(some)
+            cell, channel = rows * w + columns, points.channel[some]
             if self.background:
-                _merge(merged, cell + channel // out.shape[1] * (h * w), values)
-            split = min(max(several - start, 0), len(channel))
-            if split:
-                _merge(planes, cell[..., :split] + plane[start : start + split] * (h * w), values[..., :split])
-            alone = grid.reduce(values[..., split:], rows[..., split:], columns[..., split:])
-            out.reshape(-1)[cell[..., split:] + channel[split:] * (h * w)] = alone
-        if several:
-            # Gaussians that meet no other lie on other cells of their channel.
-            out.reshape(-1, h * w)[shared] += grid.reduce(planes.reshape(taps, taps, -1, h, w)).reshape(-1, h * w)
+                _merge(merged, (cell + channel // out.shape[1] * (h * w)).ravel(), values)
+            # Where Gaussians of one channel meet, the maximum has to be taken before the reduction: the last of them
+            # takes it, and what is written last to a cell stays.
+            place = (cell + channel * (h * w)).ravel()
+            last, earlier = find_shared(place, flat.view(np.int32))
+            _merge(values, last[earlier], values[..., earlier])
+            flat[place] = self.grid.reduce(values.reshape(taps, taps, *cell.shape), rows, columns).ravel()
         if self.background:
-            most = grid.reduce(merged.reshape(taps, taps, -1, h, w)).reshape(-1, h * w)
+            most = self.grid.reduce(merged.reshape(taps, taps, -1, h, w)).reshape(-1, h * w)
             np.subtract(1, most, out=out[:, -1])
 
-    def _list_points(self, scenes: Sequence[Scene], channels: int) -> tuple[_Gaussians, int]:
-        """List what is drawn in scenes of so many channels; first the keypoints that others of theirs can meet."""
+    def _list_points(self, scenes: Sequence[Scene], channels: int) -> _Gaussians:
+        """List what is drawn in scenes of so many channels, channel by channel."""
         person, keypoint = np.nonzero(np.concatenate([scene.drawn for scene in scenes]))
         image = np.repeat(np.arange(len(scenes)), [len(scene.drawn) for scene in scenes])
         channel = image[person] * channels + keypoint
+        order = np.argsort(channel, kind="stable")
+        person, keypoint = person[order], keypoint[order]
         centre = np.concatenate([scene.points for scene in scenes])[person, keypoint, ::-1].T
         sigma = self.sigma_px * find_spread(scenes)[person, keypoint]
-        reach = _REACH * sigma.max(initial=0)
-        # All are drawn equally wide, inside the grid.
-        width = self.grid.count_cells(2 * reach)[1] * self.grid.stride[1, 0]
-        left = np.clip(centre[1] - reach, 0, self.grid.input_size[1] - width)
-        order, several = crowded_first(self.grid, channel, left, left + width)
-        return _Gaussians(self.grid, channel[order], centre[:, order], sigma[order]), several
+        return _Gaussians(self.grid, channel[order], centre, sigma)
 
 
 def create(context: LabelContext) -> tuple[Label]:
@@ -131,7 +122,7 @@ class _Gaussians:
     grid
         Where they lie.
     channel
-        (M,) the channel of each, counted over all scenes.
+        (M,) the channel of each, counted over all scenes, in order.
     centre
         (2, M) y and x in input pixels.
     sigma
@@ -147,12 +138,20 @@ class _Gaussians:
         most = np.array([[cells - n] for cells, n in zip(grid.cells, self.extent, strict=True)])
         self.first = np.minimum(np.maximum(grid.first_cell(centre - self.reach), 0), most)
 
+    def blocks(self) -> Iterator[slice]:
+        """Cut them into blocks, each of which ends with the channel in which it becomes full."""
+        ends = np.flatnonzero(np.diff(self.channel, append=-1)) + 1
+        start = 0
+        for stop in ends[np.flatnonzero(np.diff(ends // _BLOCK, append=-1))].tolist():
+            yield slice(start, stop)
+            start = stop
+
     def draw(self, some: slice) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float32]]:
         """Draw some of them.
 
         Returns
         -------
-        The rows (n, 1, M) and columns (1, m, M) of the cells, and the values (t, t, n, m, M) at their taps. Gaussians
+        The rows (n, 1, M) and columns (1, m, M) of the cells, and the values (t, t, n * m * M) at their taps. Gaussians
         are the last axis, for NumPy's inner loops to be long.
         """
         grid, (n, m) = self.grid, self.extent
@@ -172,11 +171,10 @@ class _Gaussians:
         factors *= at < np.trunc(np.minimum(centre + reach, size))[:, None]
         values = factors[:, None, 0, :n, None] * factors[None, :, 1, None, :m]
         values *= values > _CUT
-        return cells[0, :n, None], cells[1, None, :m], values.astype(np.float32)
+        return cells[0, :n, None], cells[1, None, :m], values.reshape(*values.shape[:2], -1).astype(np.float32)
 
 
-def _merge(planes: NDArray[np.float32], cell: NDArray[np.intp], values: NDArray[np.float32]) -> None:
-    """Take the maximum of what is in `planes` (t, t, cells) and `values` (t, t, ...) at `cell` (...), tap by tap."""
-    flat = cell.ravel()
+def _merge(planes: NDArray[np.float32], cell: NDArray[np.integer], values: NDArray[np.float32]) -> None:
+    """Take the maximum of what is in `planes` (t, t, cells) and `values` (t, t, T) at `cell` (T,), tap by tap."""
     for tap in np.ndindex(planes.shape[:2]):
-        np.maximum.at(planes[tap], flat, values[tap].ravel())
+        np.maximum.at(planes[tap], cell, values[tap])

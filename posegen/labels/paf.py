@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from posegen.geometry import Size
 from posegen.grid import Grid, make_grid
 from posegen.labels.base import ArraySpec, Label, Scene
-from posegen.labels.crowding import crowded_first
+from posegen.labels.boxes import find_shared
 from posegen.labels.registry import LabelContext
 
 _BLOCK = 1 << 14
@@ -68,35 +68,33 @@ class PafLabel:
         grid, (h, w) = self.grid, self.grid.cells
         out = np.zeros((len(scenes), 2 * len(self.limbs), h, w), np.float32)
         flat = out.reshape(-1)
-        limbs, several = self._list_limbs(scenes)
+        limbs = self._list_limbs(scenes)
         for limb, row, column, near in limbs.blocks(max(1, _BLOCK // grid.taps**2)):
-            cell, kind, share = row * w + column, limbs.kind.take(limb), near.astype(np.float32)
-            split = int(np.searchsorted(limb, several))
-            if split:
-                plane = np.cumsum(np.diff(kind[:split], prepend=kind[0]) != 0)
-                _divide(share[..., :split], cell[:split] + plane * (h * w))
+            share, place = near.astype(np.float32), row * w + column + limbs.kind.take(limb) * (2 * h * w)
+            last, earlier = find_shared(place, flat.view(np.int32))
+            if len(earlier):
+                _divide(share, last, earlier)
             y, x = limbs.unit.take(limb, axis=1) * grid.reduce(share, row, column)
-            target = cell + kind * (2 * h * w)
-            np.add.at(flat, target[:split], x[:split])
-            np.add.at(flat, target[:split] + h * w, y[:split])
-            flat[target[split:]], flat[target[split:] + h * w] = x[split:], y[split:]
+            # What is written last to a cell stays; where limbs of a kind meet, the others are added to it.
+            for channel, values in ((place, x), (place + h * w, y)):
+                flat[channel] = values
+                np.add.at(flat, channel[earlier], values[earlier])
         return out
 
-    def _list_limbs(self, scenes: Sequence[Scene]) -> tuple[_Limbs, int]:
-        """List the limbs to draw, those of no length left out; first those that others of their kind can meet."""
+    def _list_limbs(self, scenes: Sequence[Scene]) -> _Limbs:
+        """List the limbs to draw, those of no length left out, kind by kind."""
         a, b = np.array(self.limbs, np.intp).reshape(-1, 2).T
         drawn = np.concatenate([scene.drawn for scene in scenes])
         points = np.concatenate([scene.points for scene in scenes])[..., ::-1]
         image = np.repeat(np.arange(len(scenes)), [len(scene.drawn) for scene in scenes])
         person, limb = np.nonzero(drawn[:, a] & drawn[:, b])
+        kind = image[person] * len(self.limbs) + limb
+        order = np.argsort(kind, kind="stable")
+        person, limb = person[order], limb[order]
         start, stop = points[person, a[limb]].T, points[person, b[limb]].T
         long = np.flatnonzero((start != stop).any(axis=0))
-        kind, start, stop = (image[person] * len(self.limbs) + limb)[long], start[:, long], stop[:, long]
-        left = np.minimum(start[1], stop[1]) - self.half_width_px
-        right = np.maximum(start[1], stop[1]) + self.half_width_px
-        order, several = crowded_first(self.grid, kind, left, right)
         whole = np.rint if self.round_box else np.trunc
-        return _Limbs(self.grid, kind[order], start[:, order], stop[:, order], self.half_width_px, whole=whole), several
+        return _Limbs(self.grid, kind[order][long], start[:, long], stop[:, long], self.half_width_px, whole=whole)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,7 +174,7 @@ class _Limbs:
     grid
         Where they lie.
     kind
-        (L,) which limb of the skeleton each is, counted over all scenes.
+        (L,) which limb of the skeleton each is, counted over all scenes, in order.
     start, stop
         (2, L) y and x of their ends, in input pixels.
     half_width
@@ -267,11 +265,16 @@ class _Limbs:
         return of_row, of_column.reshape(len(x), -1)
 
 
-def _divide(share: NDArray[np.float32], cell: NDArray[np.intp]) -> None:
-    """Divide the share (t, t, T) of each limb in each tap of its cells (T,) by how many limbs there are."""
+def _divide(share: NDArray[np.float32], last: NDArray[np.int32], earlier: NDArray[np.intp]) -> None:
+    """Divide the share (t, t, T) of each limb in each tap of its cell by how many limbs there are.
+
+    Which cells are shared is told as by `posegen.labels.boxes.find_shared`.
+    """
+    together = np.concatenate([earlier, last[earlier]])
     for tap in np.ndindex(share.shape[:2]):
-        people = np.bincount(cell, weights=share[tap])
-        share[tap] /= np.maximum(people.take(cell), 1)
+        people = share[tap].copy()
+        np.add.at(people, last[earlier], people[earlier])
+        share[tap][together] /= np.maximum(people[last[together]], 1)
 
 
 def _count_up(begin: NDArray[np.intp], end: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
