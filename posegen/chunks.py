@@ -1,4 +1,4 @@
-"""Unpacking the chunks of an HDF5 array: their checksum, and what they inflate to, into memory that is given.
+"""Unpacking the chunks of an HDF5 array: their checksum, and what they inflate to.
 
 HDF5 does it too, but allocates all it needs for every chunk anew, and its plugin for zstd (hdf5plugin up to 7.1) does
 not notice that zstd fails (HDFGroup/hdf5_plugins, pull request 280): the array then has what was in memory before.
@@ -10,11 +10,9 @@ from __future__ import annotations
 import struct
 import threading
 import zlib
-from functools import lru_cache
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 
 try:
     import zstandard
@@ -25,6 +23,8 @@ CHECKSUM_BYTES = 4
 
 _MOST_WORDS = 1 << 14
 """Of a checksum at once: the sum of their sums is a whole number that a float64 can hold."""
+
+_COUNTS = np.arange(_MOST_WORDS, dtype=np.float64)
 
 _ZSTD_MAGIC = 0xFD2FB528
 
@@ -49,7 +49,7 @@ def measure(data: bytes, compressor: str, limit: int) -> int:
     return measure_zstd(data[:18]) if compressor == "zstd" else measure_lzf(data, limit)
 
 
-def unpack(chunk: bytes, compressor: str, out: NDArray[Any]) -> None:
+def unpack(chunk: bytes, compressor: str, size: int) -> bytes | memoryview:
     """Unpack a chunk that ends with its checksum.
 
     Parameters
@@ -58,23 +58,19 @@ def unpack(chunk: bytes, compressor: str, out: NDArray[Any]) -> None:
         As it lies in the file.
     compressor
         `zstd`, `gzip` or `none`.
-    out
-        A contiguous array of what is in it.
+    size
+        How many bytes are in it.
 
     Raises
     ------
     ValueError
-        If the checksum or the stream is wrong, or inflates to another number of bytes than `out` has; more than these
-        are not inflated.
+        If the checksum or the stream is wrong, or inflates to another number of bytes than `size`; more than these are
+        not inflated.
     """
-    view = memoryview(chunk)
-    body, checksum = view[:-CHECKSUM_BYTES], view[-CHECKSUM_BYTES:]
-    if fletcher32(body) != int.from_bytes(checksum, "little"):
+    body = memoryview(chunk)[:-CHECKSUM_BYTES]
+    if fletcher32(body) != int.from_bytes(chunk[-CHECKSUM_BYTES:], "little"):
         raise ValueError("its checksum is wrong")
-    target = out.reshape(-1).view(np.uint8)
-    inflated = _INFLATE[compressor](body, target)
-    if inflated != len(target):
-        raise ValueError(f"it inflates to {inflated} bytes, not to {len(target)}")
+    return _INFLATE[compressor](body, size)
 
 
 def fletcher32(data: memoryview) -> int:
@@ -84,7 +80,7 @@ def fletcher32(data: memoryview) -> int:
     for start in range(0, len(words), _MOST_WORDS):
         block = words[start : start + _MOST_WORDS].astype(np.float64)
         # Of n words, number i is in n - i of the sums that are summed up.
-        total, numbered = map(int, block @ _counts()[: len(block)])
+        total, numbered = int(np.add.reduce(block)), int(block.dot(_COUNTS[: len(block)]))
         second += len(block) * (first + total) - numbered
         first += total
     # Swapping the bytes of a word is multiplying it by 256 modulo 65535, and summing up swapped words takes longer.
@@ -127,43 +123,41 @@ def measure_lzf(data: bytes, limit: int) -> int:
     return size if at == len(data) else -1
 
 
-@lru_cache(maxsize=1)
-def _counts() -> NDArray[np.float64]:
-    """Return a 1 and its number for each word, (n, 2)."""
-    return np.stack([np.ones(_MOST_WORDS), np.arange(_MOST_WORDS, dtype=np.float64)], axis=1)
-
-
 def _fold(total: int) -> int:
     """Reduce a sum modulo 65535 as repeated carrying does: only nothing adds up to 0."""
     return (total - 1) % 0xFFFF + 1 if total else 0
 
 
-def _inflate_zstd(body: memoryview, target: NDArray[np.uint8]) -> int:
-    """Inflate one frame and nothing else; returns how many bytes it has."""
-    claimed = measure_zstd(body[:18])
-    if claimed != len(target):
-        return claimed
+def _inflate_zstd(body: memoryview, size: int) -> bytes:
+    """Inflate one frame and nothing else."""
+    _compare(measure_zstd(body[:18]), size)
     try:
-        with _LOCAL.zstd.stream_reader(body, read_across_frames=True) as stream:
-            count = stream.readinto(target.data)
-            return int(count) + len(stream.read(1))
+        return bytes(_LOCAL.zstd.decompress(body, allow_extra_data=False))
     except zstandard.ZstdError as error:
         raise ValueError(f"zstd says: {error}") from error
 
 
-def _inflate_gzip(body: memoryview, target: NDArray[np.uint8]) -> int:
-    """Inflate a zlib stream; returns how many bytes it has, up to one more than `target`; -1 if it has no end."""
+def _inflate_gzip(body: memoryview, size: int) -> bytes:
+    """Inflate a zlib stream."""
     stream = zlib.decompressobj()
-    data = stream.decompress(body, len(target) + 1)
-    if len(data) == len(target):
-        target[:] = np.frombuffer(data, np.uint8)
-    return len(data) if stream.eof or len(data) > len(target) else -1
+    data = stream.decompress(body, size + 1)
+    _compare(len(data) if stream.eof or len(data) > size else -1, size)
+    return data
 
 
-def _copy(body: memoryview, target: NDArray[np.uint8]) -> int:
-    if len(body) == len(target):
-        target[:] = np.frombuffer(body, np.uint8)
-    return len(body)
+def _take(body: memoryview, size: int) -> memoryview:
+    _compare(len(body), size)
+    return body
 
 
-_INFLATE = {"zstd": _inflate_zstd, "gzip": _inflate_gzip, "none": _copy}
+def _compare(inflated: int, size: int) -> None:
+    """Refuse another number of bytes than there has to be; -1 stands for a stream that has no end."""
+    if inflated != size:
+        raise ValueError(f"it inflates to {inflated} bytes, not to {size}")
+
+
+_INFLATE: dict[str, Callable[[memoryview, int], bytes | memoryview]] = {
+    "zstd": _inflate_zstd,
+    "gzip": _inflate_gzip,
+    "none": _take,
+}

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from posegen.config import BuildConfig
 from posegen.errors import ConfigError, ImageError, ShardError
 from posegen.images import decode_input
+from posegen.labels import Widen
 from posegen.manifest import Manifest
 from posegen.mirror import Mirror
 from posegen.pool import ShardPool
@@ -83,6 +84,9 @@ class PoseDataset:
     seed
         What chance is drawn from. With a seed, whether a sample is flipped depends on the seed, `epoch` and its number
         alone, whoever reads it and when. Without one, every process draws anew.
+    widen
+        What turns float16 labels into float32 ones, for who has a faster way than NumPy: it is given an array that may
+        not be written to, and one to write to.
     max_open
         How many shards may be open at once in a process. Reading in any order from more shards than that opens a
         shard for nearly every sample; read in the order of `posegen.shuffling.shuffle_shards` instead.
@@ -109,6 +113,7 @@ class PoseDataset:
         raw: bool = False,
         flip: bool | Literal["random"] = False,
         seed: int | None = None,
+        widen: Widen | None = None,
         max_open: int = MAX_OPEN,
     ) -> None:
         self.path = Path(path)
@@ -117,6 +122,7 @@ class PoseDataset:
         self.flip = flip
         self.seed = seed
         self.epoch = 0
+        self._widen = widen
         if flip not in {False, True, "random"}:
             raise ConfigError(f"flip must be True, False or 'random', not {flip!r}")
         if max_open < 1:
@@ -129,10 +135,6 @@ class PoseDataset:
         self._mirror = Mirror.of(self.config, self.skeleton, self._labels) if flip else None
         self._starts = [0, *itertools.accumulate(self.shard_sizes)]
         self._chance = _Chance(seed)
-        self._scratch: dict[str, NDArray[Any]] = {}
-
-    def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_scratch": {}}
 
     @property
     def config(self) -> BuildConfig:
@@ -177,9 +179,9 @@ class PoseDataset:
         """Read a sample, or the batch of a slice."""
         if isinstance(index, slice):
             return self.batch(range(*index.indices(len(self))))
-        pictures: list[NDArray[np.uint8]] = []
+        pictures = [np.empty((*self.config.input_size, 3), np.uint8)] if "image" in self._fields else []
         arrays = {label.spec.name: [np.empty(label.shape, self._dtype(label))] for label in self._labels}
-        found = self._read([self._normalize(index)], arrays, lambda _, picture: pictures.append(picture))
+        found = self._read([self._normalize(index)], arrays, pictures)
         found |= arrays | {"image": pictures}
         return {name: found[name][0] for name in self._fields}
 
@@ -206,7 +208,7 @@ class PoseDataset:
 
         arrays = {label.spec.name: stack(label.spec.name) for label in self._labels}
         pictures = stack("image") if "image" in self._fields else np.empty(0, np.uint8)
-        found = self._read(numbers, arrays, pictures.__setitem__)
+        found = self._read(numbers, arrays, pictures)
         for name in set(found) & {"image_id", "width", "height", "affine", "copy", "view"}:
             field = self._fields[name]
             found[name] = np.array(found[name], field.dtype).reshape(len(numbers), *(side or 0 for side in field.shape))
@@ -221,12 +223,11 @@ class PoseDataset:
         self,
         numbers: Sequence[int],
         arrays: Mapping[str, Sequence[NDArray[Any]] | NDArray[Any]],
-        show: Callable[[int, NDArray[np.uint8]], object],
+        pictures: Sequence[NDArray[np.uint8]] | NDArray[np.uint8],
     ) -> dict[str, Any]:
         """Read samples shard by shard, and in each what is of a kind together.
 
-        Labels are written into `arrays`, pictures are given to `show` with their places, and other fields are returned
-        as lists.
+        Labels are written into `arrays`, pictures into `pictures`, and other fields are returned as lists.
         """
         found: dict[str, Any] = {name: [None] * len(numbers) for name in self._facts}
         mirrors = [self._mirror if self._mirror is not None and self._is_flipped(i) else None for i in numbers]
@@ -235,7 +236,7 @@ class PoseDataset:
         ):
             places = list(group)
             positions = [numbers[place] - self._starts[shard] for place in places]
-            data: list[NDArray[np.uint8]] = []
+            data: list[bytes] = []
             with self._pool.use(shard) as reader:
                 for label in self._labels:
                     for place, position in zip(places, positions, strict=True):
@@ -248,8 +249,12 @@ class PoseDataset:
                     data = [reader.picture_bytes(position) for position in positions]
             # Most of the time goes here: other threads may have the shard meanwhile.
             for place, position, encoded in zip(places, positions, data, strict=False):
-                mirror, picture = mirrors[place], self._decode(encoded, shard, position)
-                show(place, picture if mirror is None else mirror.image(picture))
+                out, mirror = pictures[place], mirrors[place]
+                picture = self._decode(encoded, shard, position, out)
+                if mirror is not None:
+                    picture = mirror.image(picture)
+                if picture is not out:
+                    out[...] = picture
         return found
 
     def _shard(self, numbers: Sequence[int]) -> Callable[[int], int]:
@@ -259,30 +264,22 @@ class PoseDataset:
     def _read_label(
         self, reader: ShardReader, label: StoredLabel, position: int, mirror: Mirror | None, out: NDArray[Any]
     ) -> None:
-        if self.raw and mirror is None:
-            reader.stored(label, position, out)
-            return
-        # Memory that is used again costs less than memory that the system has to give; the shard keeps threads apart.
-        stored = self._scratch.get(label.spec.name)
-        if stored is None:
-            stored = self._scratch[label.spec.name] = np.empty(label.shape, label.storage.dtype)
-        reader.stored(label, position, stored)
+        stored = reader.stored(label, position)
         if mirror is not None:
             stored = mirror.stored(label, stored)
         if self.raw:
             out[...] = stored
         else:
-            label.storage.decode(stored, out)
+            label.storage.decode(stored, out, self._widen)
 
-    def _decode(self, data: NDArray[np.uint8], shard: int, position: int) -> NDArray[np.uint8]:
+    def _decode(self, data: bytes, shard: int, position: int, out: NDArray[np.uint8]) -> NDArray[np.uint8]:
         size = self.config.input_size
         if self.config.image_encoding == "raw":
-            return data.reshape(*size, 3)
-        where = f"{self.path / self.manifest.shards[shard].file}: the picture of sample {position}"
+            return np.frombuffer(data, np.uint8).reshape(*size, 3)
         try:
-            return decode_input(data, size, where)
+            return decode_input(data, size, f"the picture of sample {position}", out)
         except ImageError as error:
-            raise ShardError(str(error)) from error
+            raise ShardError(f"{self.path / self.manifest.shards[shard].file}: {error}") from error
 
     def _normalize(self, index: int) -> int:
         number = operator.index(index)

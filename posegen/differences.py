@@ -309,7 +309,7 @@ def _decode(reader: ShardReader, index: int) -> NDArray[np.int16]:
     stored = reader.picture(index)
     if isinstance(stored, bytes):
         name = f"{reader.path}: the picture of sample {index}"
-        stored = images.decode_input(np.frombuffer(stored, np.uint8), reader.config.input_size, name)
+        stored = images.decode_input(stored, reader.config.input_size, name)
     return stored.astype(np.int16)
 
 

@@ -8,13 +8,13 @@ the number of bytes that are stored of it are those that its writer gives it.
 
 from __future__ import annotations
 
-import contextlib
 import math
 import os
 import zlib
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import h5py
@@ -23,6 +23,12 @@ from numpy.typing import NDArray
 
 from posegen.chunks import CHECKSUM_BYTES, can_unpack, measure, unpack
 from posegen.errors import ConfigError, ShardError
+
+_BLAMED = (
+    ArithmeticError, AttributeError, ConfigError, LookupError, MemoryError, OSError, RuntimeError, TypeError,
+    ValueError, zlib.error,
+)  # fmt: skip
+"""What h5py, NumPy and parsers raise at bytes that mean nothing."""
 
 LONGEST_TEXT = (1 << 16) - 1024
 """So many bytes of an attribute fit in its owner's header, which has a checksum."""
@@ -64,6 +70,8 @@ class _Array:
     ----------
     dataset, rule
         The array, and what it has been held against.
+    start
+        The byte of the file that it starts at, if it lies in one piece.
     chunk_bytes
         Of a chunk before compression, 0 where there are no chunks.
     chunks
@@ -73,8 +81,39 @@ class _Array:
 
     dataset: h5py.Dataset
     rule: ArrayRule
+    start: int
     chunk_bytes: int
     chunks: NDArray[np.int64]
+
+
+class _Blame:
+    """What `GuardedFile.blamed` returns: reading enters it for every chunk, which a generator would take too long for.
+
+    Parameters
+    ----------
+    file
+        Which is to blame.
+    what
+        What of it, in words that are joined if it comes to that.
+    """
+
+    __slots__ = ("_file", "_what")
+
+    def __init__(self, file: GuardedFile, what: tuple[object, ...]) -> None:
+        self._file = file
+        self._what = what
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, _BLAMED):
+            said = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)  # it quotes itself
+            said = " ".join(said[:300].split())
+            what = "".join(map(str, self._what))
+            raise self._file.damage(f"{what}: {said or type(error).__name__}") from error
 
 
 class GuardedFile:
@@ -98,30 +137,23 @@ class GuardedFile:
             self._file = h5py.File(path, "r", driver="sec2", rdcc_nbytes=0)
         except (OSError, RuntimeError, ValueError) as error:
             raise ShardError(f"{path}: is not an HDF5 file, or is damaged: {error}") from error
+        self._handle = int(self._file.id.get_vfd_handle())
         if self._file.userblock_size:
             self.close()
             raise self.damage("it does not start with the file's first byte")
 
     def close(self) -> None:
         """Close the file."""
+        self._handle = -1  # which another file may get
         self._file.close()
 
     def damage(self, what: object) -> ShardError:
         """Make the error that says what is wrong with the file."""
         return ShardError(f"{self.path}: is damaged: {what}")
 
-    @contextlib.contextmanager
-    def blamed(self, what: str) -> Iterator[None]:
-        """Turn whatever h5py and parsers raise at a damaged file into a `ShardError`."""
-        try:
-            yield
-        except (
-            ArithmeticError, AttributeError, ConfigError, LookupError, MemoryError, OSError, RuntimeError, TypeError,
-            ValueError, zlib.error,
-        ) as error:  # fmt: skip
-            said = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)  # it quotes itself
-            said = " ".join(said[:300].split())
-            raise self.damage(f"{what}: {said or type(error).__name__}") from error
+    def blamed(self, *what: object) -> _Blame:
+        """Turn whatever h5py and parsers raise at a damaged file into a `ShardError`; it says `what`."""
+        return _Blame(self, what)
 
     def attribute(self, name: str, of: str = "") -> Any:
         """Return an attribute of the file or of an array: text, a number, or None if it is not there."""
@@ -161,10 +193,10 @@ class GuardedFile:
             self._check_header(name, dataset, rule)
             count = 0 if rule.chunk is None else rule.shape[0] // rule.chunk[0]
             chunk_bytes = math.prod(rule.chunk or ()) * int(dataset.dtype.itemsize)
-            array = _Array(dataset, rule, chunk_bytes, np.zeros((count, 3), np.int64))
+            start = dataset.id.get_offset() or 0 if rule.chunk is None else 0
+            array = _Array(dataset, rule, start, chunk_bytes, np.zeros((count, 3), np.int64))
             logical = math.prod(rule.shape) * int(dataset.dtype.itemsize)
             stored = dataset.id.get_storage_size()
-            start = dataset.id.get_offset() or 0 if rule.chunk is None else 0
             if start + stored > self.size or logical > stored * _MOST_INFLATED[rule.compressor]:
                 raise self.damage(f"{name} claims {logical} bytes, but of it {stored} are stored in {self.size}")
             if rule.chunk == rule.shape and rule.compressor == "none":
@@ -179,35 +211,30 @@ class GuardedFile:
         with self.blamed(f"{name} cannot be read"):
             return self._arrays[name].dataset[where]
 
-    def read_chunk(self, name: str, index: int, out: NDArray[Any] | None = None) -> NDArray[Any]:
-        """Read one element of an open array that has a chunk for each, into a contiguous array if one is given."""
+    def read_chunk(self, name: str, index: int) -> NDArray[Any]:
+        """Read one element of an open array that has a chunk for each; it may not be written to."""
         array = self._arrays[name]
         rule = array.rule
-        if out is None:
-            out = np.empty(rule.shape[1:], rule.dtype)
-        with self.blamed(f"{name}[{index}] cannot be read"):
+        with self.blamed(name, "[", index, "] cannot be read"):
             start, size, bare = self._find_chunk(array, index)
-            data = os.pread(self._file.id.get_vfd_handle(), size, start)
+            data = os.pread(self._handle, size, start)
             compressor = "none" if bare else rule.compressor
             if can_unpack(compressor):
-                unpack(data, compressor, out)
-            else:
-                inflated = measure(data[:-CHECKSUM_BYTES], compressor, array.chunk_bytes)
-                if inflated != array.chunk_bytes:
-                    raise ValueError(f"it inflates to {inflated} bytes, not to {array.chunk_bytes}")
-                if compressor == "zstd":
-                    import hdf5plugin  # noqa: F401 (HDF5 knows zstd from it)
-                out[...] = array.dataset[index]
-        return out
+                return np.frombuffer(unpack(data, compressor, array.chunk_bytes), rule.dtype).reshape(rule.shape[1:])
+            inflated = measure(data[:-CHECKSUM_BYTES], compressor, array.chunk_bytes)
+            if inflated != array.chunk_bytes:
+                raise ValueError(f"it inflates to {inflated} bytes, not to {array.chunk_bytes}")
+            if compressor == "zstd":
+                import hdf5plugin  # noqa: F401 (HDF5 knows zstd from it)
+            return np.asarray(array.dataset[index])
 
-    def read_bytes(self, name: str, start: int, out: NDArray[np.uint8]) -> None:
-        """Read bytes of an open array that lies in one piece, from its byte `start` on, into `out` (B,)."""
-        dataset = self._arrays[name].dataset
-        with self.blamed(f"{name} cannot be read"):
-            start += dataset.id.get_offset() or 0
-            count = os.preadv(self._file.id.get_vfd_handle(), [out.data], start)
-            if count != out.nbytes:
-                raise ValueError(f"{count} bytes are there of {out.nbytes}")
+    def read_bytes(self, name: str, start: int, stop: int) -> bytes:
+        """Read an open array that lies in one piece from its byte `start` to before its byte `stop`."""
+        with self.blamed(name, " cannot be read"):
+            data = os.pread(self._handle, stop - start, self._arrays[name].start + start)
+            if len(data) != stop - start:
+                raise ValueError(f"{len(data)} bytes are there of {stop - start}")
+        return data
 
     def _find(self, name: str) -> h5py.Group | h5py.Dataset:
         """Go to an object by hard links alone."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import io
 import math
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import cv2
@@ -19,6 +19,11 @@ from posegen.errors import ImageError
 from posegen.geometry import Affine, Size
 from posegen.headers import measure
 
+try:
+    import simplejpeg
+except ModuleNotFoundError:
+    simplejpeg = None
+
 PADDING = 128
 """Gray level around a picture that does not fill the input: the middle, as OpenPose has it."""
 
@@ -29,6 +34,7 @@ _MOST_PIXELS = 1 << 28
 _MOST_BYTES = 1 << 30
 """Of an encoded picture: more than the largest takes that is decoded."""
 
+_JPEG = b"\xff\xd8\xff"
 _PNG = b"\x89PNG\r\n\x1a\n"
 
 _EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOMEM}
@@ -71,7 +77,7 @@ def read_size(directory: Path, name: str) -> Size:
     return picture.shape[0], picture.shape[1]
 
 
-@contextmanager
+@contextlib.contextmanager
 def _opening(directory: Path, name: str) -> Iterator[Path]:
     """Yield the real path of a file inside a directory; what goes wrong with it there becomes an `ImageError`."""
     path = directory / name
@@ -134,27 +140,37 @@ def decode(data: bytes, size: Size, name: str) -> NDArray[np.uint8]:
     return picture
 
 
-def decode_input(data: NDArray[np.uint8], input_size: Size, name: str) -> NDArray[np.uint8]:
+def decode_input(data: bytes, input_size: Size, name: str, out: NDArray[np.uint8] | None = None) -> NDArray[np.uint8]:
     """Decode a picture that `encode` made.
 
     Parameters
     ----------
     data
-        (B,) its bytes.
+        Its bytes.
     input_size
         (H, W) that it has to have.
     name
         What to call the picture in messages.
+    out
+        (H, W, 3) uint8, contiguous: where to decode it to, if it is a JPEG and the package simplejpeg is there. That is
+        the decoder that OpenCV has, too, and gives the same pixels, but OpenCV would have to copy them.
 
     Returns
     -------
-    (H, W, 3) uint8 R, G, B.
+    (H, W, 3) uint8 R, G, B: `out`, or an array of its own.
 
     Raises
     ------
     ImageError
         If it is no image, is truncated, or has another size.
     """
+    if simplejpeg is not None and data.startswith(_JPEG):
+        # What it refuses OpenCV may know: a JPEG of four inks.
+        with contextlib.suppress(ValueError):
+            if simplejpeg.decode_jpeg_header(data)[:2] == input_size:
+                out = np.empty((*input_size, 3), np.uint8) if out is None else out
+                simplejpeg.decode_jpeg(data, colorspace="RGB", buffer=out)
+                return out
     picture = _imdecode(data, cv2.IMREAD_COLOR_RGB)
     if picture is None or picture.shape != (*input_size, 3):
         raise ImageError(f"{name}: is not an image of {input_size[1]}x{input_size[0]} pixels, or is truncated")
@@ -260,8 +276,8 @@ def _other_size(name: str, found: Size, stated: Size) -> ImageError:
     )
 
 
-def _imdecode(data: bytes | NDArray[np.uint8], flags: int) -> NDArray[np.uint8] | None:
-    if bytes(data[:8]) == _PNG and not _ends_png(data):
+def _imdecode(data: bytes, flags: int) -> NDArray[np.uint8] | None:
+    if data.startswith(_PNG) and not _ends_png(data):
         return None
     try:
         picture = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
@@ -273,12 +289,12 @@ def _imdecode(data: bytes | NDArray[np.uint8], flags: int) -> NDArray[np.uint8] 
     return np.asarray(picture, np.uint8)
 
 
-def _ends_png(data: bytes | NDArray[np.uint8]) -> bool:
+def _ends_png(data: bytes) -> bool:
     """Tell whether all chunks of a PNG end within it: OpenCV allocates what a chunk claims to have, up to 4 GB."""
     start, kind = len(_PNG), b""
     while kind != b"IEND" and start < len(data):
-        kind = bytes(data[start + 4 : start + 8])
-        start += 12 + int.from_bytes(bytes(data[start : start + 4]), "big")
+        kind = data[start + 4 : start + 8]
+        start += 12 + int.from_bytes(data[start : start + 4], "big")
     return kind == b"IEND" and start <= len(data)
 
 

@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from posegen import images
+from posegen.config import ImageEncoding
 from posegen.errors import ImageError
 from posegen.geometry import Affine, crop, fit
-from posegen.images import PADDING, decode, encode, read_file, transform, warp
+from posegen.images import PADDING, decode, decode_input, encode, read_file, transform, warp
 
 Picture = NDArray[np.uint8]
 
@@ -316,6 +318,44 @@ class TestEncode:
     @pytest.mark.parametrize("encoding", ["jpeg", "png", "raw"])
     def test_equal_pictures_give_equal_bytes(self, encoding: str) -> None:
         assert encode(draw_picture(40, 40), encoding, 90) == encode(draw_picture(40, 40), encoding, 90)
+
+
+class TestDecodeInput:
+    @pytest.mark.parametrize("quality", [30, 90, 100])
+    @pytest.mark.parametrize("size", [(1, 1), (8, 8), (33, 47), (368, 368)])
+    def test_a_jpeg_is_decoded_as_opencv_decodes_it(self, size: tuple[int, int], quality: int) -> None:
+        data = encode(draw_picture(*size), "jpeg", quality)
+        out = np.zeros((*size, 3), np.uint8)
+        assert decode_input(data, size, "it", out) is out
+        np.testing.assert_array_equal(out, cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB))
+        np.testing.assert_array_equal(decode_input(data, size, "it"), out)
+
+    @pytest.mark.parametrize("encoding", ["jpeg", "png"])
+    def test_without_simplejpeg_the_pixels_are_the_same(
+        self, encoding: ImageEncoding, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        data = encode(draw_picture(40, 60), encoding, 90)
+        expected = decode_input(data, (40, 60), "it")
+        monkeypatch.setattr(images, "simplejpeg", None)
+        np.testing.assert_array_equal(decode_input(data, (40, 60), "it", np.zeros((40, 60, 3), np.uint8)), expected)
+
+    def test_a_gray_jpeg_has_three_equal_channels(self) -> None:
+        data = cv2.imencode(".jpg", draw_picture(24, 24)[..., 0])[1].tobytes()
+        found = decode_input(data, (24, 24), "it")
+        np.testing.assert_array_equal(found, cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB))
+
+    @pytest.mark.parametrize("kept", [2, 3, 200, -40])
+    def test_a_truncated_jpeg_is_refused(self, kept: int) -> None:
+        data = encode(draw_picture(64, 64), "jpeg", 90)
+        with pytest.raises(ImageError, match="it: is not an image of 64x64 pixels, or is truncated"):
+            decode_input(data[:kept], (64, 64), "it", np.zeros((64, 64, 3), np.uint8))
+
+    @pytest.mark.parametrize("size", [(64, 32), (32, 64), (63, 64), (640, 640)])
+    def test_a_jpeg_of_another_size_is_refused(self, size: tuple[int, int]) -> None:
+        out = np.full((64, 64, 3), 7, np.uint8)
+        with pytest.raises(ImageError, match="is not an image of 64x64 pixels"):
+            decode_input(encode(draw_picture(*size), "jpeg", 90), (64, 64), "it", out)
+        assert (out == 7).all()
 
 
 class TestTransform:

@@ -6,7 +6,7 @@ from posegen.labels.mask import MaskLabel
 from posegen.labels.online import render_heatmap, render_paf, render_top_down
 from posegen.labels.paf import CellPafLabel, PafLabel
 from posegen.labels.registry import LabelContext, LabelFactory, LabelOption, create_label, list_labels
-from posegen.labels.storage import LabelDtype, Storage, choose_storage
+from posegen.labels.storage import LabelDtype, Storage, Widen, choose_storage
 from posegen.labels.topdown import TopDownKind, TopDownLabel, WeightLabel
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "TopDownKind",
     "TopDownLabel",
     "WeightLabel",
+    "Widen",
     "choose_storage",
     "create_label",
     "list_labels",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -13,6 +14,9 @@ from posegen.errors import ConfigError
 from posegen.labels.base import ArraySpec
 
 LabelDtype = Literal["float16", "float32", "uint8"]
+
+Widen = Callable[[NDArray[np.float16], NDArray[np.float32]], None]
+"""Writes float16 values, which may not be written to, as float32 values."""
 
 _SIGN_AND_HALF = np.int32(-0x70000001)
 """The bits of a float32 that a half can set: the three below the sign repeat it when a half is widened."""
@@ -52,23 +56,35 @@ class Storage:
             return values
         return np.rint(values * np.float32(1 / self.scale)).astype(self.dtype)
 
-    def decode(self, stored: NDArray[Any], out: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
-        """Turn what is stored into float32 values, in an array of the same shape that is given or made."""
+    def decode(
+        self, stored: NDArray[Any], out: NDArray[np.float32] | None = None, widen: Widen | None = None
+    ) -> NDArray[np.float32]:
+        """Turn what is stored into float32 values, in an array of the same shape that is given or made.
+
+        `widen` is what turns float16 into float32, if it is not `widen_halves`.
+        """
         values = np.empty(stored.shape, np.float32) if out is None else out
         if self.dtype == "float16":
-            # NumPy converts halves one by one, in more time than all the rest of reading takes. A half's exponent and
-            # fraction are a float32's with another bias: at its place they are the value times 2^-112, subnormal or
-            # not. What is no number becomes one above 65504, which is as far from a label.
-            bits = values.view(np.int32)
-            bits[...] = stored.view(np.int16)
-            bits <<= 13
-            bits &= _SIGN_AND_HALF
-            values *= _BIAS
+            (widen or widen_halves)(stored, values)
             return values
         values[...] = stored
         if self.scale != 1.0:
             values *= np.float32(self.scale)
         return values
+
+
+def widen_halves(stored: NDArray[np.float16], out: NDArray[np.float32]) -> None:
+    """Write float16 values as float32 values; both arrays are contiguous.
+
+    NumPy converts halves one by one, in more time than all the rest of reading takes. A half's exponent and fraction
+    are a float32's with another bias: at its place they are the value times 2^-112, subnormal or not. What is no number
+    becomes one above 65504, which is as far from a label.
+    """
+    bits = out.view(np.int32)
+    bits[...] = stored.view(np.int16)
+    bits <<= 13
+    bits &= _SIGN_AND_HALF
+    out *= _BIAS
 
 
 def choose_storage(dtype: LabelDtype, spec: ArraySpec) -> Storage:

@@ -115,29 +115,27 @@ class ShardReader:
         """Return a sample's encoded picture, or its (H, W, 3) uint8 R, G, B pixels where the encoding is `raw`."""
         if self.config.image_encoding == "raw":
             return np.asarray(self._read("image/pixels", index))
-        return np.asarray(self._read("image/bytes", self._slice("image", index))).tobytes()
+        return np.asarray(self._read("image/bytes", slice(*self._rows("image", index)))).tobytes()
 
-    def picture_bytes(self, index: int) -> NDArray[np.uint8]:
-        """Return a sample's picture as it is stored: (B,) uint8, an encoded picture or the pixels row by row."""
+    def picture_bytes(self, index: int) -> bytes:
+        """Return a sample's picture as it is stored: encoded, or its pixels R, G, B row by row."""
         if self.config.image_encoding == "raw":
             name, size = "image/pixels", math.prod(self._rules["image/pixels"].shape[1:])
-            where = slice(index * size, (index + 1) * size)
+            start, stop = index * size, (index + 1) * size
         else:
-            name, where = "image/bytes", self._slice("image", index)
+            name, (start, stop) = "image/bytes", self._rows("image", index)
         self._file.open(name, self._rules[name])
-        data = np.empty(where.stop - where.start, np.uint8)
-        self._file.read_bytes(name, where.start, data)
-        return data
+        return self._file.read_bytes(name, start, stop)
 
-    def stored(self, label: StoredLabel, index: int, out: NDArray[Any]) -> None:
-        """Read one label of a sample as it is stored into an array of `label.shape` and its storage's dtype.
+    def stored(self, label: StoredLabel, index: int) -> NDArray[Any]:
+        """Read one label of a sample as it is stored: of `label.shape` and its storage's dtype, not to be written to.
 
         Raises
         ------
         ShardError
             If its chunk is damaged.
         """
-        self._file.read_chunk(label.spec.name, index, out)
+        return self._file.read_chunk(label.spec.name, index)
 
     def label(self, label: StoredLabel, index: int) -> NDArray[np.float32]:
         """Return one label of a sample, (C, h, w) or (C,) float32.
@@ -147,7 +145,7 @@ class ShardReader:
         ShardError
             If its chunk is damaged.
         """
-        values = label.storage.decode(self._file.read_chunk(label.spec.name, index))
+        values = label.storage.decode(self.stored(label, index))
         return values if label.layout == "chw" else np.ascontiguousarray(np.moveaxis(values, -1, 0))
 
     def sample(self, index: int) -> dict[str, Any]:
@@ -169,7 +167,7 @@ class ShardReader:
         """Return one of the things that `sample` tells, of several samples."""
         if name in {"keypoints", "bbox", "annotation_id"}:
             column = self._column(f"person/{name}")
-            return [column[self._slice("person", index)].copy() for index in indices]
+            return [column[slice(*self._rows("person", index))].copy() for index in indices]
         values = self._column(f"sample/{name}")[list(indices)]
         if name in {"affine", "view"}:
             return list(values)
@@ -291,16 +289,16 @@ class ShardReader:
             "image/bytes": ArrayRule(shape=(size,), dtype="uint8"),
         }
 
-    def _slice(self, group: str, index: int) -> slice:
-        """Find the rows of a sample in the arrays of people, or the bytes of its picture."""
+    def _rows(self, group: str, index: int) -> tuple[int, int]:
+        """Find from which on and to before which the people of a sample are, or the bytes of its picture."""
         if group not in self._offsets:
             offsets = np.asarray(self._read(f"{group}/offsets", ...))
             rows = self._rules["image/bytes" if group == "image" else "person/keypoints"].shape[0]
             if offsets[0] != 0 or offsets[-1] != rows or (offsets[1:] < offsets[:-1]).any():
                 raise self._file.damage(f"{group}/offsets do not lead from 0 to {rows}")
             self._offsets[group] = offsets
-        start, stop = self._offsets[group][index : index + 2]
-        return slice(int(start), int(stop))
+        start, stop = self._offsets[group][index : index + 2].tolist()
+        return start, stop
 
     def _read(self, name: str, where: Any) -> Any:
         """Read a part of an array."""
