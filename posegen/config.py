@@ -170,7 +170,7 @@ class BuildConfig:
     layout: Layout = "chw"
     compression: Compression = "zstd"
     image_encoding: ImageEncoding = "jpeg"
-    jpeg_quality: int = 95
+    jpeg_quality: int = 90
     copies: int = 1
     augment: Augmentation | None = None
     plain_copy: bool = False

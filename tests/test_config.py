@@ -41,7 +41,7 @@ OTHER = {
     "layout": "hwc",
     "compression": "none",
     "image_encoding": "png",
-    "jpeg_quality": 90,
+    "jpeg_quality": 80,
     "copies": 3,
     "augment": Augmentation(flip=0.5),
     "plain_copy": True,
