@@ -47,7 +47,8 @@ _COMPARED: tuple[tuple[str, str, Literal["times", "share"]], ...] = (
     ("picture, heatmap", "decode, resize, vectorised heatmap", "times"),
     ("picture, all labels", "decode, resize, posegen's labels", "times"),
     ("picture, heatmap, not handed over", "decode the stored pictures", "share"),
-    ("all, not handed over", "decode the stored pictures", "share"),
+    ("all labels, not handed over", "decode the stored pictures", "share"),
+    ("as stored, not handed over", "decode the stored pictures", "share"),
     ("heatmap, paf", "vectorised heatmap, paf", "times"),
 )
 """What is read, in each order, and what it is compared with."""
@@ -183,10 +184,12 @@ def _lay_pipelines(source: Source, out: Path, workers: int) -> dict[str, _Pipeli
             ("picture, heatmap", ("image", "heatmap"), True),
             ("picture, all labels", everything, True),
             ("picture, heatmap, not handed over", ("image", "heatmap"), False),
-            ("all, not handed over", everything, False),
+            ("all labels, not handed over", everything, False),
+            ("as stored, not handed over", everything, False),
             ("heatmap, paf", _LABELS, False),
         ):
-            pipelines[f"{name}, {order}"] = _Pipeline(_Shards(out, fields, kept=kept), numbers, workers, kept=kept)
+            shards = _Shards(out, fields, kept=kept, raw=name.startswith("as stored"))
+            pipelines[f"{name}, {order}"] = _Pipeline(shards, numbers, workers, kept=kept)
     return pipelines
 
 
@@ -206,31 +209,36 @@ class _Batches:
 class _Shards:
     """Reads shards."""
 
-    def __init__(self, out: Path, fields: Sequence[str], *, kept: bool) -> None:
-        self._data = PoseDataset(out, fields=fields)
+    def __init__(self, out: Path, fields: Sequence[str], *, kept: bool, raw: bool = False) -> None:
+        from posegen.adapters.torch.halves import widen_halves
+
+        self._data = PoseDataset(out, fields=fields, raw=raw, widen=widen_halves)
         self._kept = kept
 
     def __call__(self, indices: Sequence[int]) -> Batch:
         if not self._kept:
             return self._data.batch(indices)
-        from posegen.adapters.torch.sharing import SharedArrays
+        from posegen.adapters.torch.sharing import SharedArrays, SharedBatch
 
         shared = SharedArrays()
         found = self._data.batch(indices, shared.allocate)
-        return {name: shared.tensor(values) for name, values in found.items()}
+        return SharedBatch({name: shared.tensor(values) for name, values in found.items()})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Floor:
     """Decodes pictures that are in memory."""
 
-    pictures: Sequence[NDArray[np.uint8]]
+    pictures: Sequence[bytes]
     size: tuple[int, int]
 
     def __call__(self, indices: Sequence[int]) -> Batch:
         out = np.empty((len(indices), *self.size, 3), np.uint8)
         for place_, index in enumerate(indices):
-            out[place_] = images.decode_input(self.pictures[index], self.size, "picture")
+            target = out[place_]
+            picture = images.decode_input(self.pictures[index], self.size, "picture", target)
+            if picture is not target:
+                target[...] = picture
         return {"image": out}
 
 
@@ -306,9 +314,9 @@ def _draw_paf(sample: Sample, task: ShardTask) -> NDArray[np.float32]:
     )
 
 
-def _read_pictures(out: Path) -> list[NDArray[np.uint8]]:
+def _read_pictures(out: Path) -> list[bytes]:
     """Read all encoded pictures of a dataset."""
-    found = []
+    found: list[bytes] = []
     for shard in Manifest.read(out).shards:
         with ShardReader(out / shard.file) as reader:
             found += [reader.picture_bytes(index) for index in range(len(reader))]
@@ -318,7 +326,7 @@ def _read_pictures(out: Path) -> list[NDArray[np.uint8]]:
 def _to_tensors(batch: Batch) -> Mapping[str, Any]:
     import torch
 
-    return {name: torch.as_tensor(values) for name, values in batch.items()}
+    return type(batch)({name: torch.as_tensor(values) for name, values in batch.items()})
 
 
 def _drop(batch: Batch) -> int:

@@ -32,8 +32,8 @@ def found(source: Source, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
 def test_every_reading_is_compared_in_both_orders(found: dict[str, Any]) -> None:
     assert (found["workers"], found["samples"], found["shards"]) == (1, 24, 3)
     names = [(c["measured"]["name"], c["compared_with"]["name"]) for c in found["comparisons"]]
-    assert len(set(names)) == len(names) == 10
-    assert sum("random" in name for name, _ in names) == sum("shard-shuffled" in name for name, _ in names) == 5
+    assert len(set(names)) == len(names) == 12
+    assert sum("random" in name for name, _ in names) == sum("shard-shuffled" in name for name, _ in names) == 6
 
 
 def test_rates_are_samples_a_second(found: dict[str, Any]) -> None:

@@ -11,7 +11,8 @@ import torch
 from torch.utils.data import Dataset, default_collate
 
 from posegen.adapters.fields import PEOPLE, choose_fields
-from posegen.adapters.torch.sharing import SharedArrays, make_tensor
+from posegen.adapters.torch.halves import widen_halves
+from posegen.adapters.torch.sharing import SharedArrays, SharedBatch, make_tensor
 from posegen.dataset import PoseDataset
 from posegen.errors import ConfigError
 
@@ -70,7 +71,9 @@ class TorchPoseDataset(Dataset):
             raise ConfigError(f"image_dtype must be float32 or uint8, not {image_dtype!r}")
         if image_dtype == "uint8" and (mean is not None or std is not None):
             raise ConfigError("image_dtype 'uint8' has no mean and std: normalise after converting, or take float32")
-        self.data = PoseDataset(path, fields=choose_fields(path, fields), raw=raw, flip=flip, seed=seed)
+        self.data = PoseDataset(
+            path, fields=choose_fields(path, fields), raw=raw, flip=flip, seed=seed, widen=widen_halves
+        )
         self._as_float = image_dtype == "float32"
         self._mean = _channels("mean", mean, 0.0)
         self._std = _channels("std", std, 1.0)
@@ -134,7 +137,7 @@ def collate(samples: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     says how many are.
     """
     stacked = samples.stacked if isinstance(samples, _Batch) else _stack(samples)
-    found = {}
+    found = SharedBatch()
     for name, values in stacked.items():
         if name in PEOPLE:
             found["people"] = torch.tensor([len(people) for people in values])
