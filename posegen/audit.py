@@ -73,11 +73,11 @@ class Audit:
         for key in _OPTIONAL:
             if key not in entry:
                 self.notice(f"no '{key}'", name)
-        labelled = keypoints[keypoints[:, 2] > 0, :2]
+        labelled = [(x, y) for x, y, v in keypoints.tolist() if v > 0]
         stated = len(labelled) if counted is None else np.count_nonzero(keypoints[:counted, 2] > 0)
         if entry.get("num_keypoints", stated) != stated:
             self.notice("num_keypoints disagrees with the keypoints; they were counted", name)
-        if len(labelled) and (labelled.min() < -0.5 or (labelled > (width - 0.5, height - 0.5)).any()):
+        if any(min(x, y) < -0.5 or x > width - 0.5 or y > height - 0.5 for x, y in labelled):
             self.notice("keypoint outside the image", name)
         if bbox := entry.get("bbox"):
             x, y, right, bottom = bbox[0], bbox[1], bbox[0] + bbox[2], bbox[1] + bbox[3]

@@ -15,7 +15,7 @@ from posegen.annotations.categories import Reading
 from posegen.annotations.image_entries import Image
 from posegen.annotations.sample import Shape
 from posegen.annotations.shapes import is_segmentation
-from posegen.annotations.triplets import is_nested, read_triplets
+from posegen.annotations.triplets import is_nested, is_whole, read_triplets
 from posegen.annotations.values import Problems, are_numbers, brief, is_id, is_number
 from posegen.annotations.wholebody import read_parts
 from posegen.audit import Audit
@@ -105,8 +105,8 @@ class AnnotationReader:
             return None
         if is_nested(values):
             self.audit.notice("keypoints in a list for each", entry["id"])
-        fractions = (triplets[:, 2] % 1) > 0
-        if fractions.any():
+        if not is_whole(triplets[:, 2].tolist()):
+            fractions = triplets[:, 2] % 1 > 0
             self.audit.notice("visibility between 0 and 2 that is no whole number; taken for 1", entry["id"])
             triplets[fractions, 2] = 1
         return triplets

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +44,11 @@ def read_coco(path: Path, config: BuildConfig, images: Path | None = None) -> Co
     ConfigError
         If `config.category` does not fit the file's categories, or no label is left for the file's skeleton.
     """
+    with _no_search_for_cycles():
+        return _read(path, config, images)
+
+
+def _read(path: Path, config: BuildConfig, images: Path | None) -> CocoKeypoints:
     document = _load(path)
     reading = choose_reading(path, document, config.category, config.skeleton)
     problems = Problems(path)
@@ -66,6 +73,18 @@ def read_coco(path: Path, config: BuildConfig, images: Path | None = None) -> Co
     return CocoKeypoints(names=reading.names, skeleton=reading.skeleton, samples=tuple(samples), audit=audit)
 
 
+@contextlib.contextmanager
+def _no_search_for_cycles() -> Iterator[None]:
+    """Keep Python from looking for cycles again and again, among millions of objects that have none."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
 def _note_labels(config: BuildConfig, skeleton: Skeleton) -> list[str]:
     """Say which labels the skeleton, having no limbs, cannot have."""
     missing = config.find_undrawable(skeleton)
@@ -77,7 +96,10 @@ def _note_labels(config: BuildConfig, skeleton: Skeleton) -> list[str]:
 
 def _load(path: Path) -> dict[str, Any]:
     try:
-        document = json.loads(path.read_bytes())
+        data = path.read_bytes()
+        text = data.decode(json.detect_encoding(data), "surrogatepass")
+        del data  # or the file would be in memory three times
+        document = json.loads(text)
     except OSError as error:
         raise AnnotationError(f"{path}: cannot be read: {error.strerror or error}") from error
     except json.JSONDecodeError as error:

@@ -16,10 +16,7 @@ def is_segmentation(value: Any, size: tuple[int, int]) -> bool:
     """
     if isinstance(value, list):
         reach = max(size)
-        return all(
-            are_numbers(p) and len(p) >= 6 and len(p) % 2 == 0 and -reach <= min(p) and max(p) <= 2 * reach
-            for p in value
-        )
+        return all(are_numbers(p, -reach, 2 * reach) and len(p) >= 6 and len(p) % 2 == 0 for p in value)
     if not isinstance(value, dict) or value.get("size") != list(size):
         return False
     counts = value.get("counts")

@@ -11,6 +11,8 @@ from posegen.errors import AnnotationError
 
 _SHOWN_PROBLEMS = 20
 _LARGEST = 1e15
+_MOST = math.nextafter(_LARGEST, 0)
+_NUMBERS = frozenset({int, float})
 
 
 class Problems:
@@ -57,12 +59,12 @@ def is_number(value: Any) -> TypeGuard[float]:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < _LARGEST
 
 
-def are_numbers(values: Any) -> TypeGuard[list[float]]:
-    """Tell whether a value is a list of such numbers, as JSON has them: millions, asked together."""
-    if not isinstance(values, list) or not {int, float}.issuperset(map(type, values)):
+def are_numbers(values: Any, low: float = -_MOST, high: float = _MOST) -> TypeGuard[list[float]]:
+    """Tell whether a value is a list of such numbers from `low` to `high`, as JSON has them: millions, asked together."""
+    if not isinstance(values, list) or not _NUMBERS.issuperset(map(type, values)):
         return False
     # What is not a number makes the sum none.
-    return not values or (min(values) > -_LARGEST and max(values) < _LARGEST and not math.isnan(sum(values)))
+    return not values or (min(values) >= low and max(values) <= high and not math.isnan(sum(values)))
 
 
 def brief(value: Any) -> str:
