@@ -48,10 +48,14 @@ class BuildState:
         self.staged = self.home / "shards"
         self._versions = library_versions(config.labels)
 
+    def has_record(self, file_name: str) -> bool:
+        """Tell whether there is a record of a shard, be it what it may."""
+        return self._record_path(file_name).exists()
+
     def find(self, task: ShardTask) -> ShardRecord | None:
         """Return the record of a task's shard if it stands, finished and unharmed."""
         try:
-            record = json.loads(self._record_path(task).read_bytes())
+            record = json.loads(self._record_path(task.file_name).read_bytes())
             if record["of"] != self._identify(task):
                 return None
             shard = ShardRecord.from_dict(record["shard"])
@@ -62,7 +66,7 @@ class BuildState:
     def commit(self, task: ShardTask, shard: ShardRecord) -> None:
         """Record that a task's shard is finished. Raises `OSError` if that cannot be written."""
         record = {"of": self._identify(task), "shard": dataclasses.asdict(shard)}
-        write_atomically(self._record_path(task), canonical_json(record).encode())
+        write_atomically(self._record_path(task.file_name), canonical_json(record).encode())
 
     def publish(self, manifest: Manifest) -> None:
         """Replace what is in `out` by the manifest's shards; while that lasts there is no manifest, and so no dataset.
@@ -99,8 +103,8 @@ class BuildState:
                 for path in directory.glob(f".*{TEMPORARY_SUFFIX}"):
                     path.unlink()
 
-    def _record_path(self, task: ShardTask) -> Path:
-        return self.home / f"{Path(task.file_name).stem}.json"
+    def _record_path(self, file_name: str) -> Path:
+        return self.home / f"{Path(file_name).stem}.json"
 
     def _place_of(self, shard: ShardRecord) -> Path | None:
         """Find the file whose bytes a record describes."""

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from posegen.annotations.values import are_numbers, brief, is_number
 
-
 _WHOLE = frozenset({0, 1, 2})
 
 

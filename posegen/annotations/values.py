@@ -60,7 +60,7 @@ def is_number(value: Any) -> TypeGuard[float]:
 
 
 def are_numbers(values: Any, low: float = -_MOST, high: float = _MOST) -> TypeGuard[list[float]]:
-    """Tell whether a value is a list of such numbers from `low` to `high`, as JSON has them: millions, asked together."""
+    """Tell whether a value is a list of such numbers, from `low` to `high`: JSON has millions, asked together."""
     if not isinstance(values, list) or not _NUMBERS.issuperset(map(type, values)):
         return False
     # What is not a number makes the sum none.
