@@ -50,7 +50,9 @@ class BuildState:
 
     def has_record(self, file_name: str) -> bool:
         """Tell whether there is a record of a shard, be it what it may."""
-        return self._record_path(file_name).exists()
+        with contextlib.suppress(OSError):
+            return self._record_path(file_name).exists()
+        return False
 
     def find(self, task: ShardTask) -> ShardRecord | None:
         """Return the record of a task's shard if it stands, finished and unharmed."""
