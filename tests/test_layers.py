@@ -143,7 +143,7 @@ def test_a_module_imports_only_what_pyproject_promises(module: str) -> None:
     foreign -= {*sys.stdlib_module_names, "posegen", "typing_extensions"}
     if room_of(module) == "adapters":
         foreign -= {module.split("/")[1]}  # an adapter's extra has its name
-    if module == "bench/reading.py":
+    if room_of(module) == "bench":
         foreign -= {"torch"}  # it measures the DataLoader that others read with
     # They do without.
     foreign -= {"chunks.py": {"zstandard"}, "images.py": {"simplejpeg"}}.get(module, set())

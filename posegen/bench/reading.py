@@ -2,13 +2,12 @@
 
 Every pipeline is a PyTorch DataLoader with the same workers and the same batches. Where labels are compared with labels
 the batches come to this process as tensors, as training gets them; against the floor, and for labels alone, they end
-where they are made, because handing 1 MB from process to process takes longer than what is to be measured.
+where they are made: the floor is what decoding takes, and handing over is no part of it.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import math
 import multiprocessing
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,20 +19,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from posegen import images
-from posegen.annotations import Sample
+from posegen.bench.batches import Batch, Online, Shards, StoredPictures, Text, Vectorised, read_pictures
 from posegen.bench.source import PRESET, Source, replicate
 from posegen.bench.turns import Notify, compare, take_in_turn
 from posegen.config import BuildConfig
-from posegen.dataset import PoseDataset
 from posegen.errors import MissingExtraError
-from posegen.labels import Label, reference
 from posegen.manifest import Manifest
 from posegen.pipeline import build
-from posegen.plan import ShardTask
-from posegen.shard import ShardReader
 from posegen.shuffling import shuffle_shards
-from posegen.worker import place
 
 _SHARDS = 16
 _SHARD_SIZE = 64
@@ -52,8 +45,6 @@ _COMPARED: tuple[tuple[str, str, Literal["times", "share"]], ...] = (
     ("heatmap, paf", "vectorised heatmap, paf", "times"),
 )
 """What is read, in each order, and what it is compared with."""
-
-Batch = dict[str, NDArray[Any]]
 
 
 def measure_reading(
@@ -169,14 +160,14 @@ def _lay_pipelines(source: Source, out: Path, workers: int) -> dict[str, _Pipeli
     }
     few = np.arange(max(workers * _BATCH, count // 16)) % len(task.samples)
     more = np.arange(max(workers * _BATCH, count // 4)) % len(task.samples)
-    pictures = _read_pictures(out)
+    pictures = read_pictures(out)
     pipelines = {
-        "decode, resize, vectorised heatmap": _Pipeline(_Text(task), few, workers, kept=True),
-        "decode, resize, posegen's labels": _Pipeline(_Online(task), more, workers, kept=True),
+        "decode, resize, vectorised heatmap": _Pipeline(Text(task), few, workers, kept=True),
+        "decode, resize, posegen's labels": _Pipeline(Online(task), more, workers, kept=True),
         "decode the stored pictures": _Pipeline(
-            _Floor(pictures, task.config.input_size), orders["random"], workers, kept=False
+            StoredPictures(pictures, task.config.input_size), orders["random"], workers, kept=False
         ),
-        "vectorised heatmap, paf": _Pipeline(_Vectorised(task), few, workers, kept=False),
+        "vectorised heatmap, paf": _Pipeline(Vectorised(task), few, workers, kept=False),
     }
     everything = ("image", *(label.spec.name for label in task.config.create_labels(task.skeleton)))
     for order, numbers in orders.items():
@@ -188,7 +179,7 @@ def _lay_pipelines(source: Source, out: Path, workers: int) -> dict[str, _Pipeli
             ("as stored, not handed over", everything, False),
             ("heatmap, paf", _LABELS, False),
         ):
-            shards = _Shards(out, fields, kept=kept, raw=name.startswith("as stored"))
+            shards = Shards(out, fields, kept=kept, raw=name.startswith("as stored"))
             pipelines[f"{name}, {order}"] = _Pipeline(shards, numbers, workers, kept=kept)
     return pipelines
 
@@ -204,123 +195,6 @@ class _Batches:
 
     def __getitem__(self, index: int) -> Batch:
         return self.read([index])
-
-
-class _Shards:
-    """Reads shards."""
-
-    def __init__(self, out: Path, fields: Sequence[str], *, kept: bool, raw: bool = False) -> None:
-        from posegen.adapters.torch.halves import widen_halves
-
-        self._data = PoseDataset(out, fields=fields, raw=raw, widen=widen_halves)
-        self._kept = kept
-
-    def __call__(self, indices: Sequence[int]) -> Batch:
-        if not self._kept:
-            return self._data.batch(indices)
-        from posegen.adapters.torch.sharing import SharedArrays, SharedBatch
-
-        shared = SharedArrays()
-        found = self._data.batch(indices, shared.allocate)
-        return SharedBatch({name: shared.tensor(values) for name, values in found.items()})
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Floor:
-    """Decodes pictures that are in memory."""
-
-    pictures: Sequence[bytes]
-    size: tuple[int, int]
-
-    def __call__(self, indices: Sequence[int]) -> Batch:
-        out = np.empty((len(indices), *self.size, 3), np.uint8)
-        for place_, index in enumerate(indices):
-            target = out[place_]
-            picture = images.decode_input(self.pictures[index], self.size, "picture", target)
-            if picture is not target:
-                target[...] = picture
-        return {"image": out}
-
-
-class _Text:
-    """What training does without posegen: decode, resize, one NumPy expression a keypoint at full resolution."""
-
-    def __init__(self, task: ShardTask) -> None:
-        self._task = task
-
-    def __call__(self, indices: Sequence[int]) -> Batch:
-        task = self._task
-        samples = [task.samples[index] for index in indices]
-        return {
-            "image": np.stack([_show(sample, task) for sample in samples]),
-            "heatmap": np.stack([_draw_heatmap(sample, task) for sample in samples]),
-        }
-
-
-class _Online:
-    """The same with posegen's renderers, and all labels."""
-
-    def __init__(self, task: ShardTask) -> None:
-        self._task = task
-        self._labels: tuple[Label, ...] = task.config.create_labels(task.skeleton)
-
-    def __call__(self, indices: Sequence[int]) -> Batch:
-        task = self._task
-        samples = [task.samples[index] for index in indices]
-        scenes = [place(sample, task)[0] for sample in samples]
-        found = {label.spec.name: np.stack([label.render(scene) for scene in scenes]) for label in self._labels}
-        return found | {"image": np.stack([_show(sample, task) for sample in samples])}
-
-
-class _Vectorised:
-    """Draws labels by one NumPy expression a keypoint or limb at full resolution."""
-
-    def __init__(self, task: ShardTask) -> None:
-        self._task = task
-
-    def __call__(self, indices: Sequence[int]) -> Batch:
-        task = self._task
-        samples = [task.samples[index] for index in indices]
-        return {
-            "heatmap": np.stack([_draw_heatmap(sample, task) for sample in samples]),
-            "paf": np.stack([_draw_paf(sample, task) for sample in samples]),
-        }
-
-
-def _show(sample: Sample, task: ShardTask) -> NDArray[np.uint8]:
-    """Decode and resize a picture: (H, W, 3) R, G, B."""
-    data = images.read_file(task.images, sample.file_name)
-    picture = images.decode(data, (sample.height, sample.width), sample.file_name)
-    return images.warp(picture, place(sample, task)[0].affine, task.config.input_size)[..., ::-1]
-
-
-def _draw_heatmap(sample: Sample, task: ShardTask) -> NDArray[np.float32]:
-    scene, config = place(sample, task)[0], task.config
-    sigma = config.sigma_px or math.nan
-    return reference.render_heatmap_vectorized(
-        scene.points, scene.drawn, input_size=config.input_size, cells=config.cells, sigma_px=sigma
-    )
-
-
-def _draw_paf(sample: Sample, task: ShardTask) -> NDArray[np.float32]:
-    scene, config = place(sample, task)[0], task.config
-    return reference.render_paf_vectorized(
-        scene.points,
-        scene.drawn,
-        task.skeleton.limbs,
-        input_size=config.input_size,
-        cells=config.cells,
-        half_width_px=config.half_width_px,
-    )
-
-
-def _read_pictures(out: Path) -> list[bytes]:
-    """Read all encoded pictures of a dataset."""
-    found: list[bytes] = []
-    for shard in Manifest.read(out).shards:
-        with ShardReader(out / shard.file) as reader:
-            found += [reader.picture_bytes(index) for index in range(len(reader))]
-    return found
 
 
 def _to_tensors(batch: Batch) -> Mapping[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from posegen.bench import reading
+from posegen.bench import batches, reading
 from posegen.bench.source import Source, open_source
 from posegen.config import BuildConfig
 from posegen.dataset import PoseDataset
@@ -59,13 +59,13 @@ def test_what_is_compared_makes_the_same(source: Source, tmp_path: Path) -> None
     stored = {sample["image_id"]: sample for sample in data}
     ids = [sample.image_id for sample in source.samples]
     text, online, vectorised = (kind(source.task)(range(len(ids))) for kind in
-                                (reading._Text, reading._Online, reading._Vectorised))  # fmt: skip
+                                (batches.Text, batches.Online, batches.Vectorised))  # fmt: skip
     for place, image_id in enumerate(ids):
         np.testing.assert_array_equal(text["image"][place], stored[image_id]["image"])
         np.testing.assert_array_equal(online["image"][place], stored[image_id]["image"])
         for batch, names in ((text, {"heatmap"}), (vectorised, {"heatmap", "paf"}), (online, {"heatmap", "paf"})):
             for name in names:
                 np.testing.assert_allclose(batch[name][place], stored[image_id][name], atol=1e-5)
-    pictures = reading._read_pictures(tmp_path / "out")
-    decoded = reading._Floor(pictures, (368, 368))(range(len(pictures)))
+    pictures = batches.read_pictures(tmp_path / "out")
+    decoded = batches.StoredPictures(pictures, (368, 368))(range(len(pictures)))
     np.testing.assert_array_equal(decoded["image"], data[:]["image"])

@@ -1,0 +1,157 @@
+"""What makes a batch, in a worker: posegen's shards, and what they are compared with in section `read`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from posegen import images
+from posegen.annotations import Sample
+from posegen.dataset import PoseDataset
+from posegen.labels import Label, reference
+from posegen.manifest import Manifest
+from posegen.plan import ShardTask
+from posegen.shard import ShardReader
+from posegen.worker import place
+
+Batch = dict[str, NDArray[Any]]
+
+
+class Shards:
+    """Reads the shards of a dataset.
+
+    Parameters
+    ----------
+    out
+        The dataset's directory.
+    fields
+        What to read of it.
+    kept
+        Whether batches are handed over to the process that trains.
+    raw
+        Whether labels stay as they are stored.
+    """
+
+    def __init__(self, out: Path, fields: Sequence[str], *, kept: bool, raw: bool = False) -> None:
+        from posegen.adapters.torch.halves import widen_halves
+
+        self._data = PoseDataset(out, fields=fields, raw=raw, widen=widen_halves)
+        self._kept = kept
+
+    def __call__(self, indices: Sequence[int]) -> Batch:
+        """Read the batch of some samples: arrays where it stays, tensors where it is handed over."""
+        if not self._kept:
+            return self._data.batch(indices)
+        from posegen.adapters.torch.sharing import SharedArrays, SharedBatch
+
+        shared = SharedArrays()
+        found = self._data.batch(indices, shared.allocate)
+        return SharedBatch({name: shared.tensor(values) for name, values in found.items()})
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StoredPictures:
+    """Decodes the pictures of a dataset, which are in memory; `size` is their (H, W)."""
+
+    pictures: Sequence[bytes]
+    size: tuple[int, int]
+
+    def __call__(self, indices: Sequence[int]) -> Batch:
+        """Decode some pictures: `image` (B, H, W, 3) uint8."""
+        out = np.empty((len(indices), *self.size, 3), np.uint8)
+        for place_, index in enumerate(indices):
+            target = out[place_]
+            picture = images.decode_input(self.pictures[index], self.size, "picture", target)
+            if picture is not target:
+                target[...] = picture
+        return {"image": out}
+
+
+class Text:
+    """What training does without posegen: decode, resize, one NumPy expression a keypoint at full resolution."""
+
+    def __init__(self, task: ShardTask) -> None:
+        self._task = task
+
+    def __call__(self, indices: Sequence[int]) -> Batch:
+        """Make `image` (B, H, W, 3) uint8 and `heatmap` (B, K + 1, h, w) float32 of some samples."""
+        task = self._task
+        samples = [task.samples[index] for index in indices]
+        return {
+            "image": np.stack([_show(sample, task) for sample in samples]),
+            "heatmap": np.stack([_draw_heatmap(sample, task) for sample in samples]),
+        }
+
+
+class Online:
+    """The same with posegen's renderers, and all labels."""
+
+    def __init__(self, task: ShardTask) -> None:
+        self._task = task
+        self._labels: tuple[Label, ...] = task.config.create_labels(task.skeleton)
+
+    def __call__(self, indices: Sequence[int]) -> Batch:
+        """Make `image` (B, H, W, 3) uint8 and all labels, (B, C, h, w) float32, of some samples."""
+        task = self._task
+        samples = [task.samples[index] for index in indices]
+        scenes = [place(sample, task)[0] for sample in samples]
+        found = {label.spec.name: np.stack([label.render(scene) for scene in scenes]) for label in self._labels}
+        return found | {"image": np.stack([_show(sample, task) for sample in samples])}
+
+
+class Vectorised:
+    """Draws labels by one NumPy expression a keypoint or limb at full resolution."""
+
+    def __init__(self, task: ShardTask) -> None:
+        self._task = task
+
+    def __call__(self, indices: Sequence[int]) -> Batch:
+        """Draw `heatmap` (B, K + 1, h, w) and `paf` (B, 2E, h, w), float32, of some samples."""
+        task = self._task
+        samples = [task.samples[index] for index in indices]
+        return {
+            "heatmap": np.stack([_draw_heatmap(sample, task) for sample in samples]),
+            "paf": np.stack([_draw_paf(sample, task) for sample in samples]),
+        }
+
+
+def read_pictures(out: Path) -> list[bytes]:
+    """Read all encoded pictures of a dataset."""
+    found: list[bytes] = []
+    for shard in Manifest.read(out).shards:
+        with ShardReader(out / shard.file) as reader:
+            found += [reader.picture_bytes(index) for index in range(len(reader))]
+    return found
+
+
+def _show(sample: Sample, task: ShardTask) -> NDArray[np.uint8]:
+    """Decode and resize a picture: (H, W, 3) R, G, B."""
+    data = images.read_file(task.images, sample.file_name)
+    picture = images.decode(data, (sample.height, sample.width), sample.file_name)
+    return images.warp(picture, place(sample, task)[0].affine, task.config.input_size)[..., ::-1]
+
+
+def _draw_heatmap(sample: Sample, task: ShardTask) -> NDArray[np.float32]:
+    scene, config = place(sample, task)[0], task.config
+    sigma = config.sigma_px or math.nan
+    return reference.render_heatmap_vectorized(
+        scene.points, scene.drawn, input_size=config.input_size, cells=config.cells, sigma_px=sigma
+    )
+
+
+def _draw_paf(sample: Sample, task: ShardTask) -> NDArray[np.float32]:
+    scene, config = place(sample, task)[0], task.config
+    return reference.render_paf_vectorized(
+        scene.points,
+        scene.drawn,
+        task.skeleton.limbs,
+        input_size=config.input_size,
+        cells=config.cells,
+        half_width_px=config.half_width_px,
+    )
