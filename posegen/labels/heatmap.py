@@ -80,8 +80,16 @@ class HeatmapLabel:
         points, flat = self._list_points(scenes, out.shape[1]), out.reshape(-1)
         merged = np.zeros((taps, taps, len(scenes) * h * w if self.background else 0), np.float32)
         for some in points.blocks():
+            channel = points.channel[some]
+            if len(channel) > _BLOCK and channel[0] == channel[-1]:
+                plane = self._draw_crowd(points, some)
+                if self.background:
+                    behind = merged.reshape(taps, taps, -1, h * w)[:, :, channel[0] // out.shape[1]]
+                    np.maximum(behind, plane, out=behind)
+                out.reshape(-1, h, w)[channel[0]] = self.grid.reduce(plane.reshape(taps, taps, h, w))
+                continue
             rows, columns, values = points.draw(some)
-            cell, channel = rows * w + columns, points.channel[some]
+            cell = rows * w + columns
             if self.background:
                 _merge(merged, (cell + channel // out.shape[1] * (h * w)).ravel(), values)
             # Where Gaussians of one channel meet, the maximum has to be taken before the reduction: the last of them
@@ -93,6 +101,15 @@ class HeatmapLabel:
         if self.background:
             most = self.grid.reduce(merged.reshape(taps, taps, -1, h, w)).reshape(-1, h * w)
             np.subtract(1, most, out=out[:, -1])
+
+    def _draw_crowd(self, points: _Gaussians, some: slice) -> NDArray[np.float32]:
+        """Draw so many people's Gaussians of one channel that they are merged in a plane (t, t, h * w), bit by bit."""
+        taps, (h, w) = self.grid.taps, self.grid.cells
+        plane = np.zeros((taps, taps, h * w), np.float32)
+        for start in range(some.start, some.stop, _BLOCK):
+            rows, columns, values = points.draw(slice(start, min(start + _BLOCK, some.stop)))
+            _merge(plane, (rows * w + columns).ravel(), values)
+        return plane
 
     def _list_points(self, scenes: Sequence[Scene], channels: int) -> _Gaussians:
         """List what is drawn in scenes of so many channels, channel by channel."""
@@ -139,10 +156,13 @@ class _Gaussians:
         self.first = np.minimum(np.maximum(grid.first_cell(centre - self.reach), 0), most)
 
     def blocks(self) -> Iterator[slice]:
-        """Cut them into blocks, each of which ends with the channel in which it becomes full."""
+        """Cut them into blocks, each of which ends with the channel in which it becomes full; crowds have their own."""
         ends = np.flatnonzero(np.diff(self.channel, append=-1)) + 1
+        crowd = np.diff(ends, prepend=0) > _BLOCK
+        cut = crowd | (np.diff(ends // _BLOCK, append=-1) != 0)
+        cut[:-1] |= crowd[1:]
         start = 0
-        for stop in ends[np.flatnonzero(np.diff(ends // _BLOCK, append=-1))].tolist():
+        for stop in ends[cut].tolist():
             yield slice(start, stop)
             start = stop
 

@@ -218,3 +218,58 @@ def test_halves_are_widened_as_numpy_widens_them():
         out = np.full(len(stored), 7, np.float32)
         widen_halves(stored, out)
         np.testing.assert_array_equal(out.view(np.uint32), stored.astype(np.float32).view(np.uint32))
+
+
+def test_what_is_no_plain_tensor_is_left_to_pytorch():
+    odd = {
+        "half": torch.ones(3, dtype=torch.bfloat16),
+        "conj": torch.ones(3, dtype=torch.complex64).conj(),
+        "sparse": torch.eye(3).to_sparse(),
+        "turned": torch.arange(6).reshape(2, 3).T,
+        "neg": torch.ones(3, dtype=torch.complex64).conj().imag,
+        "scalar": torch.tensor(7),
+        "nothing": torch.zeros(0, 4),
+        "text": ["a"],
+    }
+    loader = load(3, collate_fn=lambda batch: SharedBatch(batch | odd), multiprocessing_context="fork")
+    for number, batch in enumerate(loader):
+        assert (batch["x0"] == number).all()
+        for name, expected in odd.items():
+            if isinstance(expected, torch.Tensor):
+                assert batch[name].dtype == expected.dtype
+                np.testing.assert_array_equal(
+                    *(np.array(x.to_dense().to(torch.complex64).resolve_conj()) for x in (batch[name], expected))
+                )
+            else:
+                assert batch[name] == expected
+
+
+class Named(torch.Tensor):
+    pass
+
+
+def test_a_tensor_of_another_class_keeps_it():
+    loader = load(2, collate_fn=lambda batch: SharedBatch(a=torch.ones(3).as_subclass(Named), **batch),
+                  multiprocessing_context="fork")  # fmt: skip
+    assert [type(batch["a"]) for batch in loader] == [Named, Named]
+
+
+def test_outside_of_a_worker_a_batch_is_a_dict(dataset):
+    assert type(next(iter(DataLoader(TorchPoseDataset(dataset), 2, collate_fn=collate)))) is dict
+
+
+def count_shared():
+    """How many bytes of shared memory this process has mapped for batches."""
+    from posegen.adapters.torch import sharing
+
+    return sum(len(block.memory) for blocks in sharing._BORROWED.values() for block in blocks.values())
+
+
+def test_what_a_worker_shared_in_excess_is_let_go():
+    loader = load(120, workers=1, persistent_workers=True)
+    kept = list(loader)
+    assert count_shared() >= 120 * SIZE * 8
+    del kept
+    for _ in range(2):
+        assert [int(batch["x0"].max()) for batch in loader] == list(range(120))
+    assert count_shared() < 40 * SIZE * 8

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from torch.utils.data import Dataset, default_collate
+from torch.utils.data import Dataset, default_collate, get_worker_info
 
 from posegen.adapters.fields import PEOPLE, choose_fields
 from posegen.adapters.torch.halves import widen_halves
@@ -137,7 +137,7 @@ def collate(samples: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     says how many are.
     """
     stacked = samples.stacked if isinstance(samples, _Batch) else _stack(samples)
-    found = SharedBatch()
+    found = {} if get_worker_info() is None else SharedBatch()
     for name, values in stacked.items():
         if name in PEOPLE:
             found["people"] = torch.tensor([len(people) for people in values])

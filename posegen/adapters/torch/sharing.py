@@ -3,13 +3,17 @@
 A batch has 10 MB and more. PyTorch makes new memory for each, which the system has to clear and to map, page by page,
 in both processes: that takes longer than reading the batch. Here a worker keeps the memory it has shared, and fills it
 again when nobody uses it any more; the process that gets a batch says so in a byte in front of each array.
+
+A process that is forked while it has tensors of a batch does not count among their users.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 import multiprocessing
 import os
+import threading
 import uuid
 import weakref
 from dataclasses import dataclass
@@ -26,6 +30,17 @@ _FRONT = 64
 
 _LITTLE = 1 << 16
 """Bytes that are sent sooner than they are shared."""
+
+
+_MOST_IDLE = 24
+"""Blocks that a worker keeps though nobody uses them."""
+
+_DTYPES = frozenset(
+    {torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64, torch.float16, torch.float32}
+    | {torch.float64}
+)
+
+_LOCK = threading.RLock()
 
 
 class SharedArrays:
@@ -72,6 +87,13 @@ class _Block:
         self.size = len(memory) - _FRONT
         self._front = memory.numpy()[:1]
 
+    @classmethod
+    def make(cls, size: int) -> _Block:
+        """Make one for an array of so many bytes."""
+        empty = torch.empty(0, dtype=torch.uint8)
+        storage = empty.untyped_storage()._new_shared(_FRONT + size, device="cpu")  # noqa: SLF001
+        return cls(empty.set_(storage, 0, (_FRONT + size,)))
+
     @property
     def is_used(self) -> bool:
         """Whether one of the processes uses it."""
@@ -97,6 +119,11 @@ class _Loan:
     block: _Block
     is_over: bool = False
     is_handed_over: bool = False
+
+    @property
+    def is_free(self) -> bool:
+        """Whether the block can be lent again."""
+        return self.is_over and not self.block.is_used
 
     def end(self, process: int) -> None:
         # A child that was forked meanwhile has a copy of the tensor, and no say.
@@ -131,38 +158,59 @@ class _Lender:
     def __init__(self) -> None:
         maker = multiprocessing.parent_process()
         self.worker = _Worker(uuid.uuid4().hex, os.getpid(), None if maker is None else maker.pid)
-        self._loans: list[_Loan] = []
-        """The last of each block."""
+        self._loans: dict[int, _Loan] = {}
+        """The last of each block, by the block's number."""
 
+        self._numbers = itertools.count()
         self._shown: set[int] = set()
+        self._dropped: list[int] = []
 
     def lend(self, shape: tuple[int, ...], dtype: torch.dtype) -> torch.Tensor:
         size = math.prod(shape) * dtype.itemsize
-        free = [old for old in self._loans if old.is_over and not old.block.is_used and old.block.size >= size]
-        if free:
-            best = min(free, key=lambda old: old.block.size)
-            loan = self._loans[best.number] = _Loan(best.number, best.block)
-        else:
-            storage = torch.empty(0, dtype=torch.uint8).untyped_storage()._new_shared(_FRONT + size, device="cpu")  # noqa: SLF001
-            memory = torch.empty(0, dtype=torch.uint8).set_(storage, 0, (_FRONT + size,))
-            loan = _Loan(len(self._loans), _Block(memory))
-            self._loans.append(loan)
-        loan.block.is_used = True
+        with _LOCK:
+            idle = sorted((old for old in self._loans.values() if old.is_free), key=lambda old: old.block.size)
+            best = next((old for old in idle if old.block.size >= size), None)
+            loan = _Loan(next(self._numbers), _Block.make(size)) if best is None else _Loan(best.number, best.block)
+            self._loans[loan.number] = loan
+            loan.block.is_used = True
+            for old in idle[: max(0, len(idle) - _MOST_IDLE)]:
+                if old is not best:
+                    del self._loans[old.number]
+                    self._dropped.append(old.number)
         tensor, bottom = loan.block.lay(shape, dtype)
         weakref.finalize(bottom, loan.end, os.getpid()).atexit = False
         return tensor
 
-    def hand_over(self, value: Any) -> Any:
+    def hand_over(self, batch: SharedBatch) -> tuple[list[int], dict[str, Any]]:
+        """Return the numbers of blocks that are no longer used, and what has to be sent of a batch."""
+        with _LOCK:
+            dropped, self._dropped = self._dropped, []
+            return dropped, {name: self._address(value) for name, value in batch.items()}
+
+    def _address(self, value: Any) -> Any:
         """Replace a tensor that was lent by its address, and another little one by what is in it."""
-        if not isinstance(value, torch.Tensor) or value.device.type != "cpu" or not value.is_contiguous():
+        if not _is_plain(value):
             return value
-        loan = next((loan for loan in self._loans if loan.block.memory.data_ptr() + _FRONT == value.data_ptr()), None)
+        place = value.data_ptr() - _FRONT
+        loan = next((loan for loan in self._loans.values() if loan.block.memory.data_ptr() == place), None)
         if loan is None or loan.is_handed_over:
-            return _Little(value.numpy()) if value.nbytes <= _LITTLE and not value.requires_grad else value
+            return _Little(value.numpy()) if value.nbytes <= _LITTLE else value
         loan.is_handed_over = True
         memory = None if loan.number in self._shown else loan.block.memory
         self._shown.add(loan.number)
         return _Address(loan.number, tuple(value.shape), value.dtype, memory)
+
+
+def _is_plain(value: Any) -> bool:
+    """Tell whether a value is a tensor like an array of NumPy's, and nothing else that PyTorch knows to send."""
+    return (
+        type(value) is torch.Tensor
+        and value.layout is torch.strided
+        and value.dtype in _DTYPES
+        and value.device.type == "cpu"
+        and not (value.requires_grad or value.is_nested or value.is_neg())
+        and value.is_contiguous()
+    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -188,18 +236,21 @@ def _lender() -> _Lender:
 
 def _reduce(batch: SharedBatch) -> tuple[Any, ...]:
     lender = _lender()
-    return _open, (lender.worker, {name: lender.hand_over(value) for name, value in batch.items()})
+    return _open, (lender.worker, *lender.hand_over(batch))
 
 
-def _open(worker: _Worker, values: dict[str, Any]) -> dict[str, Any]:
+def _open(worker: _Worker, dropped: list[int], values: dict[str, Any]) -> dict[str, Any]:
     """Make the batch again in the process that gets it."""
-    if worker not in _BORROWED:
-        # What workers that have ended have shared is let go.
-        alive = {child.pid for child in multiprocessing.active_children()}
-        for old in [old for old in _BORROWED if old.maker == os.getpid() and old.process not in alive]:
-            del _BORROWED[old]
-    blocks = _BORROWED.setdefault(worker, {})
-    return {name: _restore(value, blocks) for name, value in values.items()}
+    with _LOCK:
+        if worker not in _BORROWED:
+            # What workers that have ended have shared is let go.
+            alive = {child.pid for child in multiprocessing.active_children()}
+            for old in [old for old in _BORROWED if old.maker == os.getpid() and old.process not in alive]:
+                del _BORROWED[old]
+        blocks = _BORROWED.setdefault(worker, {})
+        for number in dropped:
+            blocks.pop(number, None)
+        return {name: _restore(value, blocks) for name, value in values.items()}
 
 
 def _restore(value: Any, blocks: dict[int, _Block]) -> Any:
@@ -219,6 +270,16 @@ def _give_back(block: _Block, process: int) -> None:
     if process == os.getpid():
         block.is_used = False
 
+
+def _start_child() -> None:
+    """Forget whatever thread of the parent had the lock."""
+    global _LOCK  # noqa: PLW0603
+    _LOCK = threading.RLock()
+    _BORROWED.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_start_child)
 
 # Only what goes from process to process is reduced so: a copy of a batch is a copy.
 ForkingPickler.register(SharedBatch, _reduce)
