@@ -105,7 +105,8 @@ def test_a_network_trained_with_pytorch_finds_keypoints_and_what_is_wrong_with_l
         return network
 
     assert evaluate(Network(channels=19))[0] < 0.05
-    network = learn(["image", "heatmap", "mask"], collate, epochs=12)
+    # With half as many it finds as much, but does not always tell left from right.
+    network = learn(["image", "heatmap", "mask"], collate, epochs=24)
     wide, narrow, offset = evaluate(network)
     assert wide >= 0.8
     assert narrow[NECK] > 0.6
