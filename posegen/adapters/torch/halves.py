@@ -1,4 +1,4 @@
-"""Widening float16 labels with PyTorch, which has the processor's instructions for it, in a fifth of NumPy's time."""
+"""Widening float16 labels with PyTorch, which uses the instructions that the processor has for it."""
 
 from __future__ import annotations
 
