@@ -2,7 +2,7 @@
 
 HDF5 does it too, but allocates all it needs for every chunk anew, and its plugin for zstd (hdf5plugin up to 7.1) does
 not notice that zstd fails (HDFGroup/hdf5_plugins, pull request 280): the array then has what was in memory before.
-What cannot be unpacked here, LZF and without the package zstandard also zstd, is left to HDF5.
+What cannot be inflated here, LZF and without the package zstandard also zstd, is left to HDF5.
 """
 
 from __future__ import annotations
@@ -11,8 +11,10 @@ import struct
 import threading
 import zlib
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 try:
     import zstandard
@@ -21,10 +23,12 @@ except ModuleNotFoundError:
 
 CHECKSUM_BYTES = 4
 
-_MOST_WORDS = 1 << 14
-"""Of a checksum at once: the sum of their sums is a whole number that a float64 can hold."""
+_MOST_WORDS = 1 << 12
+"""Of a checksum at once: too few for BLAS to start threads, and for sums that a float64 cannot hold."""
 
-_COUNTS = np.arange(_MOST_WORDS, dtype=np.float64)
+_ONE_AND_NUMBER = np.stack([np.ones(_MOST_WORDS), np.arange(_MOST_WORDS)], axis=1)
+
+_WORD = np.dtype("<u2")
 
 _ZSTD_MAGIC = 0xFD2FB528
 
@@ -34,13 +38,14 @@ class _Local(threading.local):
 
     def __init__(self) -> None:
         self.zstd = None if zstandard is None else zstandard.ZstdDecompressor()
+        self.rest = bytearray(1)
 
 
 _LOCAL = _Local()
 
 
-def can_unpack(compressor: str) -> bool:
-    """Tell whether `unpack` knows a compressor."""
+def can_inflate(compressor: str) -> bool:
+    """Tell whether `inflate` knows a compressor."""
     return compressor in _INFLATE and (compressor != "zstd" or zstandard is not None)
 
 
@@ -49,40 +54,44 @@ def measure(data: bytes, compressor: str, limit: int) -> int:
     return measure_zstd(data[:18]) if compressor == "zstd" else measure_lzf(data, limit)
 
 
-def unpack(chunk: bytes, compressor: str, size: int) -> bytes | memoryview:
-    """Unpack a chunk that ends with its checksum.
+def take_body(chunk: bytes) -> memoryview:
+    """Take off a chunk the checksum that it ends with; raises `ValueError` if that is wrong."""
+    body = memoryview(chunk)[:-CHECKSUM_BYTES]
+    if fletcher32(body) != int.from_bytes(chunk[-CHECKSUM_BYTES:], "little"):
+        raise ValueError("its checksum is wrong")
+    return body
+
+
+def inflate(body: memoryview, compressor: str, out: NDArray[Any]) -> None:
+    """Inflate a chunk.
 
     Parameters
     ----------
-    chunk
-        As it lies in the file.
+    body
+        The chunk without its checksum.
     compressor
         `zstd`, `gzip` or `none`.
-    size
-        How many bytes are in it.
+    out
+        Where to write it: contiguous.
 
     Raises
     ------
     ValueError
-        If the checksum or the stream is wrong, or inflates to another number of bytes than `size`; more than these are
-        not inflated.
+        If the stream is wrong, or inflates to another number of bytes than `out` has; more than these are not inflated.
     """
-    body = memoryview(chunk)[:-CHECKSUM_BYTES]
-    if fletcher32(body) != int.from_bytes(chunk[-CHECKSUM_BYTES:], "little"):
-        raise ValueError("its checksum is wrong")
-    return _INFLATE[compressor](body, size)
+    _INFLATE[compressor](body, out)
 
 
 def fletcher32(data: memoryview) -> int:
     """Compute HDF5's checksum (H5_checksum_fletcher32 in H5checksum.c): sums of big-endian words modulo 65535."""
-    words = np.frombuffer(data, "<u2", len(data) // 2)
+    words = np.frombuffer(data, _WORD, len(data) // 2)
     first = second = 0
     for start in range(0, len(words), _MOST_WORDS):
         block = words[start : start + _MOST_WORDS].astype(np.float64)
         # Of n words, number i is in n - i of the sums that are summed up.
-        total, numbered = int(np.add.reduce(block)), int(block.dot(_COUNTS[: len(block)]))
-        second += len(block) * (first + total) - numbered
-        first += total
+        total, numbered = block.dot(_ONE_AND_NUMBER[: len(block)]).tolist()
+        second += len(block) * (first + int(total)) - int(numbered)
+        first += int(total)
     # Swapping the bytes of a word is multiplying it by 256 modulo 65535, and summing up swapped words takes longer.
     first, second = first << 8, second << 8
     if len(data) % 2:
@@ -128,26 +137,29 @@ def _fold(total: int) -> int:
     return (total - 1) % 0xFFFF + 1 if total else 0
 
 
-def _inflate_zstd(body: memoryview, size: int) -> bytes:
+def _inflate_zstd(body: memoryview, out: NDArray[Any]) -> None:
     """Inflate one frame and nothing else."""
-    _compare(measure_zstd(body[:18]), size)
+    _compare(measure_zstd(body[:18]), out.nbytes)
     try:
-        return bytes(_LOCAL.zstd.decompress(body, allow_extra_data=False))
+        reader = _LOCAL.zstd.stream_reader(body, read_across_frames=True)
+        inflated = reader.readinto(out)
+        inflated += reader.readinto(_LOCAL.rest)
     except zstandard.ZstdError as error:
         raise ValueError(f"zstd says: {error}") from error
+    _compare(inflated, out.nbytes)
 
 
-def _inflate_gzip(body: memoryview, size: int) -> bytes:
+def _inflate_gzip(body: memoryview, out: NDArray[Any]) -> None:
     """Inflate a zlib stream."""
     stream = zlib.decompressobj()
-    data = stream.decompress(body, size + 1)
-    _compare(len(data) if stream.eof or len(data) > size else -1, size)
-    return data
+    data = stream.decompress(body, out.nbytes + 1)
+    _compare(len(data) if stream.eof or len(data) > out.nbytes else -1, out.nbytes)
+    _copy(memoryview(data), out)
 
 
-def _take(body: memoryview, size: int) -> memoryview:
-    _compare(len(body), size)
-    return body
+def _copy(body: memoryview, out: NDArray[Any]) -> None:
+    _compare(len(body), out.nbytes)
+    out.data.cast("B")[:] = body
 
 
 def _compare(inflated: int, size: int) -> None:
@@ -156,8 +168,8 @@ def _compare(inflated: int, size: int) -> None:
         raise ValueError(f"it inflates to {inflated} bytes, not to {size}")
 
 
-_INFLATE: dict[str, Callable[[memoryview, int], bytes | memoryview]] = {
+_INFLATE: dict[str, Callable[[memoryview, NDArray[Any]], None]] = {
     "zstd": _inflate_zstd,
     "gzip": _inflate_gzip,
-    "none": _take,
+    "none": _copy,
 }

@@ -20,18 +20,22 @@ from numpy.typing import NDArray
 
 from posegen.config import BuildConfig
 from posegen.errors import ConfigError, ImageError, ShardError
+from posegen.hdf5 import Chunk
 from posegen.images import decode_input
 from posegen.labels import Widen
 from posegen.manifest import Manifest
 from posegen.mirror import Mirror
 from posegen.pool import ShardPool
-from posegen.shard import SAMPLE_FIELDS, VIEW_FIELDS, ShardReader, StoredLabel
+from posegen.shard import SAMPLE_FIELDS, VIEW_FIELDS, StoredLabel
 from posegen.skeleton import Skeleton
 
 MAX_OPEN = 64
 
 Allocate = Callable[[tuple[int, ...], np.dtype[Any]], NDArray[Any]]
 """Makes an array of a shape and dtype, contiguous, whatever is in it."""
+
+_CACHED_BYTES = 1 << 19
+"""So much of a label is unpacked before it is widened: enough to seldom call, and still in the processor's cache."""
 
 _WIDEST = (1 << 64) - 1
 
@@ -85,8 +89,8 @@ class PoseDataset:
         What chance is drawn from. With a seed, whether a sample is flipped depends on the seed, `epoch` and its number
         alone, whoever reads it and when. Without one, every process draws anew.
     widen
-        What turns float16 labels into float32 ones, for who has a faster way than NumPy: it is given an array that may
-        not be written to, and one to write to.
+        What turns float16 labels into float32 ones, for who has a faster way than NumPy: it is given the labels of some
+        samples, and an array to write them to.
     max_open
         How many shards may be open at once in a process. Reading in any order from more shards than that opens a
         shard for nearly every sample; read in the order of `posegen.shuffling.shuffle_shards` instead.
@@ -179,10 +183,7 @@ class PoseDataset:
         """Read a sample, or the batch of a slice."""
         if isinstance(index, slice):
             return self.batch(range(*index.indices(len(self))))
-        pictures = [np.empty((*self.config.input_size, 3), np.uint8)] if "image" in self._fields else []
-        arrays = {label.spec.name: [np.empty(label.shape, self._dtype(label))] for label in self._labels}
-        found = self._read([self._normalize(index)], arrays, pictures)
-        found |= arrays | {"image": pictures}
+        found = self._read([self._normalize(index)], self._lay(1, np.empty))
         return {name: found[name][0] for name in self._fields}
 
     def batch(self, indices: Sequence[int] | NDArray[np.integer], allocate: Allocate = np.empty) -> dict[str, Any]:
@@ -202,84 +203,100 @@ class PoseDataset:
         """
         numbers = [self._normalize(index) for index in indices]
 
-        def stack(name: str) -> NDArray[Any]:
-            field = self._fields[name]
-            return allocate((len(numbers), *(side or 0 for side in field.shape)), np.dtype(field.dtype))
-
-        arrays = {label.spec.name: stack(label.spec.name) for label in self._labels}
-        pictures = stack("image") if "image" in self._fields else np.empty(0, np.uint8)
-        found = self._read(numbers, arrays, pictures)
+        found = self._read(numbers, self._lay(len(numbers), allocate))
         for name in set(found) & {"image_id", "width", "height", "affine", "copy", "view"}:
             field = self._fields[name]
             found[name] = np.array(found[name], field.dtype).reshape(len(numbers), *(side or 0 for side in field.shape))
-        found |= arrays | {"image": pictures}
         return {name: found[name] for name in self._fields}
 
     def close(self) -> None:
         """Close the shards that this process has open; reading opens them again."""
         self._pool.close()
 
-    def _read(
-        self,
-        numbers: Sequence[int],
-        arrays: Mapping[str, Sequence[NDArray[Any]] | NDArray[Any]],
-        pictures: Sequence[NDArray[np.uint8]] | NDArray[np.uint8],
-    ) -> dict[str, Any]:
-        """Read samples shard by shard, and in each what is of a kind together.
+    def _lay(self, count: int, allocate: Allocate) -> dict[str, NDArray[Any]]:
+        """Make the arrays of pictures and labels of so many samples."""
+        names = [label.spec.name for label in self._labels] + (["image"] if "image" in self._fields else [])
+        fields = {name: self._fields[name] for name in names}
+        return {
+            name: allocate((count, *(side or 0 for side in field.shape)), np.dtype(field.dtype))
+            for name, field in fields.items()
+        }
 
-        Labels are written into `arrays`, pictures into `pictures`, and other fields are returned as lists.
+    def _read(self, numbers: Sequence[int], arrays: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
+        """Read pictures and labels of samples into `arrays`, and other fields as lists; return all of them.
+
+        Files are read shard by shard; what came of them is then unpacked kind by kind, in the order of the samples.
         """
-        found: dict[str, Any] = {name: [None] * len(numbers) for name in self._facts}
+        found: dict[str, Any] = {name: [None] * len(numbers) for name in (*self._facts, *arrays)}
         mirrors = [self._mirror if self._mirror is not None and self._is_flipped(i) else None for i in numbers]
-        for shard, group in itertools.groupby(
-            sorted(range(len(numbers)), key=numbers.__getitem__), self._shard(numbers)
-        ):
+        in_order = sorted(range(len(numbers)), key=numbers.__getitem__)
+        for shard, group in itertools.groupby(in_order, lambda place: self._shard(numbers[place])):
             places = list(group)
             positions = [numbers[place] - self._starts[shard] for place in places]
-            data: list[bytes] = []
             with self._pool.use(shard) as reader:
                 for label in self._labels:
+                    chunks = found[label.spec.name]
                     for place, position in zip(places, positions, strict=True):
-                        self._read_label(reader, label, position, mirrors[place], arrays[label.spec.name][place])
-                for name, values in found.items():
+                        chunks[place] = reader.chunk(label, position)
+                for name in self._facts:
                     for place, value in zip(places, reader.facts(name, positions), strict=True):
                         mirror = mirrors[place]
-                        values[place] = value if mirror is None else mirror.fact(name, value)
-                if "image" in self._fields:
-                    data = [reader.picture_bytes(position) for position in positions]
-            # Most of the time goes here: other threads may have the shard meanwhile.
-            for place, position, encoded in zip(places, positions, data, strict=False):
-                out, mirror = pictures[place], mirrors[place]
-                picture = self._decode(encoded, shard, position, out)
-                if mirror is not None:
-                    picture = mirror.image(picture)
-                if picture is not out:
-                    out[...] = picture
-        return found
+                        found[name][place] = value if mirror is None else mirror.fact(name, value)
+                if "image" in arrays:
+                    for place, position in zip(places, positions, strict=True):
+                        found["image"][place] = reader.picture_bytes(position)
+        # Most of the time goes here: other threads may have the shards meanwhile.
+        for label in self._labels:
+            self._unpack(label, found[label.spec.name], mirrors, arrays[label.spec.name])
+        if "image" in arrays:
+            self._decode(found["image"], numbers, mirrors, arrays["image"])
+        return found | dict(arrays)
 
-    def _shard(self, numbers: Sequence[int]) -> Callable[[int], int]:
-        """Make the function that finds the shard of the sample at a place of `numbers`."""
-        return lambda place: bisect_right(self._starts, numbers[place]) - 1
+    def _shard(self, number: int) -> int:
+        """Find the shard of a sample."""
+        return bisect_right(self._starts, number) - 1
 
-    def _read_label(
-        self, reader: ShardReader, label: StoredLabel, position: int, mirror: Mirror | None, out: NDArray[Any]
+    def _unpack(
+        self, label: StoredLabel, chunks: Sequence[Chunk], mirrors: Sequence[Mirror | None], out: NDArray[Any]
     ) -> None:
-        stored = reader.stored(label, position)
-        if mirror is not None:
-            stored = mirror.stored(label, stored)
-        if self.raw:
-            out[...] = stored
-        else:
-            label.storage.decode(stored, out, self._widen)
+        """Unpack a label of some samples: at once to where it goes if it comes as it is stored, else a few by a few."""
+        direct = out.dtype == label.storage.dtype
+        few = max(1, len(chunks) if direct else min(len(chunks), _CACHED_BYTES // label.bytes))
+        scratch = out if direct else np.empty((few, *label.shape), label.storage.dtype)
+        for start in range(0, len(chunks), few):
+            part = slice(start, start + few)
+            for stored, chunk, mirror in zip(scratch, chunks[part], mirrors[part], strict=False):
+                chunk.unpack(stored)
+                if mirror is not None:
+                    stored[...] = mirror.stored(label, stored)
+            if not direct:
+                values = out[part]
+                label.storage.decode(scratch[: len(values)], values, self._widen)
 
-    def _decode(self, data: bytes, shard: int, position: int, out: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    def _decode(
+        self,
+        data: Sequence[bytes],
+        numbers: Sequence[int],
+        mirrors: Sequence[Mirror | None],
+        out: NDArray[np.uint8],
+    ) -> None:
+        """Decode the pictures of some samples."""
         size = self.config.input_size
-        if self.config.image_encoding == "raw":
-            return np.frombuffer(data, np.uint8).reshape(*size, 3)
-        try:
-            return decode_input(data, size, f"the picture of sample {position}", out)
-        except ImageError as error:
-            raise ShardError(f"{self.path / self.manifest.shards[shard].file}: {error}") from error
+        for number, encoded, mirror, pixels in zip(numbers, data, mirrors, out, strict=True):
+            if self.config.image_encoding == "raw":
+                picture = np.frombuffer(encoded, np.uint8).reshape(*size, 3)
+            else:
+                shard = self._shard(number)
+                try:
+                    picture = decode_input(
+                        encoded, size, f"the picture of sample {number - self._starts[shard]}", pixels
+                    )
+                except ImageError as error:
+                    raise ShardError(f"{self.path / self.manifest.shards[shard].file}: {error}") from error
+            if mirror is not None:
+                picture = mirror.image(picture)
+            if picture is not pixels:
+                pixels[...] = picture
 
     def _normalize(self, index: int) -> int:
         number = operator.index(index)

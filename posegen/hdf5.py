@@ -8,20 +8,20 @@ the number of bytes that are stored of it are those that its writer gives it.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import zlib
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from posegen.chunks import CHECKSUM_BYTES, can_unpack, measure, unpack
+from posegen.chunks import CHECKSUM_BYTES, can_inflate, inflate, measure, take_body
 from posegen.errors import ConfigError, ShardError
 
 _BLAMED = (
@@ -86,34 +86,38 @@ class _Array:
     chunks: NDArray[np.int64]
 
 
-class _Blame:
-    """What `GuardedFile.blamed` returns: reading enters it for every chunk, which a generator would take too long for.
+@dataclass(slots=True, eq=False)
+class Chunk:
+    """One element of an array as it lies in a file, which need not be open any more.
 
-    Parameters
+    It is not frozen only because that takes longer to make.
+
+    Attributes
     ----------
-    file
-        Which is to blame.
-    what
-        What of it, in words that are joined if it comes to that.
+    file, name, index
+        Whose it is.
+    body, compressor
+        What is there: `compressor` is of those that `posegen.chunks.inflate` knows.
     """
 
-    __slots__ = ("_file", "_what")
+    file: GuardedFile
+    name: str
+    index: int
+    body: memoryview
+    compressor: str
 
-    def __init__(self, file: GuardedFile, what: tuple[object, ...]) -> None:
-        self._file = file
-        self._what = what
+    def unpack(self, out: NDArray[Any]) -> None:
+        """Write the element into an array of its shape and dtype that is contiguous.
 
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if isinstance(error, _BLAMED):
-            said = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)  # it quotes itself
-            said = " ".join(said[:300].split())
-            what = "".join(map(str, self._what))
-            raise self._file.damage(f"{what}: {said or type(error).__name__}") from error
+        Raises
+        ------
+        ShardError
+            If it is damaged.
+        """
+        try:
+            inflate(self.body, self.compressor, out)
+        except _BLAMED as error:
+            raise self.file.blame(f"{self.name}[{self.index}] cannot be read", error) from error
 
 
 class GuardedFile:
@@ -151,9 +155,18 @@ class GuardedFile:
         """Make the error that says what is wrong with the file."""
         return ShardError(f"{self.path}: is damaged: {what}")
 
-    def blamed(self, *what: object) -> _Blame:
+    def blame(self, what: str, error: BaseException) -> ShardError:
+        """Make the error that says what h5py or a parser raised at it."""
+        said = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)  # it quotes itself
+        return self.damage(f"{what}: {' '.join(said[:300].split()) or type(error).__name__}")
+
+    @contextlib.contextmanager
+    def blamed(self, what: str) -> Iterator[None]:
         """Turn whatever h5py and parsers raise at a damaged file into a `ShardError`; it says `what`."""
-        return _Blame(self, what)
+        try:
+            yield
+        except _BLAMED as error:
+            raise self.blame(what, error) from error
 
     def attribute(self, name: str, of: str = "") -> Any:
         """Return an attribute of the file or of an array: text, a number, or None if it is not there."""
@@ -211,30 +224,38 @@ class GuardedFile:
         with self.blamed(f"{name} cannot be read"):
             return self._arrays[name].dataset[where]
 
-    def read_chunk(self, name: str, index: int) -> NDArray[Any]:
-        """Read one element of an open array that has a chunk for each; it may not be written to."""
+    def read_chunk(self, name: str, index: int) -> Chunk:
+        """Read one element of an open array that has a chunk for each, and compare its checksum."""
         array = self._arrays[name]
-        rule = array.rule
-        with self.blamed(name, "[", index, "] cannot be read"):
+        try:
             start, size, bare = self._find_chunk(array, index)
-            data = os.pread(self._handle, size, start)
-            compressor = "none" if bare else rule.compressor
-            if can_unpack(compressor):
-                return np.frombuffer(unpack(data, compressor, array.chunk_bytes), rule.dtype).reshape(rule.shape[1:])
-            inflated = measure(data[:-CHECKSUM_BYTES], compressor, array.chunk_bytes)
-            if inflated != array.chunk_bytes:
-                raise ValueError(f"it inflates to {inflated} bytes, not to {array.chunk_bytes}")
-            if compressor == "zstd":
-                import hdf5plugin  # noqa: F401 (HDF5 knows zstd from it)
-            return np.asarray(array.dataset[index])
+            body = take_body(os.pread(self._handle, size, start))
+            compressor = "none" if bare else array.rule.compressor
+            if can_inflate(compressor):
+                return Chunk(self, name, index, body, compressor)
+            return Chunk(self, name, index, self._inflate(array, index, body), "none")
+        except _BLAMED as error:
+            raise self.blame(f"{name}[{index}] cannot be read", error) from error
 
     def read_bytes(self, name: str, start: int, stop: int) -> bytes:
         """Read an open array that lies in one piece from its byte `start` to before its byte `stop`."""
-        with self.blamed(name, " cannot be read"):
+        try:
             data = os.pread(self._handle, stop - start, self._arrays[name].start + start)
             if len(data) != stop - start:
                 raise ValueError(f"{len(data)} bytes are there of {stop - start}")
+        except _BLAMED as error:
+            raise self.blame(f"{name} cannot be read", error) from error
         return data
+
+    def _inflate(self, array: _Array, index: int, body: memoryview) -> memoryview:
+        """Let HDF5 inflate a chunk."""
+        compressor = array.rule.compressor
+        inflated = measure(body.tobytes(), compressor, array.chunk_bytes)
+        if inflated != array.chunk_bytes:
+            raise ValueError(f"it inflates to {inflated} bytes, not to {array.chunk_bytes}")
+        if compressor == "zstd":
+            import hdf5plugin  # noqa: F401 (HDF5 knows zstd from it)
+        return np.asarray(array.dataset[index]).data.cast("B")
 
     def _find(self, name: str) -> h5py.Group | h5py.Dataset:
         """Go to an object by hard links alone."""

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from posegen.chunks import fletcher32, unpack
+from posegen.chunks import fletcher32, inflate, take_body
 
 FILTERS = {"zstd": dict(hdf5plugin.Zstd(clevel=1)), "gzip": {"compression": "gzip"}, "none": {}}
 
@@ -22,6 +22,12 @@ def write_chunk(path: Path, values: NDArray[np.uint8], compressor: str) -> bytes
     with h5py.File(path, "w") as file:
         data = file.create_dataset("x", data=values, chunks=values.shape, fletcher32=True, **FILTERS[compressor])
         return data.id.read_direct_chunk((0,) * values.ndim)[1]
+
+
+def unpack(chunk: bytes, compressor: str, size: int) -> bytes:
+    out = np.full(size, 85, np.uint8)
+    inflate(take_body(chunk), compressor, out)
+    return out.tobytes()
 
 
 def values(size: int) -> NDArray[np.uint8]:
@@ -47,7 +53,7 @@ def test_the_checksum_of_many_words_is_summed_up_in_parts(tmp_path: Path, monkey
 def test_a_chunk_is_unpacked_to_what_was_stored(tmp_path: Path, compressor: str, size: int) -> None:
     stored = values(size)
     chunk = write_chunk(tmp_path / "a.h5", stored, compressor)
-    np.testing.assert_array_equal(np.frombuffer(unpack(chunk, compressor, size), np.uint8), stored)
+    assert unpack(chunk, compressor, size) == stored.tobytes()
 
 
 @pytest.mark.parametrize("compressor", FILTERS)
@@ -77,9 +83,26 @@ def test_a_broken_zstd_stream_with_a_right_checksum_is_an_error(tmp_path: Path, 
 @pytest.mark.parametrize("compressor", ["zstd", "none"])
 def test_what_follows_a_stream_is_an_error(tmp_path: Path, compressor: str) -> None:
     body = write_chunk(tmp_path / "a.h5", values(60), compressor)[:-4]
-    doubled = seal(body + body)
-    with pytest.raises(ValueError, match=r"zstd says|it inflates to \d+ bytes, not to 60"):
-        unpack(doubled, compressor, 60)
+    for after in (body, b"\0", b"posegen"):
+        with pytest.raises(ValueError, match=r"zstd says|it inflates to \d+ bytes, not to 60"):
+            unpack(seal(body + after), compressor, 60)
+
+
+@pytest.mark.parametrize("compressor", FILTERS)
+def test_a_chunk_of_another_size_is_an_error(tmp_path: Path, compressor: str) -> None:
+    chunk = write_chunk(tmp_path / "a.h5", values(60), compressor)
+    for size in (1, 59, 61):
+        with pytest.raises(ValueError, match=rf"it inflates to \d+ bytes, not to {size}"):
+            unpack(chunk, compressor, size)
+
+
+@pytest.mark.parametrize("compressor", FILTERS)
+def test_a_chunk_is_inflated_into_an_array_of_any_shape_and_dtype(tmp_path: Path, compressor: str) -> None:
+    stored = values(48)
+    body = take_body(write_chunk(tmp_path / "a.h5", stored, compressor))
+    out = np.empty((3, 2, 4), np.float16)
+    inflate(body, compressor, out)
+    assert out.tobytes() == stored.tobytes()
 
 
 def test_a_stream_without_an_end_is_an_error() -> None:

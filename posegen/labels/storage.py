@@ -16,7 +16,7 @@ from posegen.labels.base import ArraySpec
 LabelDtype = Literal["float16", "float32", "uint8"]
 
 Widen = Callable[[NDArray[np.float16], NDArray[np.float32]], None]
-"""Writes float16 values, which may not be written to, as float32 values."""
+"""Writes float16 values as float32 values; both arrays are contiguous."""
 
 _SIGN_AND_HALF = np.int32(-0x70000001)
 """The bits of a float32 that a half can set: the three below the sign repeat it when a half is widened."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -34,6 +35,11 @@ class StoredLabel:
         """Of one sample, in the layout's axis order."""
         channels, *cells = self.spec.shape
         return (channels, *cells) if self.layout == "chw" else (*cells, channels)
+
+    @property
+    def bytes(self) -> int:
+        """Of one sample, uncompressed."""
+        return math.prod(self.shape) * np.dtype(self.storage.dtype).itemsize
 
     def arrange(self, values: NDArray[np.float32]) -> NDArray[Any]:
         """Turn the rendered float32 values of S samples, (S, C, h, w) or (S, C), into what is stored.

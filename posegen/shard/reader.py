@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from posegen.config import BuildConfig
 from posegen.errors import ShardError
 from posegen.geometry import Size
-from posegen.hdf5 import ArrayRule, GuardedFile
+from posegen.hdf5 import ArrayRule, Chunk, GuardedFile
 from posegen.labels import ArraySpec, Storage, choose_storage
 from posegen.labels.registry import check_name
 from posegen.shard.layout import FORMAT, FORMAT_VERSION, StoredLabel, parse_json
@@ -127,8 +127,8 @@ class ShardReader:
         self._file.open(name, self._rules[name])
         return self._file.read_bytes(name, start, stop)
 
-    def stored(self, label: StoredLabel, index: int) -> NDArray[Any]:
-        """Read one label of a sample as it is stored: of `label.shape` and its storage's dtype, not to be written to.
+    def chunk(self, label: StoredLabel, index: int) -> Chunk:
+        """Read one label of a sample; what it unpacks to is of `label.shape` and its storage's dtype.
 
         Raises
         ------
@@ -145,7 +145,9 @@ class ShardReader:
         ShardError
             If its chunk is damaged.
         """
-        values = label.storage.decode(self.stored(label, index))
+        stored = np.empty(label.shape, label.storage.dtype)
+        self.chunk(label, index).unpack(stored)
+        values = label.storage.decode(stored)
         return values if label.layout == "chw" else np.ascontiguousarray(np.moveaxis(values, -1, 0))
 
     def sample(self, index: int) -> dict[str, Any]:
