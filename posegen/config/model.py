@@ -1,7 +1,4 @@
-"""What changes the bytes of a dataset, and nothing else: a frozen description with presets and a digest.
-
-Workers, progress and paths are arguments of `posegen.pipeline.build`; they must not change a byte.
-"""
+"""The description that a dataset is built from: frozen, checked, and with a digest."""
 
 from __future__ import annotations
 
@@ -11,63 +8,34 @@ import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 from posegen.augmentation import Augmentation, View
+from posegen.config.values import (
+    CHOICES,
+    NUMBERS,
+    WHOLE_NUMBERS,
+    Compression,
+    Crop,
+    HeatmapKind,
+    ImageEncoding,
+    Layout,
+    PafKind,
+    SigmaKeypoints,
+    SigmaScale,
+    Unit,
+    Visibility,
+    check_number,
+    check_word,
+)
 from posegen.errors import ConfigError
-from posegen.files import canonical_json, load_toml
+from posegen.files import canonical_json
 from posegen.geometry import FitMode, Size
 from posegen.grid import GridKind, count_cells, make_grid
-from posegen.labels import Label, LabelContext, LabelDtype, LabelOption, TopDownKind, create_label
+from posegen.labels import Label, LabelContext, LabelDtype, LabelOption, create_label
 from posegen.labels.base import StridedLabel
 from posegen.labels.registry import check_name
 from posegen.skeleton import OPENPOSE_18, Skeleton
-
-Unit = Literal["image", "person"]
-Crop = Literal["msra", "udp"]
-HeatmapKind = Literal["gaussian", TopDownKind]
-PafKind = Literal["pixels", "cells"]
-SigmaScale = Literal["fixed", "area"]
-SigmaKeypoints = Literal["equal", "oks"]
-Visibility = Literal["labelled", "visible"]
-Layout = Literal["chw", "hwc"]
-Compression = Literal["zstd", "gzip", "lzf", "none"]
-ImageEncoding = Literal["jpeg", "png", "raw"]
-
-CHOICES: Mapping[str, tuple[str, ...]] = {
-    "unit": get_args(Unit),
-    "crop": get_args(Crop),
-    "grid": get_args(GridKind),
-    "heatmap": get_args(HeatmapKind),
-    "paf": get_args(PafKind),
-    "sigma_scale": get_args(SigmaScale),
-    "sigma_keypoints": get_args(SigmaKeypoints),
-    "fit": get_args(FitMode),
-    "visibility": get_args(Visibility),
-    "label_dtype": get_args(LabelDtype),
-    "layout": get_args(Layout),
-    "compression": get_args(Compression),
-    "image_encoding": get_args(ImageEncoding),
-}
-"""The fields that are one of a few words."""
-
-
-_WHOLE_NUMBERS = (
-    ("min_keypoints", 1, 1 << 31),
-    ("jpeg_quality", 1, 100),
-    ("copies", 1, 1000),
-    ("shard_size", 1, 1 << 20),
-    ("seed", 0, (1 << 63) - 1),
-    ("limit", 1, 1 << 31),
-)
-_NUMBERS = (
-    ("sigma_px", 1e-3, 1e4),
-    ("sigma_cells", 1e-3, 1e4),
-    ("half_width_px", 1e-3, 1e4),
-    ("min_area", 0, 1e12),
-    ("box_padding", 0.1, 100),
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,14 +152,14 @@ class BuildConfig:
         if not isinstance(self.input_size, tuple) or len(self.input_size) != 2:
             raise ConfigError(f"input_size must be (height, width) in pixels, not {self.input_size!r}")
         for side in self.input_size:
-            _check_number("input_size", side, 1, 16384, whole=True)
-        for field, low, high in _WHOLE_NUMBERS:
+            check_number("input_size", side, 1, 16384, whole=True)
+        for field, low, high in WHOLE_NUMBERS:
             if getattr(self, field) is not None:
-                _check_number(field, getattr(self, field), low, high, whole=True)
-        for field, least, most in _NUMBERS:
+                check_number(field, getattr(self, field), low, high, whole=True)
+        for field, least, most in NUMBERS:
             # Of the two sigmas one is None.
             if getattr(self, field) is not None or field not in {"sigma_px", "sigma_cells"}:
-                _check_number(field, getattr(self, field), least, most)
+                check_number(field, getattr(self, field), least, most)
                 object.__setattr__(self, field, float(getattr(self, field)))
         if self.unit == "person" and self.keep_empty:
             raise ConfigError("keep_empty goes with the unit image: without people there is nobody to crop")
@@ -211,7 +179,7 @@ class BuildConfig:
     def _check_stride(self) -> None:
         several = self.stride if isinstance(self.stride, tuple) else (self.stride,)
         for stride in several:
-            _check_number("stride", stride, 1, 16384)
+            check_number("stride", stride, 1, 16384)
             count_cells(self.input_size, stride)
         strides = tuple(float(stride) for stride in several)
         if not strides or len(set(strides)) != len(strides):
@@ -228,10 +196,8 @@ class BuildConfig:
             raise ConfigError("megvii blurs with one kernel: it goes with sigma_scale fixed and sigma_keypoints equal")
 
     def _check_words(self) -> None:
-        for field, valid in CHOICES.items():
-            value = getattr(self, field)
-            if value not in valid:
-                raise ConfigError(f"{field} must be {_either(valid)}, not {value!r}")
+        for field in CHOICES:
+            check_word(field, getattr(self, field))
         if not isinstance(self.category, tuple) or not all(isinstance(name, str) for name in self.category):
             raise ConfigError(f"category must be names of categories, not {self.category!r}")
         for field in ("keep_empty", "plain_copy"):
@@ -258,6 +224,8 @@ class BuildConfig:
     @classmethod
     def preset(cls, name: str) -> BuildConfig:
         """Return a preset by name; raises `ConfigError` if there is none of that name."""
+        from posegen.config.presets import PRESETS  # which are of this class
+
         if name not in PRESETS:
             near = difflib.get_close_matches(name, PRESETS, n=1)
             raise ConfigError(
@@ -347,65 +315,3 @@ class BuildConfig:
     def digest(self) -> str:
         """A hash of everything here (sha256, hexadecimal)."""
         return hashlib.sha256(canonical_json(self.to_dict()).encode()).hexdigest()
-
-
-def load_options(path: Path) -> dict[str, Any]:
-    """Read build options from a TOML file: keys are the fields of `BuildConfig`, with `-` or `_`, and `preset`.
-
-    `input-size` is "WIDTHxHEIGHT", `skeleton` the path of a skeleton file relative to this one. Values are checked
-    where they are used, by `BuildConfig`.
-
-    Raises
-    ------
-    ConfigError
-        If the file cannot be read, or has a key that is no option; the message names the nearest.
-    """
-    fields = {field.name for field in dataclasses.fields(BuildConfig)} | {"preset"}
-    options = {}
-    for key, value in load_toml(path).items():
-        name = key.replace("-", "_")
-        if name not in fields:
-            near = difflib.get_close_matches(name, fields, n=1)
-            hint = f" (did you mean '{near[0].replace('_', '-')}'?)" if near else ""
-            raise ConfigError(f"{path}: '{key}' is no build option{hint}")
-        options[name] = value
-    return options
-
-
-def _either(words: tuple[str, ...]) -> str:
-    return ", ".join(words[:-1]) + f" or {words[-1]}"
-
-
-def _check_number(name: str, value: object, low: float, high: float, *, whole: bool = False) -> None:
-    if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)) or not low <= value <= high:
-        kind = "whole number" if whole else "number"
-        raise ConfigError(f"{name} must be a {kind} from {_plain(low)} to {_plain(high)}, not {value!r}")
-
-
-def _plain(number: float) -> str:
-    return str(number) if isinstance(number, int) else f"{number:g}"
-
-
-_TOP_DOWN = BuildConfig(
-    skeleton=None,
-    unit="person",
-    labels=("heatmap", "weight"),
-    input_size=(256, 192),
-    stride=4,
-    grid="point",
-    heatmap="msra",
-    sigma_px=None,
-    sigma_cells=2.0,
-)
-
-PRESETS: Mapping[str, BuildConfig] = {
-    "tf-pose": BuildConfig(),
-    "coco": BuildConfig(skeleton=None),
-    "openpose": BuildConfig(grid="point", sigma_px=7.0, paf="cells"),
-    "msra": _TOP_DOWN,
-    "msra-unbiased": dataclasses.replace(_TOP_DOWN, heatmap="msra-unbiased"),
-    "udp": dataclasses.replace(_TOP_DOWN, heatmap="udp", crop="udp"),
-    "megvii": dataclasses.replace(_TOP_DOWN, heatmap="megvii"),
-}
-"""`tf-pose`: the labels of tf-pose-estimation. `coco`: the same for the category's own keypoints and limbs. `openpose`:
-those of OpenPose's training code. The others are top-down: one sample a person, and the heatmaps of MMPose's codecs."""
