@@ -388,9 +388,9 @@ class TestChance:
         assert affine([*range(8)], 0, 6) != forwards
 
     def test_half_of_many_are_flipped(self) -> None:
-        from posegen.dataset import _Chance
+        from posegen.dataset.chance import Chance
 
-        coins = np.array([[_Chance(seed).toss(epoch, i) for i in range(500)] for seed in (0, 1) for epoch in (0, 1)])
+        coins = np.array([[Chance(seed).toss(epoch, i) for i in range(500)] for seed in (0, 1) for epoch in (0, 1)])
         assert (np.abs(coins.mean(axis=1) - 0.5) < 0.1).all()
         assert (np.abs(np.corrcoef(coins) - np.eye(4)) < 0.2).all()
 

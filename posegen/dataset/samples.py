@@ -5,13 +5,11 @@ The numbers count through the shards in their order. Shards open when they are r
 
 from __future__ import annotations
 
-import difflib
 import itertools
 import operator
 import os
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, overload
 
@@ -19,41 +17,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posegen.config import BuildConfig
+from posegen.dataset.chance import Chance
+from posegen.dataset.fields import Field, describe_fields, select_fields
+from posegen.dataset.unpacking import unpack_label
 from posegen.errors import ConfigError, ImageError, ShardError
-from posegen.hdf5 import Chunk
 from posegen.images import decode_input
 from posegen.labels import Widen
 from posegen.manifest import Manifest
 from posegen.mirror import Mirror
 from posegen.pool import ShardPool
-from posegen.shard import SAMPLE_FIELDS, VIEW_FIELDS, StoredLabel
+from posegen.shard import SAMPLE_FIELDS, VIEW_FIELDS
 from posegen.skeleton import Skeleton
 
 MAX_OPEN = 64
 
 Allocate = Callable[[tuple[int, ...], np.dtype[Any]], NDArray[Any]]
 """Makes an array of a shape and dtype, contiguous, whatever is in it."""
-
-_CACHED_BYTES = 1 << 19
-"""So much of a label is unpacked before it is widened: enough to seldom call, and still in the processor's cache."""
-
-_WIDEST = (1 << 64) - 1
-
-
-@dataclass(frozen=True, slots=True)
-class Field:
-    """What a field of a sample is.
-
-    Attributes
-    ----------
-    shape
-        Of one sample; None for the people, whose number differs from sample to sample.
-    dtype
-        Its NumPy dtype; `str` for text.
-    """
-
-    shape: tuple[int | None, ...]
-    dtype: str
 
 
 class PoseDataset:
@@ -133,12 +112,16 @@ class PoseDataset:
             raise ConfigError(f"max_open must be at least 1, not {max_open}")
         self._pool = ShardPool(self.path, self.manifest, max_open)
         stored = self._pool.read_labels()
-        self._fields = self._describe(stored, fields)
+        every = describe_fields(self.config, len(self.skeleton.keypoints), stored, raw=raw)
+        try:
+            self._fields = select_fields(every, fields)
+        except ConfigError as error:
+            raise ConfigError(f"{self.path}: {error}") from error
         self._facts = tuple(name for name in (*SAMPLE_FIELDS, *VIEW_FIELDS) if name in self._fields)
         self._labels = tuple(label for label in stored if label.spec.name in self._fields)
         self._mirror = Mirror.of(self.config, self.skeleton, self._labels) if flip else None
         self._starts = [0, *itertools.accumulate(self.shard_sizes)]
-        self._chance = _Chance(seed)
+        self._chance = Chance(seed)
 
     @property
     def config(self) -> BuildConfig:
@@ -247,7 +230,7 @@ class PoseDataset:
                         found["image"][place] = reader.picture_bytes(position)
         # Most of the time goes here: other threads may have the shards meanwhile.
         for label in self._labels:
-            self._unpack(label, found[label.spec.name], mirrors, arrays[label.spec.name])
+            unpack_label(label, found[label.spec.name], mirrors, arrays[label.spec.name], self._widen)
         if "image" in arrays:
             self._decode(found["image"], numbers, mirrors, arrays["image"])
         return found | dict(arrays)
@@ -255,23 +238,6 @@ class PoseDataset:
     def _shard(self, number: int) -> int:
         """Find the shard of a sample."""
         return bisect_right(self._starts, number) - 1
-
-    def _unpack(
-        self, label: StoredLabel, chunks: Sequence[Chunk], mirrors: Sequence[Mirror | None], out: NDArray[Any]
-    ) -> None:
-        """Unpack a label of some samples: at once to where it goes if it comes as it is stored, else a few by a few."""
-        direct = out.dtype == label.storage.dtype
-        few = max(1, len(chunks) if direct else min(len(chunks), _CACHED_BYTES // label.bytes))
-        scratch = out if direct else np.empty((few, *label.shape), label.storage.dtype)
-        for start in range(0, len(chunks), few):
-            part = slice(start, start + few)
-            for stored, chunk, mirror in zip(scratch, chunks[part], mirrors[part], strict=False):
-                chunk.unpack(stored)
-                if mirror is not None:
-                    stored[...] = mirror.stored(label, stored)
-            if not direct:
-                values = out[part]
-                label.storage.decode(scratch[: len(values)], values, self._widen)
 
     def _decode(
         self,
@@ -306,58 +272,3 @@ class PoseDataset:
 
     def _is_flipped(self, index: int) -> bool:
         return self.flip is True or self._chance.toss(self.epoch, index)
-
-    def _dtype(self, label: StoredLabel) -> str:
-        return label.storage.dtype if self.raw else "float32"
-
-    def _describe(self, stored: Sequence[StoredLabel], wanted: Sequence[str] | None) -> dict[str, Field]:
-        """List the fields, all or those wanted."""
-        keypoints = len(self.skeleton.keypoints)
-        fields = {"image": Field((*self.config.input_size, 3), "uint8")}
-        fields |= {label.spec.name: Field(label.shape, self._dtype(label)) for label in stored}
-        fields |= {name: Field((), "int64") for name in ("image_id", "width", "height")}
-        fields |= {
-            "file_name": Field((), "str"),
-            "affine": Field((2, 3), "float64"),
-            "keypoints": Field((None, keypoints, 3), "float32"),
-            "bbox": Field((None, 4), "float32"),
-            "annotation_id": Field((None,), "int64"),
-        }
-        if self.config.augment is not None:
-            fields |= {"copy": Field((), "int64"), "view": Field((5,), "float64")}
-        if wanted is None:
-            return fields
-        if isinstance(wanted, str):
-            raise ConfigError(f"fields must be a list of names, as in [{wanted!r}]")
-        for name in wanted:
-            if name not in fields:
-                near = difflib.get_close_matches(name, fields, n=1)
-                raise ConfigError(
-                    f"{self.path}: a sample has no '{name}'{f' (did you mean {near[0]!r}?)' if near else ''}; "
-                    f"it has {', '.join(fields)}"
-                )
-        return {name: fields[name] for name in fields if name in wanted}
-
-
-class _Chance:
-    """Tosses a coin for a sample."""
-
-    def __init__(self, seed: int | None) -> None:
-        self._seed = seed
-        self._process = -1
-        self._random = np.random.default_rng(0)
-
-    def toss(self, epoch: int, index: int) -> bool:
-        if self._seed is None:
-            if self._process != os.getpid():
-                self._process, self._random = os.getpid(), np.random.default_rng()
-            return bool(self._random.integers(2))
-        return bool(_mix(_mix(_mix(self._seed) ^ epoch) ^ index) & 1)
-
-
-def _mix(value: int) -> int:
-    """Scramble 64 bits (SplitMix64, Steele et al., doi:10.1145/2660193.2660195)."""
-    value = value + 0x9E3779B97F4A7C15 & _WIDEST
-    value = (value ^ value >> 30) * 0xBF58476D1CE4E5B9 & _WIDEST
-    value = (value ^ value >> 27) * 0x94D049BB133111EB & _WIDEST
-    return value ^ value >> 31
