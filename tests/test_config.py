@@ -132,7 +132,7 @@ def test_sigmas_by_keypoint_need_a_skeleton_that_has_them():
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_each_preset_goes_by_its_name(name):
-    assert BuildConfig.preset(name) is PRESETS[name]
+    assert BuildConfig.preset(name) == dataclasses.replace(BuildConfig(), **PRESETS[name])
 
 
 def test_an_unknown_preset_is_refused_with_the_nearest_and_all():
@@ -193,7 +193,11 @@ def test_equal_configurations_have_equal_digests(field):
 
 @pytest.mark.parametrize(
     "config",
-    [BuildConfig(), BuildConfig(**OTHER | {"keep_empty": False, "sigma_cells": None}), *PRESETS.values()],
+    [
+        BuildConfig(),
+        BuildConfig(**OTHER | {"keep_empty": False, "sigma_cells": None}),
+        *map(BuildConfig.preset, PRESETS),
+    ],
     ids=["default", "other", *PRESETS],
 )
 def test_a_configuration_is_read_back_from_json(config):

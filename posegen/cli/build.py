@@ -19,7 +19,7 @@ from posegen.errors import ConfigError
 from posegen.manifest import Manifest
 from posegen.skeleton import SKELETONS, Skeleton, load_skeleton
 
-_DEFAULT = PRESETS["tf-pose"]
+_DEFAULT = BuildConfig.preset("tf-pose")
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 _EXISTING = click.Path(path_type=Path)
 

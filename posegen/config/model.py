@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from posegen.augmentation import Augmentation, View
+from posegen.config.presets import PRESETS
 from posegen.config.values import (
     CHOICES,
     NUMBERS,
@@ -224,15 +225,13 @@ class BuildConfig:
     @classmethod
     def preset(cls, name: str) -> BuildConfig:
         """Return a preset by name; raises `ConfigError` if there is none of that name."""
-        from posegen.config.presets import PRESETS  # which are of this class
-
         if name not in PRESETS:
             near = difflib.get_close_matches(name, PRESETS, n=1)
             raise ConfigError(
                 f"there is no preset '{name}'{f' (did you mean {near[0]!r}?)' if near else ''};"
                 f" presets are {', '.join(PRESETS)}"
             )
-        return PRESETS[name]
+        return cls(**PRESETS[name])
 
     @property
     def strides(self) -> tuple[float, ...]:
