@@ -31,6 +31,7 @@ _ONE_AND_NUMBER = np.stack([np.ones(_MOST_WORDS), np.arange(_MOST_WORDS)], axis=
 _WORD = np.dtype("<u2")
 
 _ZSTD_MAGIC = 0xFD2FB528
+_ZSTD_REPETITION = 1
 
 
 class _Local(threading.local):
@@ -38,7 +39,6 @@ class _Local(threading.local):
 
     def __init__(self) -> None:
         self.zstd = None if zstandard is None else zstandard.ZstdDecompressor()
-        self.rest = bytearray(1)
 
 
 _LOCAL = _Local()
@@ -49,9 +49,9 @@ def can_inflate(compressor: str) -> bool:
     return compressor in _INFLATE and (compressor != "zstd" or zstandard is not None)
 
 
-def measure(data: bytes, compressor: str, limit: int) -> int:
+def measure(body: memoryview, compressor: str, limit: int) -> int:
     """Count what a stream of `zstd` or `lzf` claims to inflate to, without inflating it; -1 if it does not say."""
-    return measure_zstd(data[:18]) if compressor == "zstd" else measure_lzf(data, limit)
+    return measure_zstd(body) if compressor == "zstd" else measure_lzf(body, limit)
 
 
 def take_body(chunk: bytes) -> memoryview:
@@ -100,21 +100,33 @@ def fletcher32(data: memoryview) -> int:
     return _fold(second) << 16 | _fold(first)
 
 
-def measure_zstd(head: bytes | memoryview) -> int:
-    """Read from a frame's header what it inflates to (RFC 8878, section 3.1.1.1); -1 if it does not say."""
-    if len(head) < 5:
+def measure_zstd(body: memoryview) -> int:
+    """Read from a frame's header what it inflates to (RFC 8878, section 3.1.1).
+
+    -1 if it does not say, or its last block is not the end of `body`: zstd would read on, or wait for more.
+    """
+    if len(body) < 5:
         return -1
-    magic, descriptor = struct.unpack_from("<IB", head)
+    magic, descriptor = struct.unpack_from("<IB", body)
     single = descriptor >> 5 & 1
     start = 6 - single + (0, 1, 2, 4)[descriptor & 3]
     code = descriptor >> 6
     if magic != _ZSTD_MAGIC or (code == 0 and not single):
         return -1
-    size = int.from_bytes(head[start : start + (1 << code)], "little")
+    at = start + (1 << code)
+    size = int.from_bytes(body[start:at], "little")
+    last = 0
+    while not last and at < len(body):
+        head = int.from_bytes(body[at : at + 3], "little")
+        last = head & 1
+        at += 4 if head >> 1 & 3 == _ZSTD_REPETITION else 3 + (head >> 3)
+    at += 4 * (descriptor >> 2 & 1)  # a checksum
+    if not last or at != len(body):
+        return -1
     return size + 256 if code == 1 else size
 
 
-def measure_lzf(data: bytes, limit: int) -> int:
+def measure_lzf(data: memoryview, limit: int) -> int:
     """Count what LZF data inflate to (lzf_d.c of LibLZF): runs of up to 32 bytes, and repetitions of up to 264."""
     at = size = 0
     while at < len(data) and size <= limit:
@@ -139,21 +151,24 @@ def _fold(total: int) -> int:
 
 def _inflate_zstd(body: memoryview, out: NDArray[Any]) -> None:
     """Inflate one frame and nothing else."""
-    _compare(measure_zstd(body[:18]), out.nbytes)
+    _compare(measure_zstd(body), out.nbytes)
     try:
-        reader = _LOCAL.zstd.stream_reader(body, read_across_frames=True)
-        inflated = reader.readinto(out)
-        inflated += reader.readinto(_LOCAL.rest)
+        inflated = _LOCAL.zstd.stream_reader(body).readinto(out)
     except zstandard.ZstdError as error:
         raise ValueError(f"zstd says: {error}") from error
     _compare(inflated, out.nbytes)
 
 
 def _inflate_gzip(body: memoryview, out: NDArray[Any]) -> None:
-    """Inflate a zlib stream."""
+    """Inflate a zlib stream and nothing else."""
     stream = zlib.decompressobj()
-    data = stream.decompress(body, out.nbytes + 1)
+    try:
+        data = stream.decompress(body, out.nbytes + 1)
+    except zlib.error as error:
+        raise ValueError(f"zlib says: {error}") from error
     _compare(len(data) if stream.eof or len(data) > out.nbytes else -1, out.nbytes)
+    if stream.unused_data:
+        raise ValueError(f"{len(stream.unused_data)} bytes follow its stream")
     _copy(memoryview(data), out)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,6 +11,7 @@ import h5py
 import hdf5plugin
 import numpy as np
 import pytest
+import zstandard
 from numpy.typing import NDArray
 
 from posegen.chunks import fletcher32, inflate, take_body
@@ -74,18 +76,40 @@ def seal(body: bytes) -> bytes:
 def test_a_broken_zstd_stream_with_a_right_checksum_is_an_error(tmp_path: Path, kept: float) -> None:
     body = write_chunk(tmp_path / "a.h5", values(60_000), "zstd")[:-4]
     kept = int(kept * len(body)) if kept == 0.5 else int(kept)
-    with pytest.raises(ValueError, match=r"zstd says|it inflates to \d+ bytes, not to 60000"):
+    with pytest.raises(ValueError, match=r"zstd says|it inflates to -?\d+ bytes, not to 60000"):
         unpack(seal(body[:kept]), "zstd", 60_000)
-    with pytest.raises(ValueError, match=r"zstd says|it inflates to \d+ bytes, not to 60000"):
+    with pytest.raises(ValueError, match=r"zstd says|it inflates to -?\d+ bytes, not to 60000"):
         unpack(seal(body[:kept] + b"\xff" * len(body[kept:])), "zstd", 60_000)
 
 
-@pytest.mark.parametrize("compressor", ["zstd", "none"])
+@pytest.mark.parametrize("compressor", FILTERS)
 def test_what_follows_a_stream_is_an_error(tmp_path: Path, compressor: str) -> None:
     body = write_chunk(tmp_path / "a.h5", values(60), compressor)[:-4]
-    for after in (body, b"\0", b"posegen"):
-        with pytest.raises(ValueError, match=r"zstd says|it inflates to \d+ bytes, not to 60"):
+    empty, skippable = zstandard.ZstdCompressor().compress(b""), struct.pack("<II", 0x184D2A50, 0)
+    for after in (body, body[:20], b"\0", b"\x28\xb5", b"posegen", empty, skippable, skippable[:5]):
+        with pytest.raises(ValueError, match=r"says|bytes follow|it inflates to -?\d+ bytes, not to 60"):
             unpack(seal(body + after), compressor, 60)
+
+
+def test_a_frame_is_whole_or_an_error() -> None:
+    data = values(300_000).tobytes()
+    for checksum in (False, True):
+        frame = zstandard.ZstdCompressor(write_checksum=checksum).compress(data)
+        assert unpack(seal(frame), "zstd", len(data)) == data
+        for kept in range(len(frame) - 12, len(frame)):
+            with pytest.raises(ValueError, match="it inflates to -1 bytes"):
+                unpack(seal(frame[:kept]), "zstd", len(data))
+
+
+def test_a_frame_that_holds_more_than_it_says_is_an_error() -> None:
+    def frame(size: int, *blocks: tuple[int, bool]) -> bytes:
+        repeated = (((length << 3 | 1 << 1 | last).to_bytes(3, "little") + b"x") for length, last in blocks)
+        return struct.pack("<IBB", 0xFD2FB528, 0x20, size) + b"".join(repeated)
+
+    assert unpack(seal(frame(60, (50, False), (10, True))), "zstd", 60) == b"x" * 60
+    for blocks in ([(61, True)], [(61, False)], [(60, False)], [(60, False), (1, True)], [(59, True)]):
+        with pytest.raises(ValueError, match=r"zstd says|it inflates to"):
+            unpack(seal(frame(60, *blocks)), "zstd", 60)
 
 
 @pytest.mark.parametrize("compressor", FILTERS)

@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import pickle
 import shutil
+import tracemalloc
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -226,6 +227,22 @@ class TestBatches:
             assert isinstance(batch[name], np.ndarray)
             assert len(batch[name]) == len(indices)
 
+    @pytest.mark.parametrize("variant", SIZES)
+    @pytest.mark.parametrize("samples", [0, 1, 3])
+    def test_a_batch_is_the_same_however_many_samples_are_read_and_unpacked_at_once(
+        self, build: Build, variant: str, samples: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        indices = [7, 0, 3, 3, 6, 1, 2]
+        expected = posegen.PoseDataset(build(variant), flip="random", seed=1).batch(indices)
+        data = posegen.PoseDataset(build(variant), flip="random", seed=1)
+        largest = max(data[:1][name].nbytes for name in LABELS[variant])
+        monkeypatch.setattr("posegen.dataset.samples._HELD_BYTES", samples * largest)
+        monkeypatch.setattr("posegen.dataset.unpacking._CACHED_BYTES", samples * largest // 4)
+        found = data.batch(indices)
+        for name, values in expected.items():
+            for a, b in zip(found[name], values, strict=True):
+                np.testing.assert_array_equal(a, b, name)
+
     def test_a_slice_is_a_batch(self, dataset: Path) -> None:
         data = posegen.PoseDataset(dataset)
         numbers = [sample["image_id"] for sample in data]
@@ -356,6 +373,19 @@ class TestProcesses:
         before = read(10)
         assert read(40) - before < 4 << 20
 
+    def test_what_is_held_of_a_batch_does_not_grow_with_it(self, build: Build, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("posegen.dataset.samples._HELD_BYTES", 1 << 20)
+        data = posegen.PoseDataset(build("raw"), raw=True)
+        data.batch([0, 3, 6])
+        tracemalloc.start()
+        try:
+            found = data.batch([*range(8)] * 40)
+            now, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert sum(values.nbytes for values in found.values() if isinstance(values, np.ndarray)) > 40 << 20
+        assert peak - now < 4 << 20
+
     def test_its_name_says_how_it_reads(self, dataset: Path) -> None:
         assert repr(posegen.PoseDataset(dataset, fields=["mask", "image"], flip=True)) == (
             f"PoseDataset({str(dataset)!r}, fields=['image', 'mask'], flip=True)"
@@ -363,6 +393,11 @@ class TestProcesses:
 
 
 class TestChance:
+    @pytest.mark.parametrize("flip", [1, np.True_])
+    def test_what_is_equal_to_true_is_true(self, dataset: Path, flip: Any) -> None:
+        data = posegen.PoseDataset(dataset, fields=["affine"], flip=flip)
+        assert (data.batch(range(8))["affine"][:, 0, 0] < 0).all()
+
     def test_some_samples_are_flipped_and_some_are_not(self, dataset: Path) -> None:
         plain, flipped = (posegen.PoseDataset(dataset, fields=["image"], flip=flip) for flip in (False, True))
         mixed = posegen.PoseDataset(dataset, fields=["image"], flip="random", seed=0)
@@ -414,6 +449,13 @@ class TestDamage:
         data[0], data[-1]
         with pytest.raises(ShardError, match=r"shard-00001-of-00003\.h5: no such shard"):
             data[3]
+
+    def test_a_shard_that_is_cut_while_it_is_open_is_named(self, copy: Path) -> None:
+        data = posegen.PoseDataset(copy, fields=["paf"])
+        data[0]
+        os.truncate(shards(copy)[0], 3000)
+        with pytest.raises(ShardError, match=r"shard-00000-of-00003\.h5: is damaged: paf\[0\] .* bytes are there of"):
+            data[0]
 
     def test_a_shard_that_was_cut_is_named(self, copy: Path) -> None:
         path = shards(copy)[2]

@@ -6,6 +6,7 @@ The numbers count through the shards in their order. Shards open when they are r
 from __future__ import annotations
 
 import itertools
+import math
 import operator
 import os
 from bisect import bisect_right
@@ -33,6 +34,9 @@ MAX_OPEN = 64
 
 Allocate = Callable[[tuple[int, ...], np.dtype[Any]], NDArray[Any]]
 """Makes an array of a shape and dtype, contiguous, whatever is in it."""
+
+_HELD_BYTES = 1 << 25
+"""Before compression, of the samples that are read before they are unpacked."""
 
 
 class PoseDataset:
@@ -102,7 +106,7 @@ class PoseDataset:
         self.path = Path(path)
         self.manifest = Manifest.read(self.path)
         self.raw = raw
-        self.flip = flip
+        self.flip: bool | Literal["random"] = "random" if flip == "random" else bool(flip)
         self.seed = seed
         self.epoch = 0
         self._widen = widen
@@ -119,6 +123,8 @@ class PoseDataset:
             raise ConfigError(f"{self.path}: {error}") from error
         self._facts = tuple(name for name in (*SAMPLE_FIELDS, *VIEW_FIELDS) if name in self._fields)
         self._labels = tuple(label for label in stored if label.spec.name in self._fields)
+        picture = math.prod(self.config.input_size) * 3 if "image" in self._fields else 0
+        self._logical = picture + sum(label.logical for label in self._labels) or 1
         self._mirror = Mirror.of(self.config, self.skeleton, self._labels) if flip else None
         self._starts = [0, *itertools.accumulate(self.shard_sizes)]
         self._chance = Chance(seed)
@@ -185,7 +191,6 @@ class PoseDataset:
         (B,) int64; `keypoints`, `bbox`, `annotation_id` and `file_name` are lists of B.
         """
         numbers = [self._normalize(index) for index in indices]
-
         found = self._read(numbers, self._lay(len(numbers), allocate))
         for name in set(found) & {"image_id", "width", "height", "affine", "copy", "view"}:
             field = self._fields[name]
@@ -198,19 +203,28 @@ class PoseDataset:
 
     def _lay(self, count: int, allocate: Allocate) -> dict[str, NDArray[Any]]:
         """Make the arrays of pictures and labels of so many samples."""
-        names = [label.spec.name for label in self._labels] + (["image"] if "image" in self._fields else [])
-        fields = {name: self._fields[name] for name in names}
         return {
             name: allocate((count, *(side or 0 for side in field.shape)), np.dtype(field.dtype))
-            for name, field in fields.items()
+            for name, field in self._fields.items()
+            if name not in self._facts
         }
 
     def _read(self, numbers: Sequence[int], arrays: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
-        """Read pictures and labels of samples into `arrays`, and other fields as lists; return all of them.
+        """Read pictures and labels of samples into `arrays`, and other fields as lists; return all of them."""
+        found: dict[str, Any] = {name: [] for name in self._facts}
+        few = max(1, _HELD_BYTES // self._logical)
+        for start in range(0, len(numbers), few):
+            part = slice(start, start + few)
+            facts = self._read_some(numbers[part], {name: values[part] for name, values in arrays.items()})
+            for name, values in facts.items():
+                found[name] += values
+        return found | dict(arrays)
 
-        Files are read shard by shard; what came of them is then unpacked kind by kind, in the order of the samples.
-        """
-        found: dict[str, Any] = {name: [None] * len(numbers) for name in (*self._facts, *arrays)}
+    def _read_some(self, numbers: Sequence[int], arrays: Mapping[str, NDArray[Any]]) -> dict[str, list[Any]]:
+        """Read files shard by shard, and then unpack what came of them kind by kind, in the order of the samples."""
+        facts: dict[str, list[Any]] = {name: [None] * len(numbers) for name in self._facts}
+        chunks: dict[str, list[Any]] = {label.spec.name: [None] * len(numbers) for label in self._labels}
+        pictures = [b""] * len(numbers)
         mirrors = [self._mirror if self._mirror is not None and self._is_flipped(i) else None for i in numbers]
         in_order = sorted(range(len(numbers)), key=numbers.__getitem__)
         for shard, group in itertools.groupby(in_order, lambda place: self._shard(numbers[place])):
@@ -218,22 +232,22 @@ class PoseDataset:
             positions = [numbers[place] - self._starts[shard] for place in places]
             with self._pool.use(shard) as reader:
                 for label in self._labels:
-                    chunks = found[label.spec.name]
+                    of_label = chunks[label.spec.name]
                     for place, position in zip(places, positions, strict=True):
-                        chunks[place] = reader.chunk(label, position)
-                for name in self._facts:
+                        of_label[place] = reader.chunk(label, position)
+                for name, values in facts.items():
                     for place, value in zip(places, reader.facts(name, positions), strict=True):
                         mirror = mirrors[place]
-                        found[name][place] = value if mirror is None else mirror.fact(name, value)
+                        values[place] = value if mirror is None else mirror.fact(name, value)
                 if "image" in arrays:
                     for place, position in zip(places, positions, strict=True):
-                        found["image"][place] = reader.picture_bytes(position)
+                        pictures[place] = reader.picture_bytes(position)
         # Most of the time goes here: other threads may have the shards meanwhile.
         for label in self._labels:
-            unpack_label(label, found[label.spec.name], mirrors, arrays[label.spec.name], self._widen)
+            unpack_label(label, chunks[label.spec.name], mirrors, arrays[label.spec.name], self._widen)
         if "image" in arrays:
-            self._decode(found["image"], numbers, mirrors, arrays["image"])
-        return found | dict(arrays)
+            self._decode(pictures, numbers, mirrors, arrays["image"])
+        return facts
 
     def _shard(self, number: int) -> int:
         """Find the shard of a sample."""

@@ -14,7 +14,7 @@ from posegen.mirror import Mirror
 from posegen.shard import StoredLabel
 
 _CACHED_BYTES = 1 << 19
-"""So much of a label is unpacked before it is widened: enough to seldom call, and still in the processor's cache."""
+"""So much of a label, as stored, is unpacked before it is widened: few calls, and still in the processor's cache."""
 
 
 def unpack_label(
@@ -46,15 +46,20 @@ def unpack_label(
     ShardError
         If a chunk is damaged.
     """
-    direct = out.dtype == label.storage.dtype
-    few = max(1, len(chunks) if direct else min(len(chunks), _CACHED_BYTES // label.bytes))
-    scratch = out if direct else np.empty((few, *label.shape), label.storage.dtype)
+    if out.dtype == label.storage.dtype:
+        _unpack(label, chunks, mirrors, out)
+        return
+    few = max(1, _CACHED_BYTES // label.logical)
+    scratch = np.empty((min(few, len(chunks)), *label.shape), label.storage.dtype)
     for start in range(0, len(chunks), few):
         part = slice(start, start + few)
-        for stored, chunk, mirror in zip(scratch, chunks[part], mirrors[part], strict=False):
-            chunk.unpack(stored)
-            if mirror is not None:
-                stored[...] = mirror.stored(label, stored)
-        if not direct:
-            values = out[part]
-            label.storage.decode(scratch[: len(values)], values, widen)
+        stored = scratch[: len(chunks[part])]
+        _unpack(label, chunks[part], mirrors[part], stored)
+        label.storage.decode(stored, out[part], widen)
+
+
+def _unpack(label: StoredLabel, chunks: Sequence[Chunk], mirrors: Sequence[Mirror | None], out: NDArray[Any]) -> None:
+    for chunk, mirror, stored in zip(chunks, mirrors, out, strict=True):
+        chunk.unpack(stored)
+        if mirror is not None:
+            stored[...] = mirror.stored(label, stored)

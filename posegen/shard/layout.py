@@ -37,8 +37,8 @@ class StoredLabel:
         return (channels, *cells) if self.layout == "chw" else (*cells, channels)
 
     @property
-    def bytes(self) -> int:
-        """Of one sample, uncompressed."""
+    def logical(self) -> int:
+        """The bytes of one sample before compression."""
         return math.prod(self.shape) * np.dtype(self.storage.dtype).itemsize
 
     def arrange(self, values: NDArray[np.float32]) -> NDArray[Any]:
