@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import hashlib
 import json
 import multiprocessing
@@ -82,6 +83,7 @@ def send_digest(connection: Any, data: posegen.PoseDataset) -> None:
 
 def count_open(dataset: Path) -> int:
     """Count the files of a dataset that this process has open."""
+    gc.collect()  # tracebacks of earlier tests hold datasets in cycles
     found = 0
     for descriptor in Path("/proc/self/fd").iterdir():
         try:
