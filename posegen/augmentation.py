@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 import re
 from collections.abc import Sequence
@@ -12,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from posegen.errors import ConfigError
+from posegen.errors import ConfigError, nearest
 from posegen.geometry import Affine, Size
 
 _RANGE = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(?:-(\d+(?:\.\d*)?|\.\d+))?")
@@ -64,8 +63,7 @@ class Augmentation:
             name, _, value = word.strip().partition("=")
             match = _RANGE.fullmatch(value)
             if name not in known or name in found or match is None or (match[2] and name != "scale"):
-                near = difflib.get_close_matches(name, known, n=1)
-                hint = f" (did you mean '{near[0]}'?)" if near and near[0] != name else ""
+                hint = nearest(name, known) if name not in known else ""
                 raise ConfigError(f"augment is written scale=0.5-1.1,rotate=40,shift=40,flip=0.5, not '{word}'{hint}")
             low = float(match[1])
             found[name] = (low, float(match[2] or low)) if name == "scale" else low

@@ -12,6 +12,11 @@
 Every message says what was expected, what was found and where, and what to do next.
 """
 
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
 
 class PosegenError(Exception):
     """Base class of everything posegen raises on purpose."""
@@ -29,7 +34,7 @@ class MissingExtraError(ConfigError):
         self.package = package
         self.extra = extra
 
-    def __reduce__(self) -> tuple[type["MissingExtraError"], tuple[str, str]]:
+    def __reduce__(self) -> tuple[type[MissingExtraError], tuple[str, str]]:
         return type(self), (self.package, self.extra)
 
 
@@ -51,3 +56,9 @@ class ShardError(PosegenError):
 
 class BuildError(PosegenError):
     """The build ended without a dataset."""
+
+
+def nearest(name: str, valid: Iterable[str]) -> str:
+    """Ask whether the valid name nearest to a wrong one was meant, or say nothing if none is near."""
+    found = difflib.get_close_matches(name, list(valid), n=1)
+    return f" (did you mean '{found[0]}'?)" if found else ""

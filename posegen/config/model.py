@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import hashlib
 import math
 from collections.abc import Mapping, Sequence
@@ -29,7 +28,7 @@ from posegen.config.values import (
     check_number,
     check_word,
 )
-from posegen.errors import ConfigError
+from posegen.errors import ConfigError, nearest
 from posegen.files import canonical_json
 from posegen.geometry import FitMode, Size
 from posegen.grid import GridKind, count_cells, make_grid
@@ -226,11 +225,7 @@ class BuildConfig:
     def preset(cls, name: str) -> BuildConfig:
         """Return a preset by name; raises `ConfigError` if there is none of that name."""
         if name not in PRESETS:
-            near = difflib.get_close_matches(name, PRESETS, n=1)
-            raise ConfigError(
-                f"there is no preset '{name}'{f' (did you mean {near[0]!r}?)' if near else ''};"
-                f" presets are {', '.join(PRESETS)}"
-            )
+            raise ConfigError(f"there is no preset '{name}'{nearest(name, PRESETS)}; presets are {', '.join(PRESETS)}")
         return cls(**PRESETS[name])
 
     @property

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 from pathlib import Path
 from typing import Any
 
 from posegen.config.model import BuildConfig
-from posegen.errors import ConfigError
+from posegen.errors import ConfigError, nearest
 from posegen.files import load_toml
 
 
@@ -28,8 +27,6 @@ def load_options(path: Path) -> dict[str, Any]:
     for key, value in load_toml(path).items():
         name = key.replace("-", "_")
         if name not in fields:
-            near = difflib.get_close_matches(name, fields, n=1)
-            hint = f" (did you mean '{near[0].replace('_', '-')}'?)" if near else ""
-            raise ConfigError(f"{path}: '{key}' is no build option{hint}")
+            raise ConfigError(f"{path}: '{key}' is no build option{nearest(name, fields).replace('_', '-')}")
         options[name] = value
     return options

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from posegen.config import BuildConfig
-from posegen.errors import ConfigError
+from posegen.errors import ConfigError, nearest
 from posegen.shard import StoredLabel
 
 
@@ -72,7 +71,5 @@ def select_fields(fields: Mapping[str, Field], wanted: Sequence[str] | None) -> 
         raise ConfigError(f"fields must be a list of names, as in [{wanted!r}]")
     for name in wanted:
         if name not in fields:
-            near = difflib.get_close_matches(name, fields, n=1)
-            hint = f" (did you mean {near[0]!r}?)" if near else ""
-            raise ConfigError(f"a sample has no '{name}'{hint}; it has {', '.join(fields)}")
+            raise ConfigError(f"a sample has no '{name}'{nearest(name, fields)}; it has {', '.join(fields)}")
     return {name: fields[name] for name in fields if name in wanted}

@@ -12,7 +12,6 @@ Entry points are looked for only when a name is not one of ours, and only the on
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,7 +20,7 @@ from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
-from posegen.errors import ConfigError, PosegenError
+from posegen.errors import ConfigError, PosegenError, nearest
 from posegen.grid import Grid
 from posegen.labels.base import Label
 from posegen.skeleton import Skeleton
@@ -90,7 +89,7 @@ class LabelContext:
         for name, value in self.options.items():
             if name not in defaults:
                 known = f"it has {', '.join(sorted(defaults))}" if defaults else "it has none"
-                raise ConfigError(f"the label has no option '{name}'{_did_you_mean(name, defaults)}; {known}")
+                raise ConfigError(f"the label has no option '{name}'{nearest(name, defaults)}; {known}")
             kind = type(defaults[name])
             if type(value) is not kind and not (kind is float and type(value) is int):
                 raise ConfigError(f"the label's option '{name}' must be a {kind.__name__}, not {value!r}")
@@ -191,7 +190,7 @@ def _find_entry(name: str) -> EntryPoint:
     entries = [entry for entry in _entries() if entry.name == name]
     if not entries:
         known = [*BUILT_IN, *(entry.name for entry in _entries())]
-        raise ConfigError(f"there is no label '{name}'{_did_you_mean(name, known)}; labels are {', '.join(known)}")
+        raise ConfigError(f"there is no label '{name}'{nearest(name, known)}; labels are {', '.join(known)}")
     if len({entry.value for entry in entries}) > 1:
         packages = " and ".join(sorted(map(_package, entries)))
         raise ConfigError(f"label '{name}' is brought by {packages}; uninstall one of them")
@@ -210,8 +209,3 @@ def _package(entry: EntryPoint) -> str:
 
 def _describe(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"
-
-
-def _did_you_mean(name: str, known: Sequence[str] | Mapping[str, Any]) -> str:
-    near = difflib.get_close_matches(name, known, n=1)
-    return f" (did you mean '{near[0]}'?)" if near else ""

@@ -7,11 +7,11 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from posegen.errors import ConfigError
+from posegen.errors import ConfigError, nearest
 from posegen.files import load_toml
 from posegen.skeleton.builtin import SKELETONS
 from posegen.skeleton.mirror import Limb, find_flip_pairs
-from posegen.skeleton.model import Skeleton, nearest
+from posegen.skeleton.model import Skeleton
 
 _KEYS = ("name", "keypoints", "limbs", "flip_pairs", "sigmas", "derived")
 
@@ -29,8 +29,7 @@ def load_skeleton(name: str) -> Skeleton:
     path = Path(name)
     if not path.exists():
         raise ConfigError(
-            f"there is no skeleton '{name}'{nearest(name, list(SKELETONS))}: expected {', '.join(SKELETONS)}, "
-            "or a TOML file"
+            f"there is no skeleton '{name}'{nearest(name, SKELETONS)}: expected {', '.join(SKELETONS)}, or a TOML file"
         )
     return read_skeleton(path)
 

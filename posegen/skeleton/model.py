@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import itertools
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -12,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from posegen.errors import AnnotationError, ConfigError
+from posegen.errors import AnnotationError, ConfigError, nearest
 from posegen.skeleton.mirror import Limb, find_flip_pairs
 
 MOST_KEYPOINTS = 10_000
@@ -198,12 +197,6 @@ def _is_pair(limb: object, count: int) -> bool:
         and all(isinstance(k, int) and not isinstance(k, bool) and 1 <= k <= count for k in limb)
         and limb[0] != limb[1]
     )
-
-
-def nearest(name: str, valid: Sequence[str]) -> str:
-    """Ask whether the valid name nearest to a wrong one was meant, or say nothing if none is near."""
-    found = difflib.get_close_matches(name, valid, n=1)
-    return f" (did you mean '{found[0]}'?)" if found else ""
 
 
 def _is_positive(sigma: object) -> bool:
