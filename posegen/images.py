@@ -152,12 +152,12 @@ def decode_input(data: bytes, input_size: Size, name: str, out: NDArray[np.uint8
     name
         What to call the picture in messages.
     out
-        (H, W, 3) uint8, contiguous: where to decode it to, if it is a JPEG and the package simplejpeg is there. That is
-        the decoder that OpenCV has, too, and gives the same pixels, but OpenCV would have to copy them.
+        (H, W, 3) uint8, contiguous: where to write it. The package simplejpeg decodes a JPEG right there: it is the
+        decoder that OpenCV has, too, and gives the same pixels, but from OpenCV they have to be copied.
 
     Returns
     -------
-    (H, W, 3) uint8 R, G, B: `out`, or an array of its own.
+    (H, W, 3) uint8 R, G, B: `out`, if it is given.
 
     Raises
     ------
@@ -174,7 +174,10 @@ def decode_input(data: bytes, input_size: Size, name: str, out: NDArray[np.uint8
     picture = _imdecode(data, cv2.IMREAD_COLOR_RGB)
     if picture is None or picture.shape != (*input_size, 3):
         raise ImageError(f"{name}: is not an image of {input_size[1]}x{input_size[0]} pixels, or is truncated")
-    return picture
+    if out is None:
+        return picture
+    out[...] = picture
+    return out
 
 
 def warp(picture: NDArray[np.uint8], affine: Affine, input_size: Size) -> NDArray[np.uint8]:

@@ -337,7 +337,10 @@ class TestDecodeInput:
         data = encode(draw_picture(40, 60), encoding, 90)
         expected = decode_input(data, (40, 60), "it")
         monkeypatch.setattr(images, "simplejpeg", None)
-        np.testing.assert_array_equal(decode_input(data, (40, 60), "it", np.zeros((40, 60, 3), np.uint8)), expected)
+        out = np.zeros((40, 60, 3), np.uint8)
+        assert decode_input(data, (40, 60), "it", out) is out
+        np.testing.assert_array_equal(out, expected)
+        np.testing.assert_array_equal(decode_input(data, (40, 60), "it"), expected)
 
     def test_a_gray_jpeg_has_three_equal_channels(self) -> None:
         data = cv2.imencode(".jpg", draw_picture(24, 24)[..., 0])[1].tobytes()

@@ -65,11 +65,8 @@ class StoredPictures:
     def __call__(self, indices: Sequence[int]) -> Batch:
         """Decode some pictures: `image` (B, H, W, 3) uint8."""
         out = np.empty((len(indices), *self.size, 3), np.uint8)
-        for place_, index in enumerate(indices):
-            target = out[place_]
-            picture = images.decode_input(self.pictures[index], self.size, "picture", target)
-            if picture is not target:
-                target[...] = picture
+        for pixels, index in zip(out, indices, strict=True):
+            images.decode_input(self.pictures[index], self.size, "picture", pixels)
         return {"image": out}
 
 

@@ -264,19 +264,15 @@ class PoseDataset:
         size = self.config.input_size
         for number, encoded, mirror, pixels in zip(numbers, data, mirrors, out, strict=True):
             if self.config.image_encoding == "raw":
-                picture = np.frombuffer(encoded, np.uint8).reshape(*size, 3)
+                pixels[...] = np.frombuffer(encoded, np.uint8).reshape(*size, 3)
             else:
                 shard = self._shard(number)
                 try:
-                    picture = decode_input(
-                        encoded, size, f"the picture of sample {number - self._starts[shard]}", pixels
-                    )
+                    decode_input(encoded, size, f"the picture of sample {number - self._starts[shard]}", pixels)
                 except ImageError as error:
                     raise ShardError(f"{self.path / self.manifest.shards[shard].file}: {error}") from error
             if mirror is not None:
-                picture = mirror.image(picture)
-            if picture is not pixels:
-                pixels[...] = picture
+                pixels[...] = mirror.image(pixels)
 
     def _normalize(self, index: int) -> int:
         number = operator.index(index)
