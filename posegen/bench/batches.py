@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,9 @@ from posegen.shard import ShardReader
 from posegen.worker import place
 
 Batch = dict[str, NDArray[Any]]
+
+_Makers = Mapping[str, Callable[[Sample, ShardTask], NDArray[Any]]]
+"""By field, what makes it of a sample and its task."""
 
 
 class Shards:
@@ -70,24 +73,8 @@ class StoredPictures:
         return {"image": out}
 
 
-class Text:
-    """What training does without posegen: decode, resize, one NumPy expression a keypoint at full resolution."""
-
-    def __init__(self, task: ShardTask) -> None:
-        self._task = task
-
-    def __call__(self, indices: Sequence[int]) -> Batch:
-        """Make `image` (B, H, W, 3) uint8 and `heatmap` (B, K + 1, h, w) float32 of some samples."""
-        task = self._task
-        samples = [task.samples[index] for index in indices]
-        return {
-            "image": np.stack([_show(sample, task) for sample in samples]),
-            "heatmap": np.stack([_draw_heatmap(sample, task) for sample in samples]),
-        }
-
-
 class Online:
-    """The same with posegen's renderers, and all labels."""
+    """Decodes, resizes and draws all labels with posegen's renderers."""
 
     def __init__(self, task: ShardTask) -> None:
         self._task = task
@@ -100,22 +87,6 @@ class Online:
         scenes = [place(sample, task)[0] for sample in samples]
         found = {label.spec.name: np.stack([label.render(scene) for scene in scenes]) for label in self._labels}
         return found | {"image": np.stack([_show(sample, task) for sample in samples])}
-
-
-class Vectorised:
-    """Draws labels by one NumPy expression a keypoint or limb at full resolution."""
-
-    def __init__(self, task: ShardTask) -> None:
-        self._task = task
-
-    def __call__(self, indices: Sequence[int]) -> Batch:
-        """Draw `heatmap` (B, K + 1, h, w) and `paf` (B, 2E, h, w), float32, of some samples."""
-        task = self._task
-        samples = [task.samples[index] for index in indices]
-        return {
-            "heatmap": np.stack([_draw_heatmap(sample, task) for sample in samples]),
-            "paf": np.stack([_draw_paf(sample, task) for sample in samples]),
-        }
 
 
 def read_pictures(out: Path) -> list[bytes]:
@@ -152,3 +123,35 @@ def _draw_paf(sample: Sample, task: ShardTask) -> NDArray[np.float32]:
         cells=config.cells,
         half_width_px=config.half_width_px,
     )
+
+
+class _OneByOne:
+    """Makes each field of a batch sample by sample."""
+
+    _fields: ClassVar[_Makers]
+
+    def __init__(self, task: ShardTask) -> None:
+        self._task = task
+
+    def __call__(self, indices: Sequence[int]) -> Batch:
+        """Make the fields (B, ...) of some samples."""
+        samples = [self._task.samples[index] for index in indices]
+        return {name: np.stack([make(sample, self._task) for sample in samples]) for name, make in self._fields.items()}
+
+
+class Text(_OneByOne):
+    """What training does without posegen: decode, resize, one NumPy expression a keypoint at full resolution.
+
+    `image` (B, H, W, 3) uint8 and `heatmap` (B, K + 1, h, w) float32.
+    """
+
+    _fields: ClassVar[_Makers] = {"image": _show, "heatmap": _draw_heatmap}
+
+
+class Vectorised(_OneByOne):
+    """Draws labels by one NumPy expression a keypoint or limb at full resolution.
+
+    `heatmap` (B, K + 1, h, w) and `paf` (B, 2E, h, w), float32.
+    """
+
+    _fields: ClassVar[_Makers] = {"heatmap": _draw_heatmap, "paf": _draw_paf}
