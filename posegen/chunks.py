@@ -82,6 +82,12 @@ def inflate(body: memoryview, compressor: str, out: NDArray[Any]) -> None:
     _INFLATE[compressor](body, out)
 
 
+def compare_sizes(inflated: int, size: int) -> None:
+    """Raise `ValueError` if a chunk has another number of bytes than it must; -1 stands for a stream without an end."""
+    if inflated != size:
+        raise ValueError(f"it inflates to {inflated} bytes, not to {size}")
+
+
 def fletcher32(data: memoryview) -> int:
     """Compute HDF5's checksum (H5_checksum_fletcher32 in H5checksum.c): sums of big-endian words modulo 65535."""
     words = np.frombuffer(data, _WORD, len(data) // 2)
@@ -151,12 +157,12 @@ def _fold(total: int) -> int:
 
 def _inflate_zstd(body: memoryview, out: NDArray[Any]) -> None:
     """Inflate one frame and nothing else."""
-    _compare(measure_zstd(body), out.nbytes)
+    compare_sizes(measure_zstd(body), out.nbytes)
     try:
         inflated = _LOCAL.zstd.stream_reader(body).readinto(out)
     except zstandard.ZstdError as error:
         raise ValueError(f"zstd says: {error}") from error
-    _compare(inflated, out.nbytes)
+    compare_sizes(inflated, out.nbytes)
 
 
 def _inflate_gzip(body: memoryview, out: NDArray[Any]) -> None:
@@ -166,21 +172,15 @@ def _inflate_gzip(body: memoryview, out: NDArray[Any]) -> None:
         data = stream.decompress(body, out.nbytes + 1)
     except zlib.error as error:
         raise ValueError(f"zlib says: {error}") from error
-    _compare(len(data) if stream.eof or len(data) > out.nbytes else -1, out.nbytes)
+    compare_sizes(len(data) if stream.eof or len(data) > out.nbytes else -1, out.nbytes)
     if stream.unused_data:
         raise ValueError(f"{len(stream.unused_data)} bytes follow its stream")
     _copy(memoryview(data), out)
 
 
 def _copy(body: memoryview, out: NDArray[Any]) -> None:
-    _compare(len(body), out.nbytes)
+    compare_sizes(len(body), out.nbytes)
     out.data.cast("B")[:] = body
-
-
-def _compare(inflated: int, size: int) -> None:
-    """Refuse another number of bytes than there has to be; -1 stands for a stream that has no end."""
-    if inflated != size:
-        raise ValueError(f"it inflates to {inflated} bytes, not to {size}")
 
 
 _INFLATE: dict[str, Callable[[memoryview, NDArray[Any]], None]] = {

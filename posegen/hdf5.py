@@ -20,7 +20,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from posegen.chunks import CHECKSUM_BYTES, can_inflate, inflate, measure, take_body
+from posegen.chunks import CHECKSUM_BYTES, can_inflate, compare_sizes, inflate, measure, take_body
 from posegen.errors import ConfigError, ShardError
 
 _BLAMED = (
@@ -215,8 +215,7 @@ class GuardedFile:
                 raise self.damage(f"{name} claims {logical} bytes, but of it {stored} are stored in {self.size}")
             if rule.chunk == rule.shape and rule.compressor == "none":
                 _, size, _ = self._find_chunk(array, 0)
-                if size - CHECKSUM_BYTES != chunk_bytes:
-                    raise ValueError(f"it inflates to {size - CHECKSUM_BYTES} bytes, not to {chunk_bytes}")
+                compare_sizes(size - CHECKSUM_BYTES, chunk_bytes)
         self._arrays[name] = array
         return dataset
 
@@ -254,9 +253,7 @@ class GuardedFile:
     def _inflate(self, array: _Array, index: int, body: memoryview) -> memoryview:
         """Let HDF5 inflate a chunk."""
         compressor = array.rule.compressor
-        inflated = measure(body, compressor, array.chunk_bytes)
-        if inflated != array.chunk_bytes:
-            raise ValueError(f"it inflates to {inflated} bytes, not to {array.chunk_bytes}")
+        compare_sizes(measure(body, compressor, array.chunk_bytes), array.chunk_bytes)
         if compressor == "zstd":
             import hdf5plugin  # noqa: F401 (HDF5 knows zstd from it)
         return np.asarray(array.dataset[index]).data.cast("B")

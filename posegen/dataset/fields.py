@@ -25,6 +25,10 @@ class Field:
     shape: tuple[int | None, ...]
     dtype: str
 
+    def stack(self, count: int) -> tuple[int, ...]:
+        """Return the shape of the array of so many samples; people have none, because their number differs."""
+        return (count, *(side or 0 for side in self.shape))
+
 
 def describe_fields(
     config: BuildConfig, keypoints: int, labels: Sequence[StoredLabel], *, raw: bool

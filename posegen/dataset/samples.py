@@ -106,12 +106,12 @@ class PoseDataset:
         self.path = Path(path)
         self.manifest = Manifest.read(self.path)
         self.raw = raw
-        self.flip: bool | Literal["random"] = "random" if flip == "random" else bool(flip)
         self.seed = seed
         self.epoch = 0
         self._widen = widen
         if flip not in {False, True, "random"}:
             raise ConfigError(f"flip must be True, False or 'random', not {flip!r}")
+        self.flip: bool | Literal["random"] = "random" if flip == "random" else bool(flip)
         if max_open < 1:
             raise ConfigError(f"max_open must be at least 1, not {max_open}")
         self._pool = ShardPool(self.path, self.manifest, max_open)
@@ -194,7 +194,7 @@ class PoseDataset:
         found = self._read(numbers, self._lay(len(numbers), allocate))
         for name in set(found) & {"image_id", "width", "height", "affine", "copy", "view"}:
             field = self._fields[name]
-            found[name] = np.array(found[name], field.dtype).reshape(len(numbers), *(side or 0 for side in field.shape))
+            found[name] = np.array(found[name], field.dtype).reshape(field.stack(len(numbers)))
         return {name: found[name] for name in self._fields}
 
     def close(self) -> None:
@@ -204,7 +204,7 @@ class PoseDataset:
     def _lay(self, count: int, allocate: Allocate) -> dict[str, NDArray[Any]]:
         """Make the arrays of pictures and labels of so many samples."""
         return {
-            name: allocate((count, *(side or 0 for side in field.shape)), np.dtype(field.dtype))
+            name: allocate(field.stack(count), np.dtype(field.dtype))
             for name, field in self._fields.items()
             if name not in self._facts
         }

@@ -31,7 +31,6 @@ _FRONT = 64
 _LITTLE = 1 << 16
 """Bytes that are sent sooner than they are shared."""
 
-
 _MOST_IDLE = 24
 """Blocks that a worker keeps though nobody uses them."""
 
