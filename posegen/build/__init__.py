@@ -7,6 +7,7 @@ The room has the name of its one public function, and can be called as that: `po
 from __future__ import annotations
 
 import sys
+from inspect import signature
 from types import ModuleType
 
 from posegen.build.pipeline import audit, build
@@ -20,4 +21,5 @@ class _CallableRoom(ModuleType):
     __call__ = staticmethod(build)
 
 
+__signature__ = signature(build)
 sys.modules[__name__].__class__ = _CallableRoom

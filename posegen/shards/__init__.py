@@ -12,7 +12,8 @@
     /sample/copy int32 (N,), view float64 (N, 5)   if views are drawn: scale, degrees, shift in x and y, 1 if mirrored
 
 `schema` says what is in it and `quantize` how a label's values are stored; `writer` writes one, `reader` reads one by
-way of `hdf5` and `codecs`; `record` is what the `manifest` says of it; `pool` opens those of a dataset when they are read.
+way of `hdf5` and `codecs`; `record` is what the `manifest` says of it; `pool` opens those of a
+dataset when they are read.
 """
 
 from posegen.shards.manifest import MANIFEST_NAME, Manifest, find_dataset
