@@ -18,6 +18,7 @@ from posegen.geometry import Size
 from posegen.labels import ArraySpec
 from posegen.labels.registry import check_name
 from posegen.shards.hdf5 import ArrayRule, Chunk, GuardedFile
+from posegen.shards.mirror import read_mirror
 from posegen.shards.quantize import Storage, choose_storage
 from posegen.shards.record import parse_json
 from posegen.shards.schema import FORMAT, FORMAT_VERSION, StoredLabel
@@ -231,7 +232,8 @@ class ShardReader:
             )
             if not -_LARGEST <= low <= 0 <= high <= _LARGEST or low == high:
                 raise ValueError(f"its values cannot lie between {low} and {high}")
-            spec = ArraySpec(name=name, channels=channels, cells=self._read_cells(name), low=low, high=high)
+            cells, mirror = self._read_cells(name), read_mirror(self._file.attribute("mirror", name))
+            spec = ArraySpec(name=name, channels=channels, cells=cells, low=low, high=high, mirror=mirror)
             storage = choose_storage(self.config.label_dtype, spec)
         if not channels or len(set(channels)) != len(channels):
             raise self._file.damage(f"{name} has {len(channels)} channels, {len(set(channels))} of different names")
