@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from posegen.labels import ArraySpec
 from posegen.labels.registry import check_name
 from posegen.shards.hdf5 import ArrayRule, Chunk, GuardedFile
 from posegen.shards.mirror import read_mirror
-from posegen.shards.quantize import Storage, choose_storage
+from posegen.shards.quantize import choose_storage
 from posegen.shards.record import parse_json
 from posegen.shards.schema import FORMAT, FORMAT_VERSION, StoredLabel
 from posegen.skeleton import Skeleton
@@ -240,11 +241,8 @@ class ShardReader:
         laid_out = self._file.attribute("layout", name) == self.config.layout and scale == storage.scale
         if not laid_out or not 0 <= error < high - low:
             raise self._file.damage(f"{name} is not laid out as its configuration says")
-        return StoredLabel(
-            spec=spec,
-            storage=Storage(dtype=storage.dtype, scale=scale, max_abs_error=error),
-            layout=self.config.layout,
-        )
+        storage = dataclasses.replace(storage, max_abs_error=error)
+        return StoredLabel(spec=spec, storage=storage, layout=self.config.layout)
 
     def _read_cells(self, name: str) -> Size | tuple[()]:
         """Read how many rows and columns of cells a label has: none, or as many as the input has pixels at the most."""
