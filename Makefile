@@ -13,6 +13,8 @@ FRAMEWORKS ?= torch==2.13.0 tensorflow-cpu
 BIN  := .venv/bin
 CODE := posegen tests examples
 
+WITH_FRAMEWORKS := $(wildcard tests/*/with_torch tests/*/with_tensorflow)
+
 .PHONY: help dataset test test-all bench lint format clean
 .DEFAULT_GOAL := help
 
@@ -39,7 +41,7 @@ test: .venv/dev
 
 # TensorFlow brings an older h5py: what is written with it has to be right, too.
 test-all: test .venv/frameworks
-	$(BIN)/python -m pytest -n 2 tests/adapters tests/test_shard.py tests/test_exactness.py
+	$(BIN)/python -m pytest -n 2 $(WITH_FRAMEWORKS) tests/shards/test_shard.py tests/build/test_exactness.py
 
 bench: .venv/posegen
 	$(BIN)/posegen bench $(ARGS)
@@ -48,6 +50,7 @@ lint: .venv/dev
 	$(BIN)/ruff check $(CODE)
 	$(BIN)/ruff format --check $(CODE)
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 format: .venv/dev
 	$(BIN)/ruff check --fix $(CODE)

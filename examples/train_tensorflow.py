@@ -17,7 +17,7 @@ from evaluation import decode, draw, measure, report
 from tensorflow import keras
 
 from posegen import PoseDataset
-from posegen.adapters.tensorflow import tf_dataset
+from posegen.loader.tensorflow import tf_dataset
 
 layers = keras.layers
 

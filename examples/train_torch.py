@@ -18,7 +18,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from posegen.adapters.torch import ShardShuffleSampler, TorchPoseDataset, collate
+from posegen.loader.torch import ShardShuffleSampler, TorchPoseDataset, collate
 
 
 def block(inputs, outputs, stride=1):

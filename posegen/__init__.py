@@ -12,18 +12,18 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from posegen.build.pipeline import build
+    from posegen.build.repair import repair
     from posegen.config import BuildConfig
-    from posegen.dataset import PoseDataset
-    from posegen.differences import compare
     from posegen.errors import PosegenError
+    from posegen.inspect.diff import compare
+    from posegen.inspect.verify import verify
     from posegen.labels import render_heatmap, render_paf, render_top_down
-    from posegen.manifest import Manifest
-    from posegen.pipeline import build
-    from posegen.restoration import repair
-    from posegen.shard import ShardReader
+    from posegen.loader import PoseDataset
+    from posegen.shards import ShardReader
+    from posegen.shards.manifest import Manifest
     from posegen.skeleton import COCO_17, OPENPOSE_18, SKELETONS, Skeleton, load_skeleton
     from posegen.synthetic import write_sample_coco
-    from posegen.verification import verify
 
 __version__ = "0.1.0"
 
@@ -53,19 +53,19 @@ _HOMES = {
     "OPENPOSE_18": "skeleton",
     "SKELETONS": "skeleton",
     "BuildConfig": "config",
-    "Manifest": "manifest",
-    "PoseDataset": "dataset",
+    "Manifest": "shards",
+    "PoseDataset": "loader",
     "PosegenError": "errors",
-    "ShardReader": "shard",
+    "ShardReader": "shards",
     "Skeleton": "skeleton",
-    "build": "pipeline",
+    "build": "build",
     "load_skeleton": "skeleton",
-    "compare": "differences",
+    "compare": "inspect.diff",
     "render_heatmap": "labels",
     "render_paf": "labels",
     "render_top_down": "labels",
-    "repair": "restoration",
-    "verify": "verification",
+    "repair": "build.repair",
+    "verify": "inspect.verify",
     "write_sample_coco": "synthetic",
 }
 
@@ -73,7 +73,9 @@ _HOMES = {
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'posegen' has no attribute '{name}'")
-    return getattr(importlib.import_module(f"posegen.{_HOMES[name]}"), name)
+    home = importlib.import_module(f"posegen.{_HOMES[name]}")
+    # A room that is called as its function is called now stands here itself.
+    return home if name == _HOMES[name] else getattr(home, name)
 
 
 def __dir__() -> list[str]:

@@ -1,1 +1,1 @@
-"""The datasets and the renderers in the shape that training frameworks expect; each needs its optional package."""
+"""Where `posegen.loader.torch` and `posegen.loader.tensorflow` were before: imports in training loops go on working."""

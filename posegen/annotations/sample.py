@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from posegen.audit import Audit
+from posegen.annotations.audit import Audit
 from posegen.skeleton import Skeleton
 
 
@@ -65,9 +66,25 @@ class Sample:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class CocoKeypoints:
-    """What `read_coco` found: the samples by image id, the annotated keypoints' names, the skeleton of the labels."""
+class Annotations:
+    """What an annotation file says.
 
+    Attributes
+    ----------
+    path, images
+        The file, and the directory that the samples' file names are relative to.
+    names
+        The K0 annotated keypoints' names.
+    skeleton
+        Of the labels.
+    samples
+        By image id.
+    audit
+        What was left out or noticed.
+    """
+
+    path: Path
+    images: Path
     names: tuple[str, ...]
     skeleton: Skeleton
     samples: tuple[Sample, ...]

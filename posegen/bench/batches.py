@@ -11,14 +11,14 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from posegen import images
 from posegen.annotations import Sample
-from posegen.dataset import PoseDataset
+from posegen.build.plan import ShardTask
+from posegen.build.worker import place
+from posegen.images import codec, files, warp
 from posegen.labels import Label, reference
-from posegen.manifest import Manifest
-from posegen.plan import ShardTask
-from posegen.shard import ShardReader
-from posegen.worker import place
+from posegen.loader import PoseDataset
+from posegen.shards import ShardReader
+from posegen.shards.manifest import Manifest
 
 Batch = dict[str, NDArray[Any]]
 
@@ -42,7 +42,7 @@ class Shards:
     """
 
     def __init__(self, out: Path, fields: Sequence[str], *, kept: bool, raw: bool = False) -> None:
-        from posegen.adapters.torch.halves import widen_halves
+        from posegen.loader.torch.halves import widen_halves
 
         self._data = PoseDataset(out, fields=fields, raw=raw, widen=widen_halves)
         self._kept = kept
@@ -51,7 +51,7 @@ class Shards:
         """Read the batch of some samples: arrays where it stays, tensors where it is handed over."""
         if not self._kept:
             return self._data.batch(indices)
-        from posegen.adapters.torch.sharing import SharedArrays, SharedBatch
+        from posegen.loader.torch.sharing import SharedArrays, SharedBatch
 
         shared = SharedArrays()
         found = self._data.batch(indices, shared.allocate)
@@ -69,7 +69,7 @@ class StoredPictures:
         """Decode some pictures: `image` (B, H, W, 3) uint8."""
         out = np.empty((len(indices), *self.size, 3), np.uint8)
         for pixels, index in zip(out, indices, strict=True):
-            images.decode_input(self.pictures[index], self.size, "picture", pixels)
+            codec.decode_input(self.pictures[index], self.size, "picture", pixels)
         return {"image": out}
 
 
@@ -100,9 +100,9 @@ def read_pictures(out: Path) -> list[bytes]:
 
 def _show(sample: Sample, task: ShardTask) -> NDArray[np.uint8]:
     """Decode and resize a picture: (H, W, 3) R, G, B."""
-    data = images.read_file(task.images, sample.file_name)
-    picture = images.decode(data, (sample.height, sample.width), sample.file_name)
-    return images.warp(picture, place(sample, task)[0].affine, task.config.input_size)[..., ::-1]
+    data = files.read_file(task.images, sample.file_name)
+    picture = codec.decode(data, (sample.height, sample.width), sample.file_name)
+    return warp.warp_fitted(picture, place(sample, task)[0].affine, task.config.input_size)[..., ::-1]
 
 
 def _draw_heatmap(sample: Sample, task: ShardTask) -> NDArray[np.float32]:

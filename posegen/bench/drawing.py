@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from posegen.build.worker import cut_batches
 from posegen.labels import Label, Scene, render_scenes
-from posegen.worker import cut_batches
 
 Draw = Callable[[Scene], NDArray[np.float32]]
 """Draws what a label's `render` does."""

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from posegen import images
 from posegen.bench.drawing import Draw, draw_all, draw_batches, find_difference
 from posegen.bench.source import Source
 from posegen.bench.turns import Notify, Spread, compare, one_thread, take_in_turn
+from posegen.build.worker import cut_batches, place
 from posegen.errors import ConfigError
+from posegen.images import codec, files
 from posegen.labels import Label, reference, render_scenes
-from posegen.worker import cut_batches, place
 
 _LOOP_IMAGES = 2
 _LOOP_ROUNDS = 3
@@ -55,7 +55,7 @@ def measure_labels(source: Source, rounds: int, notify: Notify) -> dict[str, Any
         If no picture is a JPEG.
     """
     task = source.task
-    read = [(sample, images.read_file(task.images, sample.file_name)) for sample in task.samples]
+    read = [(sample, files.read_file(task.images, sample.file_name)) for sample in task.samples]
     jpegs = [(sample, data) for sample, data in read if data.startswith(_JPEG)]
     if not jpegs:
         raise ConfigError(
@@ -72,7 +72,7 @@ def measure_labels(source: Source, rounds: int, notify: Notify) -> dict[str, Any
 
     def decode_all() -> None:
         for sample, data in jpegs:
-            images.decode(data, (sample.height, sample.width), sample.file_name)
+            codec.decode(data, (sample.height, sample.width), sample.file_name)
 
     def place_all() -> None:
         for sample, _ in jpegs:

@@ -10,17 +10,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from posegen.audit import Audit
+from posegen.annotations.audit import Audit
 from posegen.bench.drawing import draw_all, draw_batches, find_difference
 from posegen.bench.patches import GENERATORS, draw_rounded
 from posegen.bench.scaling import INPUT_SIZE, make_people
 from posegen.bench.source import Source
 from posegen.bench.turns import Notify, compare, one_thread, take_in_turn
+from posegen.build.persons import split_people
+from posegen.build.worker import place
 from posegen.config import BuildConfig
-from posegen.crops import split_people
 from posegen.labels import Scene
 from posegen.skeleton import Skeleton
-from posegen.worker import place
 
 _CROWD = {"people": 50, "keypoints": 133}
 

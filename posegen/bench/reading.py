@@ -22,11 +22,11 @@ from numpy.typing import NDArray
 from posegen.bench.batches import Batch, Online, Shards, StoredPictures, Text, Vectorised, read_pictures
 from posegen.bench.source import PRESET, Source, replicate
 from posegen.bench.turns import Notify, compare, take_in_turn
+from posegen.build.pipeline import build
 from posegen.config import BuildConfig
 from posegen.errors import MissingExtraError
-from posegen.manifest import Manifest
-from posegen.pipeline import build
-from posegen.shuffling import shuffle_shards
+from posegen.loader.shuffle import shuffle_shards
+from posegen.shards.manifest import Manifest
 
 _SHARDS = 16
 _SHARD_SIZE = 64

@@ -18,9 +18,9 @@ from posegen.bench.scaling import measure_scaling
 from posegen.bench.source import Source, open_source
 from posegen.bench.throughput import measure_build
 from posegen.bench.turns import Notify
+from posegen.build.executors import available_cpus
 from posegen.errors import ConfigError
-from posegen.executors import available_cpus
-from posegen.shard import library_versions
+from posegen.shards import library_versions
 
 SECTIONS: Mapping[str, int] = {
     "heatmap": 15,

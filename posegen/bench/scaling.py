@@ -13,8 +13,8 @@ import numpy as np
 
 from posegen.bench.turns import Notify, Spread, one_thread, take_in_turn
 from posegen.geometry import Affine
-from posegen.grid import GridKind, make_grid
 from posegen.labels import HeatmapLabel, Label, PafLabel, Scene
+from posegen.labels.grid import GridKind, make_grid
 
 INPUT_SIZE = (368, 368)
 PEOPLE = (1, 2, 5, 10, 20, 50)

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from posegen.annotations import CocoPaths, Sample, find_coco, read_coco
+from posegen.annotations import CocoPaths, Sample, read_annotations
+from posegen.build.plan import ShardTask, make_plan
 from posegen.config import BuildConfig
 from posegen.errors import ConfigError
-from posegen.plan import ShardTask, make_plan
 from posegen.synthetic import write_sample_coco
 
 PRESET = "tf-pose"
@@ -72,12 +72,12 @@ def open_source(scratch: Path, coco: Path | None, *, split: str | None = None, i
         coco = write_sample_coco(scratch / "sample", images=_SYNTHETIC_IMAGES)
     else:
         name = coco.name or str(coco)
-    paths = find_coco(coco, split=split, images=images)
     config = dataclasses.replace(BuildConfig.preset(PRESET), limit=_MOST_SAMPLES, shard_size=_MOST_SAMPLES)
-    plan = make_plan(read_coco(paths.annotations, config, paths.images), config)
+    plan = make_plan(read_annotations(coco, config, split=split, images=images), config)
     if not plan.samples:
-        raise ConfigError(f"{paths.annotations}: nobody is labelled in it; measuring needs people")
-    return Source(name=name, paths=paths, task=plan.task(0, images=paths.images, directory=scratch))
+        raise ConfigError(f"{plan.annotations.path}: nobody is labelled in it; measuring needs people")
+    paths = CocoPaths(annotations=plan.annotations.path, images=plan.annotations.images)
+    return Source(name=name, paths=paths, task=plan.task(0, directory=scratch))
 
 
 def replicate(source: Source, count: int, root: Path) -> CocoPaths:

@@ -15,9 +15,9 @@ from typing import Any
 from posegen.annotations import CocoPaths
 from posegen.bench.source import PRESET, Source, replicate
 from posegen.bench.turns import Notify, Spread, compare, one_thread, take_in_turn
+from posegen.build.pipeline import build
+from posegen.build.worker import build_shard
 from posegen.config import BuildConfig
-from posegen.pipeline import build
-from posegen.worker import build_shard
 
 _SHARDS_A_WORKER = 8
 

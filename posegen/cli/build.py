@@ -12,11 +12,11 @@ from typing import Any, TypeVar
 import click
 from tqdm import tqdm
 
-from posegen.audit import Audit
-from posegen.augmentation import Augmentation
+from posegen.annotations.audit import Audit
 from posegen.config import CHOICES, PRESETS, BuildConfig, load_options
 from posegen.errors import ConfigError
-from posegen.manifest import Manifest
+from posegen.images.augment import Augmentation
+from posegen.shards.manifest import Manifest
 from posegen.skeleton import SKELETONS, Skeleton, load_skeleton
 
 _DEFAULT = BuildConfig.preset("tf-pose")
@@ -119,7 +119,7 @@ def command(  # noqa: PLR0917 (one argument an option)
       posegen build --coco /data/coco --split val2017 --out /data/pose-val --label-dtype uint8
       posegen build --coco /data/coco --out /data/people --preset udp
     """  # noqa: D301 (click wants the character \b)
-    from posegen.pipeline import audit, build
+    from posegen.build.pipeline import audit, build
 
     config = _configure(preset, config_file, {k: v for k, v in options.items() if v is not None and v != ()})
     if audit_only:

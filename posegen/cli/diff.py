@@ -15,7 +15,7 @@ from tqdm import tqdm
 from posegen.errors import PosegenError
 
 if TYPE_CHECKING:
-    from posegen.differences import DatasetDifference
+    from posegen.inspect.diff import DatasetDifference
 
 _PATH = click.Path(path_type=Path)
 _SHOWN_SAMPLES = 10
@@ -45,7 +45,7 @@ def command(a: Path, b: Path, tolerance: float, workers: int | None, as_json: bo
       posegen diff /data/pose /data/pose-new
       posegen diff /data/pose-float16 /data/pose-uint8 --tolerance 0.005
     """  # noqa: D301 (click wants the character \b)
-    from posegen.differences import compare
+    from posegen.inspect.diff import compare
 
     with tqdm(unit=" samples", dynamic_ncols=True, disable=None) as bar:
 

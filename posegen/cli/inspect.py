@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from posegen.audit import Audit
+from posegen.annotations.audit import Audit
 from posegen.cli.tables import align, wrap
 from posegen.errors import ConfigError
 
@@ -30,7 +30,7 @@ def command(path: Path, as_json: bool, sample: int | None, save: Path | None, sh
       posegen inspect /data/pose
       posegen inspect /data/pose --sample 3 --save sample.png
     """  # noqa: D301 (click wants the character \b)
-    from posegen.inspection import describe, save_sample, save_sheet
+    from posegen.inspect.summary import describe, save_sample, save_sheet
 
     if (sample is None) != (save is None):
         raise ConfigError("--sample I and --save PNG go together")

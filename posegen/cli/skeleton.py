@@ -39,7 +39,7 @@ def show(skeleton: str, toml: bool, save: Path | None) -> None:
     """  # noqa: D301 (click wants the character \b)
     found = load_skeleton(skeleton)
     if save is not None:
-        from posegen.diagram import save_skeleton
+        from posegen.inspect.drawing.skeleton import save_skeleton
 
         save_skeleton(found, save)
     click.echo(write_skeleton(found) if toml else _format(found), nl=not toml)

@@ -12,10 +12,10 @@ import click
 from tqdm import tqdm
 
 from posegen.errors import ConfigError, ShardError
-from posegen.manifest import Manifest
+from posegen.shards.manifest import Manifest
 
 if TYPE_CHECKING:
-    from posegen.verification import Problem
+    from posegen.inspect.verify import Problem
 
 _PATH = click.Path(path_type=Path)
 _SHOWN_PROBLEMS = 50
@@ -49,8 +49,8 @@ def command(  # noqa: PLR0917 (one argument an option)
       posegen verify /data/pose --deep
       posegen verify /data/pose --repair --coco /data/coco
     """  # noqa: D301 (click wants the character \b)
-    from posegen.restoration import repair
-    from posegen.verification import verify
+    from posegen.build.repair import repair
+    from posegen.inspect.verify import verify
 
     if mend and coco is None:
         raise ConfigError("--repair needs what the dataset was built from: --coco PATH")

@@ -6,7 +6,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from posegen.config.model import BuildConfig
+from posegen.config.config import BuildConfig
 from posegen.errors import ConfigError, nearest
 from posegen.files import load_toml
 

@@ -1,12 +1,12 @@
 """The labels: one file each, behind one protocol."""
 
-from posegen.labels.base import ArraySpec, BatchLabel, Label, Region, Scene, render_scenes
+from posegen.labels.base import ArraySpec, BatchLabel, Label, render_scenes
 from posegen.labels.heatmap import HeatmapLabel
 from posegen.labels.mask import MaskLabel
-from posegen.labels.online import render_heatmap, render_paf, render_top_down
+from posegen.labels.online.arrays import render_heatmap, render_paf, render_top_down
 from posegen.labels.paf import CellPafLabel, PafLabel
 from posegen.labels.registry import LabelContext, LabelFactory, LabelOption, create_label, list_labels
-from posegen.labels.storage import LabelDtype, Storage, Widen, choose_storage
+from posegen.labels.scene import Region, Scene
 from posegen.labels.topdown import TopDownKind, TopDownLabel, WeightLabel
 
 __all__ = [
@@ -16,19 +16,15 @@ __all__ = [
     "HeatmapLabel",
     "Label",
     "LabelContext",
-    "LabelDtype",
     "LabelFactory",
     "LabelOption",
     "MaskLabel",
     "PafLabel",
     "Region",
     "Scene",
-    "Storage",
     "TopDownKind",
     "TopDownLabel",
     "WeightLabel",
-    "Widen",
-    "choose_storage",
     "create_label",
     "list_labels",
     "render_heatmap",

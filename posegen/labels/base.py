@@ -11,88 +11,8 @@ from typing import Protocol, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from posegen.geometry import Affine, Size
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Region:
-    """A set of pixels of the original image, as pieces of its columns, which are measured without being painted.
-
-    Attributes
-    ----------
-    column, top, bottom
-        (P,) int64: piece p has the pixels of a column from row `top` to before row `bottom`.
-    sign
-        (P,) float64: 1 for pieces that belong to the set, -1 for pieces to be taken away from it again.
-    """
-
-    column: NDArray[np.int64]
-    top: NDArray[np.int64]
-    bottom: NDArray[np.int64]
-    sign: NDArray[np.float64]
-
-    def area(self, ys: NDArray[np.float64], xs: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Measure the area in each cell of a grid.
-
-        Parameters
-        ----------
-        ys, xs
-            (h + 1,) and (w + 1,) edges of the cells, evenly spaced, in pixels from the image's upper left corner.
-
-        Returns
-        -------
-        (h, w) in pixels.
-        """
-        # How much of a cell lies before an edge is 1, then a fraction, then 0: as differences, two numbers an edge.
-        # They are gathered for all edges of all pieces and summed up once.
-        rows, row_weights = _differences(self.top, self.bottom, ys)
-        columns, column_weights = _differences(self.column, self.column + 1, xs)
-        shape = len(ys) + 1, len(xs) + 1
-        index = rows[:, None] * shape[1] + columns
-        weights = (row_weights * self.sign)[:, None] * column_weights
-        sums = np.bincount(index.ravel(), weights.ravel(), minlength=shape[0] * shape[1]).reshape(shape)
-        shares = sums[::-1, ::-1].cumsum(axis=0).cumsum(axis=1)[::-1, ::-1]
-        return shares[1:-1, 1:-1] * ((ys[1] - ys[0]) * (xs[1] - xs[0]))
-
-    def paint(self, size: Size) -> NDArray[np.bool_]:
-        """Tell which pixels of an image of `size` (height, width) belong to the set."""
-        changes = np.zeros((size[0] + 1, size[1]))
-        np.add.at(changes, (self.top, self.column), self.sign)
-        np.add.at(changes, (self.bottom, self.column), -self.sign)
-        return np.asarray(changes.cumsum(axis=0)[:-1] > 0.5)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Scene:
-    """What the labels of one sample are drawn from.
-
-    Attributes
-    ----------
-    points
-        (N, K, 2) float64, (x, y) in input pixels.
-    drawn
-        (N, K) bool, which of them are drawn.
-    image_size
-        (height, width) of the original image.
-    affine
-        The map from its pixels to input pixels.
-    ignored
-        Where in the original image the loss must not count; None if nowhere.
-    spread
-        (N, K) by how much the standard deviation of Gaussians is multiplied; None where all have the same.
-    """
-
-    points: NDArray[np.float64]
-    drawn: NDArray[np.bool_]
-    image_size: Size
-    affine: Affine
-    ignored: Region | None = None
-    spread: NDArray[np.float64] | None = None
-
-    def take(self, people: NDArray[np.intp] | slice) -> Scene:
-        """Return the scene with some of its people, in the order they are named in."""
-        spread = None if self.spread is None else self.spread[people]
-        return dataclasses.replace(self, points=self.points[people], drawn=self.drawn[people], spread=spread)
+from posegen.geometry import Size
+from posegen.labels.scene import Scene
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,28 +106,6 @@ class StridedLabel:
         return render_scenes(self.label, scenes)
 
 
-def find_spread(scenes: Sequence[Scene]) -> NDArray[np.float64]:
-    """Return the spread of all people of S scenes, at least one: (N, K), 1 where a scene has none."""
-    return np.concatenate([np.ones(s.drawn.shape) if s.spread is None else s.spread for s in scenes])
-
-
 def without_stride(name: str) -> str:
     """Return the name that an array would have if there were but one grid."""
     return re.sub(r"_s\d+(_\d+)?$", "", name)
-
-
-def _differences(
-    start: NDArray[np.int64], stop: NDArray[np.int64], edges: NDArray[np.float64]
-) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-    """Describe P intervals by what their share of each cell differs from that of the next.
-
-    Returns
-    -------
-    (4, P) positions, a cell's index + 1, and (4, P) differences; `edges` (n + 1,) are evenly spaced.
-    """
-    at = np.clip((np.stack([stop, start]) - edges[0]) / (edges[1] - edges[0]), 0, len(edges) - 1)
-    cell = at.astype(np.intp)
-    after = at - cell
-    after[1] *= -1
-    before = np.array([[1.0], [-1.0]]) - after
-    return np.concatenate([cell, cell + 1]), np.concatenate([before, after])

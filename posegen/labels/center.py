@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from posegen.errors import ConfigError
 from posegen.geometry import Size
-from posegen.labels.base import ArraySpec, Label, Scene
-from posegen.labels.boxes import Indices, choose_least, list_cells, to_cells
+from posegen.labels.base import ArraySpec, Label
+from posegen.labels.cells import Indices, choose_least, list_cells, to_cells
 from posegen.labels.heatmap import HeatmapLabel
 from posegen.labels.registry import LabelContext
+from posegen.labels.scene import Scene
 
 Root = Literal["mean", "box"]
 

@@ -20,9 +20,10 @@ from numpy.typing import NDArray
 
 from posegen.errors import ContractError
 from posegen.geometry import Size, fit
-from posegen.grid import make_grid
-from posegen.labels.base import Label, Region, Scene, render_scenes
+from posegen.labels.base import Label, render_scenes
+from posegen.labels.grid import make_grid
 from posegen.labels.registry import LabelContext, LabelFactory, LabelOption, check_name
+from posegen.labels.scene import Region, Scene
 from posegen.skeleton import Skeleton
 
 ROUNDING = 5e-7

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from posegen.grid import Grid
-from posegen.labels.base import ArraySpec, Label, Scene, find_spread
-from posegen.labels.boxes import find_shared
+from posegen.labels.base import ArraySpec, Label
+from posegen.labels.cells import find_shared
+from posegen.labels.grid import Grid
 from posegen.labels.registry import LabelContext
+from posegen.labels.scene import Scene, stack_spread
 from posegen.labels.topdown import TOP_DOWN_KINDS, create_heatmap
 
 THRESHOLD = 4.6052
@@ -119,7 +120,7 @@ class HeatmapLabel:
         order = np.argsort(channel, kind="stable")
         person, keypoint = person[order], keypoint[order]
         centre = np.concatenate([scene.points for scene in scenes])[person, keypoint, ::-1].T
-        sigma = self.sigma_px * find_spread(scenes)[person, keypoint]
+        sigma = self.sigma_px * stack_spread(scenes)[person, keypoint]
         return _Gaussians(self.grid, channel[order], centre, sigma)
 
 

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from posegen.grid import Grid
-from posegen.labels.base import ArraySpec, Scene
-from posegen.labels.boxes import list_cells
+from posegen.labels.base import ArraySpec
+from posegen.labels.cells import list_cells
+from posegen.labels.grid import Grid
 from posegen.labels.heatmap import THRESHOLD
 from posegen.labels.registry import LabelContext
+from posegen.labels.scene import Scene
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

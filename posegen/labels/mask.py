@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posegen.geometry import Affine, Size, overlap
-from posegen.labels.base import ArraySpec, Scene
+from posegen.labels.base import ArraySpec
 from posegen.labels.registry import LabelContext
+from posegen.labels.scene import Scene
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from posegen.errors import ConfigError
 from posegen.geometry import Size
-from posegen.labels.base import ArraySpec, Scene
-from posegen.labels.boxes import choose_least, list_cells, to_cells
+from posegen.labels.base import ArraySpec
+from posegen.labels.cells import choose_least, list_cells, to_cells
 from posegen.labels.registry import LabelContext
+from posegen.labels.scene import Scene
 
 UDP_RADIUS = 0.0546875
 """3.5 of 64 cells."""

@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posegen.geometry import Size
-from posegen.grid import Grid, make_grid
-from posegen.labels.base import ArraySpec, Label, Scene
-from posegen.labels.boxes import find_shared
+from posegen.labels.base import ArraySpec, Label
+from posegen.labels.cells import find_shared
+from posegen.labels.grid import Grid, make_grid
 from posegen.labels.registry import LabelContext
+from posegen.labels.scene import Scene
 
 _BLOCK = 1 << 14
 """Positions drawn at once: enough to spread the cost of a NumPy call, few enough to stay in the cache."""
@@ -268,7 +269,7 @@ class _Limbs:
 def _divide(share: NDArray[np.float32], last: NDArray[np.int32], earlier: NDArray[np.intp]) -> None:
     """Divide the share (t, t, T) of each limb in each tap of its cell by how many limbs there are.
 
-    Which cells are shared is told as by `posegen.labels.boxes.find_shared`.
+    Which cells are shared is told as by `posegen.labels.cells.find_shared`.
     """
     together = np.concatenate([earlier, last[earlier]])
     for tap in np.ndindex(share.shape[:2]):

@@ -21,8 +21,8 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from posegen.errors import ConfigError, PosegenError, nearest
-from posegen.grid import Grid
 from posegen.labels.base import Label
+from posegen.labels.grid import Grid
 from posegen.skeleton import Skeleton
 
 GROUP = "posegen.labels"

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from posegen.errors import ConfigError
 from posegen.geometry import Size
-from posegen.labels.base import ArraySpec, Scene, find_spread
+from posegen.labels.base import ArraySpec
 from posegen.labels.registry import LabelContext
+from posegen.labels.scene import Scene, stack_spread
 
 TopDownKind = Literal["msra", "msra-unbiased", "udp", "megvii"]
 
@@ -124,7 +125,7 @@ class TopDownLabel:
         (height, width), (h, w) = self.input_size, self.cells
         if self.kind == "udp":
             height, width, h, w = height - 1, width - 1, h - 1, w - 1
-        sigma = self.sigma_cells * find_spread(scenes)[person, keypoint]
+        sigma = self.sigma_cells * stack_spread(scenes)[person, keypoint]
         return person, keypoint, points / ((height / h,), (width / w,)), sigma
 
     def _middle(self, mu: NDArray[np.float64]) -> NDArray[np.float64]:

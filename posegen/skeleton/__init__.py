@@ -6,9 +6,9 @@ and deriving keypoints are one operation, `Skeleton.derive`.
 """
 
 from posegen.skeleton.builtin import COCO_17, OPENPOSE_18, SKELETONS
-from posegen.skeleton.definition import load_skeleton, read_skeleton, write_skeleton
-from posegen.skeleton.mirror import Limb, find_flip_pairs, is_left
-from posegen.skeleton.model import Skeleton
+from posegen.skeleton.files import load_skeleton, read_skeleton, write_skeleton
+from posegen.skeleton.flip_pairs import Limb, find_flip_pairs, is_left
+from posegen.skeleton.skeleton import Skeleton
 
 __all__ = [
     "COCO_17",

@@ -7,8 +7,8 @@ records the sigmas are checked against, too.
 
 from __future__ import annotations
 
-from posegen.skeleton.mirror import Limb, find_flip_pairs
-from posegen.skeleton.model import Skeleton
+from posegen.skeleton.flip_pairs import Limb, find_flip_pairs
+from posegen.skeleton.skeleton import Skeleton
 
 _COCO_NAMES = (
     "nose", "left_eye", "right_eye", "left_ear", "right_ear", "left_shoulder", "right_shoulder", "left_elbow",

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from label_oracle import KINDS, People, expect_heatmap, make_scene, people_strategy, scatter_anywhere
 
 from posegen.errors import ConfigError
-from posegen.grid import make_grid
 from posegen.labels import LabelContext, create_label
+from posegen.labels.grid import make_grid
 from posegen.skeleton import Skeleton
 
 SKELETON = Skeleton(name="three", keypoints=tuple("abc"))

@@ -10,7 +10,6 @@ from label_oracle import KINDS, LIMBS, make_region, scatter
 
 from posegen.errors import ContractError
 from posegen.geometry import fit
-from posegen.grid import make_grid
 from posegen.labels import (
     ArraySpec,
     HeatmapLabel,
@@ -22,6 +21,7 @@ from posegen.labels import (
     contract,
     registry,
 )
+from posegen.labels.grid import make_grid
 from posegen.labels.topdown import TOP_DOWN_KINDS
 
 SIZES = (((64, 96), (8, 12)), ((50, 60), (18, 23)), ((33, 32), (33, 32)))

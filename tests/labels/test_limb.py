@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from label_oracle import KINDS, LIMBS, People, make_scene, people_strategy, reduce_full, scatter_anywhere
 
 from posegen.config import BuildConfig
-from posegen.grid import make_grid
 from posegen.labels import HeatmapLabel, LabelContext, create_label
+from posegen.labels.grid import make_grid
 from posegen.labels.limb import LimbLabel
 from posegen.skeleton import COCO_17, Skeleton
 

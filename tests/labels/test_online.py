@@ -17,8 +17,8 @@ from label_oracle import (
 )
 
 from posegen.errors import ConfigError
-from posegen.grid import make_grid
 from posegen.labels import HeatmapLabel, PafLabel, render_heatmap, render_paf, render_top_down
+from posegen.labels.grid import make_grid
 from posegen.skeleton import OPENPOSE_18
 
 POINTS = np.array([[[10.0, 12.0], [30.0, 20.0], [20.0, 40.0]]])

@@ -18,8 +18,8 @@ from label_oracle import (
     scatter_anywhere,
 )
 
-from posegen.grid import make_grid
 from posegen.labels import PafLabel, paf, reference
+from posegen.labels.grid import make_grid
 from posegen.labels.paf import CellPafLabel
 from posegen.skeleton import COCO_17, OPENPOSE_18
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from label_oracle import People, expect_cell_paf, expect_heatmap, expect_paf, expect_top_down
 
+from posegen.build.pipeline import build
 from posegen.config import BuildConfig
-from posegen.pipeline import build
-from posegen.shard import ShardReader
+from posegen.shards import ShardReader
 
 OPENPOSE = [
     "nose", "neck", "right_shoulder", "right_elbow", "right_wrist", "left_shoulder", "left_elbow", "left_wrist",

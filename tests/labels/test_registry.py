@@ -13,15 +13,15 @@ import hdf5plugin  # noqa: F401 (registers the compressor)
 import numpy as np
 import pytest
 
+from posegen.build.pipeline import build
 from posegen.config import BuildConfig
 from posegen.errors import ConfigError
-from posegen.grid import make_grid
-from posegen.inspection import describe
+from posegen.inspect.summary import describe
+from posegen.inspect.verify import verify
 from posegen.labels import LabelContext, create_label, list_labels, registry
-from posegen.pipeline import build
-from posegen.shard import ShardReader, library_versions
+from posegen.labels.grid import make_grid
+from posegen.shards import ShardReader, library_versions
 from posegen.skeleton import COCO_17
-from posegen.verification import verify
 
 LABEL = '''
 from dataclasses import dataclass
@@ -103,7 +103,7 @@ def test_a_dataset_can_be_read_without_the_package_that_made_it(corpus, install,
     build(corpus.root, tmp_path / "out", BuildConfig(labels=("count",), shard_size=100), workers=1)
     code = f"""
         from pathlib import Path
-        from posegen.shard import ShardReader
+        from posegen.shards import ShardReader
         with ShardReader(next(Path({str(tmp_path / "out")!r}).glob("*.h5"))) as reader:
             print(reader.labels[0].spec.name, float(reader.label(reader.labels[0], 0).max()) > 0)
     """

@@ -1,0 +1,1 @@
+"""COCO keypoint files: found, read entry by entry, and checked."""

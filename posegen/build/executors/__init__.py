@@ -1,0 +1,9 @@
+"""Ways to run many tasks at once, behind one protocol.
+
+`build`, `verify`, `compare` and `repair` take any object with `Executor`'s protocol as their `executor`.
+"""
+
+from posegen.build.executors.base import Done, Executor, Lost, Report
+from posegen.build.executors.local import LocalExecutor, available_cpus, choose_executor
+
+__all__ = ["Done", "Executor", "LocalExecutor", "Lost", "Report", "available_cpus", "choose_executor"]

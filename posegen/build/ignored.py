@@ -1,0 +1,79 @@
+"""Segmentations as pixels, by pycocotools: the region of an image where the loss must not count."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pycocotools import mask as coco_mask
+
+from posegen.annotations import Sample, Shape
+from posegen.annotations.coco.rle import column_runs, run_lengths
+from posegen.geometry import Size
+from posegen.labels import Region
+
+
+def find_ignored(sample: Sample) -> Region | None:
+    """Find the pixels inside ignored people and crowds and outside drawn people; None if there are none."""
+    size = sample.height, sample.width
+    ignored = _union(sample.ignored, size)
+    if ignored is None or not coco_mask.area(ignored):
+        return None
+    pieces = column_runs(run_lengths(ignored["counts"]), sample.height)
+    signs = np.ones(pieces.shape[1])
+    box = coco_mask.toBbox(ignored)
+    drawn = _union([shape for shape in sample.drawn if _may_touch(shape, *box)], size)
+    if drawn is not None:
+        both = coco_mask.merge([ignored, drawn], intersect=True)
+        away = column_runs(run_lengths(both["counts"]), sample.height)
+        pieces = np.concatenate([pieces, away], axis=1)
+        signs = np.concatenate([signs, np.full(away.shape[1], -1.0)])
+    column, top, bottom = pieces
+    return Region(column, top, bottom, signs)
+
+
+def decode(shape: Shape, size: Size) -> NDArray[np.uint8] | None:
+    """Return the (height, width) pixels of a shape as 0 and 1, or None if it has neither segmentation nor box."""
+    encoded = _union([shape], size)
+    return None if encoded is None else coco_mask.decode(encoded)
+
+
+def _union(shapes: Sequence[Shape], size: Size) -> dict[str, Any] | None:
+    """Join shapes to one compressed mask; None if none of them says where it is."""
+    polygons: list[list[float]] = []
+    encoded: list[dict[str, Any]] = []
+    for shape in shapes:
+        if isinstance(shape.segmentation, list):
+            polygons += shape.segmentation
+        elif shape.segmentation is None:
+            encoded += [] if shape.bbox is None else coco_mask.frPyObjects(_clip(shape.bbox, size), *size)
+        elif isinstance(shape.segmentation["counts"], list):
+            encoded.append(coco_mask.frPyObjects(shape.segmentation, *size))
+        else:
+            encoded.append(shape.segmentation)
+    if polygons:
+        encoded += coco_mask.frPyObjects(polygons, *size)
+    return coco_mask.merge(encoded) if encoded else None
+
+
+def _may_touch(shape: Shape, x: float, y: float, width: float, height: float) -> bool:
+    """Tell whether a shape can have pixels in a box; what is no polygon is not asked."""
+    if not isinstance(shape.segmentation, list):
+        return True
+    # pycocotools rounds a polygon's corners to pixels: by less than one.
+    return any(
+        max(polygon[0::2]) > x - 1
+        and min(polygon[0::2]) < x + width + 1
+        and max(polygon[1::2]) > y - 1
+        and min(polygon[1::2]) < y + height + 1
+        for polygon in shape.segmentation
+    )
+
+
+def _clip(bbox: tuple[float, float, float, float], size: Size) -> NDArray[np.float64]:
+    """Cut a box to the picture: (1, 4), which is how pycocotools tells a box from a polygon."""
+    x, y = (min(max(v, 0.0), float(n)) for v, n in zip(bbox[:2], size[::-1], strict=True))
+    right, bottom = (min(max(a + b, 0.0), float(n)) for a, b, n in zip(bbox[:2], bbox[2:], size[::-1], strict=True))
+    return np.array([[x, y, right - x, bottom - y]], np.float64)

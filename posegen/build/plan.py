@@ -1,0 +1,159 @@
+"""Which sample goes to which shard, from the seed and the ids alone."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from posegen.annotations import Annotations, Sample
+from posegen.build.persons import split_people
+from posegen.config import BuildConfig
+from posegen.errors import ConfigError
+from posegen.files import canonical_json
+from posegen.skeleton import Skeleton
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ShardTask:
+    """All that a worker needs to build one shard; what it is sent.
+
+    Attributes
+    ----------
+    file_name
+        Of the shard.
+    samples
+        In the order in which they are stored.
+    names
+        The annotated keypoints' names.
+    skeleton
+        Of the labels.
+    config
+        Of the build.
+    images
+        The directory that the samples' file names are relative to.
+    directory
+        Where to write the shard.
+    digest
+        A hash of all that determines the shard but the pictures (sha256, hexadecimal).
+    quarantined
+        Reasons not to touch an image, by its id: those that killed their workers.
+    """
+
+    file_name: str
+    samples: tuple[Sample, ...]
+    names: tuple[str, ...]
+    skeleton: Skeleton
+    config: BuildConfig
+    images: Path
+    directory: Path
+    digest: str
+    quarantined: Mapping[int, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class BuildPlan:
+    """The samples of a dataset, shard by shard."""
+
+    annotations: Annotations
+    config: BuildConfig
+    shards: tuple[tuple[Sample, ...], ...]
+
+    @property
+    def samples(self) -> int:
+        """How many samples there are in all shards."""
+        return sum(map(len, self.shards))
+
+    def file_name(self, index: int) -> str:
+        """Name the file of a shard."""
+        return f"shard-{index:05d}-of-{len(self.shards):05d}.h5"
+
+    def task(self, index: int, *, directory: Path, quarantined: Mapping[int, str] | None = None) -> ShardTask:
+        """Make the task of one shard; made when it is sent, so that the plan is all that stays in memory."""
+        return ShardTask(
+            file_name=self.file_name(index),
+            samples=self.shards[index],
+            names=self.annotations.names,
+            skeleton=self.annotations.skeleton,
+            config=self.config,
+            images=self.annotations.images,
+            directory=directory,
+            digest=self._digest(self.shards[index]),
+            quarantined=dict(quarantined or {}),
+        )
+
+    def _digest(self, samples: Sequence[Sample]) -> str:
+        described = [self.config.digest, self.annotations.names, self.annotations.skeleton.to_dict()]
+        hashed = hashlib.sha256(canonical_json(described).encode())
+        before: Sample | None = None
+        shapes = b""
+        for sample in samples:
+            # People of one image share its shapes, which take longest to write down.
+            if before is None or sample.ignored is not before.ignored or sample.drawn is not before.drawn:
+                listed = [[s.segmentation, s.bbox] for s in (*sample.ignored, *sample.drawn)]
+                before, shapes = sample, canonical_json([len(sample.ignored), listed]).encode()
+            record = [sample.image_id, sample.copy, sample.file_name, sample.width, sample.height]
+            hashed.update(canonical_json(record).encode() + shapes)
+            for array in (sample.keypoints, sample.bboxes, sample.annotation_ids):
+                hashed.update(array.tobytes())
+        return hashed.hexdigest()
+
+
+def make_plan(annotations: Annotations, config: BuildConfig) -> BuildPlan:
+    """Shuffle the samples, keep the first `config.limit`, and cut them into shards of `config.shard_size`.
+
+    Samples are ordered by a hash of the seed and their image id, so the order of two images never depends on which
+    others there are; the copies of an image are ordered as if they were images. People who are samples of their own
+    follow each other where they share an image, which is then decoded once. Who cannot be one, and what the limit
+    leaves out, is counted in the audit; which labels the skeleton cannot have is noted there.
+
+    Raises
+    ------
+    ConfigError
+        If no label is left for the annotations' skeleton.
+    """
+    annotations.audit.notes += _note_labels(config, annotations.skeleton)
+    by_person = config.unit == "person"
+    samples = (
+        split_people(annotations.samples, annotations.audit, shapes="mask" in config.labels)
+        if by_person
+        else annotations.samples
+    )
+
+    def name(sample: Sample) -> tuple[int, int]:
+        return sample.image_id, int(sample.annotation_ids[0]) if by_person else 0
+
+    def place(sample: Sample) -> tuple[bytes, int, int, int]:
+        image_id, person = name(sample)
+        return _rank(config.seed, image_id, sample.copy), image_id, sample.copy, person
+
+    copies = range(1, config.copies)
+    order = [*samples, *(dataclasses.replace(sample, copy=copy) for copy in copies for sample in samples)]
+    order.sort(key=place)
+    if config.limit is not None and len(order) > config.limit:
+        order, beyond = order[: config.limit], order[config.limit :]
+        # Of what keeps a copy nothing is left out.
+        if lost := {name(sample) for sample in beyond} - {name(sample) for sample in order}:
+            counter = annotations.audit.not_drawn if by_person else annotations.audit.left_out
+            counter["beyond the limit"] = len(lost)
+    return BuildPlan(annotations=annotations, config=config, shards=tuple(_cut(order, config.shard_size)))
+
+
+def _rank(seed: int, image_id: int, copy: int) -> bytes:
+    words = (seed, image_id, copy) if copy else (seed, image_id)
+    return hashlib.blake2b(" ".join(map(str, words)).encode(), digest_size=8).digest()
+
+
+def _cut(samples: Sequence[Sample], size: int) -> list[tuple[Sample, ...]]:
+    return [tuple(samples[i : i + size]) for i in range(0, len(samples), size)]
+
+
+def _note_labels(config: BuildConfig, skeleton: Skeleton) -> list[str]:
+    """Say which labels the skeleton, having no limbs, cannot have."""
+    missing = config.find_undrawable(skeleton)
+    why = f"skeleton '{skeleton.name}' has no limbs"
+    if missing and len(missing) == len(config.labels):
+        raise ConfigError(f"{why}, and so no {', '.join(missing)}; give it limbs with --skeleton NAME or FILE.toml")
+    return [f"{name} is left out: {why}" for name in missing]

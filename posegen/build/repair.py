@@ -1,0 +1,169 @@
+"""The bad shards of a dataset, built again to the recorded byte, and no others."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from posegen.annotations import read_annotations
+from posegen.build.checkpoint import STATE_NAME, hold_lock
+from posegen.build.executors import Executor, Lost, choose_executor
+from posegen.build.failures import read_failures
+from posegen.build.plan import BuildPlan, ShardTask, make_plan
+from posegen.build.progress import Notify, Progress, count_up
+from posegen.build.worker import ShardResult, build_shard
+from posegen.errors import BuildError, ShardError
+from posegen.files import sync_directory
+from posegen.shards import library_versions
+from posegen.shards.hdf5 import GuardedFile
+from posegen.shards.manifest import Manifest, find_dataset
+from posegen.shards.record import compare_bytes, locate
+
+_STAGING = "repair"
+_ATTEMPTS = 3
+
+
+def repair(
+    directory: str | os.PathLike[str],
+    coco: str | os.PathLike[str],
+    *,
+    split: str | None = None,
+    images: str | os.PathLike[str] | None = None,
+    workers: int | None = None,
+    executor: Executor | None = None,
+    progress: Progress | None = None,
+    notify: Notify | None = None,
+) -> list[str]:
+    """Build those shards again whose bytes are not the recorded ones.
+
+    A new shard takes its place only if its sha256 is the one in the manifest. Files that the manifest does not name are
+    left alone.
+
+    Parameters
+    ----------
+    directory
+        Of the dataset.
+    coco, split, images
+        What it was built from; see `posegen.annotations.find_coco`.
+    workers, executor, progress
+        As for `posegen.build.pipeline.build`.
+    notify
+        Called in this process with a line for each bad shard.
+
+    Returns
+    -------
+    The names of the shards that were built again.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such directory, or there are no such annotations.
+    AnnotationError
+        If the annotations are bad.
+    ShardError
+        If the manifest cannot be read.
+    BuildError
+        If a shard cannot become what it was, because the annotations, the pictures or the libraries are others now; the
+        rest is repaired all the same. Also if another process writes there, or a file cannot be written.
+    """
+    directory = find_dataset(directory)
+    executor = choose_executor(executor, workers)
+    manifest = Manifest.read(directory)
+    staging = locate(directory, STATE_NAME) / _STAGING
+    try:
+        with hold_lock(directory):
+            bad = {shard.file: what for shard in manifest.shards if (what := compare_bytes(directory, shard))}
+            if not bad:
+                return []
+            for name, what in bad.items():
+                if notify is not None:
+                    notify(f"{name}: {what}; building it again")
+            annotations = read_annotations(coco, manifest.config, split=split, images=images)
+            plan = make_plan(annotations, manifest.config)
+            shutil.rmtree(staging, ignore_errors=True)
+            staging.mkdir()
+            try:
+                repairing = _Repairing(directory, manifest, plan, list(bad))
+                repairing.run(executor, staging, progress)
+            finally:
+                shutil.rmtree(staging, ignore_errors=True)
+    except OSError as error:
+        raise BuildError(f"{error.filename or directory}: {error.strerror or error}") from error
+    return list(bad)
+
+
+class _Repairing:
+    """The shards that are to be built again, and why some could not be."""
+
+    def __init__(self, directory: Path, manifest: Manifest, plan: BuildPlan, bad: list[str]) -> None:
+        self.directory = directory
+        self.plan = plan
+        self.versions = manifest.versions
+        self.records = {shard.file: shard for shard in manifest.shards if shard.file in bad}
+        self.left_out = read_failures(directory, manifest)
+        self.refused: dict[str, str] = {}
+
+    def run(self, executor: Executor, staging: Path, progress: Progress | None) -> None:
+        """Build them and put them in place; raises `BuildError` if some cannot be what they were."""
+        index_of = {self.plan.file_name(index): index for index in range(len(self.plan.shards))}
+        for name in self.records.keys() - index_of.keys():
+            self.refused[name] = "the annotations do not give such a shard: they are others"
+        waiting = [name for name in self.records if name in index_of]
+        advance = count_up(progress, sum(self.records[name].samples for name in waiting))
+        lost: dict[str, str] = {}
+        for _ in range(_ATTEMPTS):
+            tasks = (self.plan.task(index_of[name], directory=staging, quarantined=self.left_out) for name in waiting)
+            lost = {}
+            for outcome in executor.run(build_shard, tasks, advance):
+                if isinstance(outcome, Lost):
+                    lost[outcome.task.file_name] = f"its worker {outcome.reason}"
+                else:
+                    self._finish(outcome.task, outcome.result)
+            waiting = list(lost)
+        self.refused |= lost
+        if self.refused:
+            lines = [f"{name}: {why}" for name, why in sorted(self.refused.items())]
+            raise BuildError(
+                f"{self.directory}: {len(lines)} of {len(self.records)} bad shards cannot be built as they were\n  "
+                + "\n  ".join(lines)
+                + "\nrepair with what the dataset was built from, or build it anew: posegen build --overwrite"
+            )
+
+    def _finish(self, task: ShardTask, result: ShardResult) -> None:
+        """Put a shard in its place if it is the recorded one."""
+        name = task.file_name
+        if result.record is None or result.record.sha256 != self.records[name].sha256:
+            self.refused[name] = self._explain(task, result)
+            (task.directory / name).unlink(missing_ok=True)
+            return
+        (task.directory / name).replace(self.directory / name)
+        sync_directory(self.directory)
+
+    def _explain(self, task: ShardTask, result: ShardResult) -> str:
+        """Say why a shard is not what it was, as far as that can be told."""
+        if failures := [failure for failure in result.failures if failure.image_id not in self.left_out]:
+            return f"{failures[0].sample} cannot be built: {failures[0].reason}"
+        now = library_versions(self.plan.config.labels)
+        if others := [f"{key} {now[key]}, not {was}" for key, was in self.versions.items() if now.get(key, was) != was]:
+            return f"the libraries are others: {', '.join(others)}"
+        digest = _read_digest(self.directory / task.file_name)
+        if digest == task.digest:
+            return "its pictures are others"
+        planned = {self.plan.task(index, directory=task.directory).digest for index in range(len(self.plan.shards))}
+        return f"its {'annotations or pictures' if digest is None or digest in planned else 'annotations'} are others"
+
+
+def _read_digest(path: Path) -> str | None:
+    """Read from a bad shard what it was built from, if it can still say so."""
+    try:
+        file = GuardedFile(path)
+    except ShardError:
+        return None
+    try:
+        digest = file.attribute("task_digest")
+    except ShardError:
+        return None
+    finally:
+        file.close()
+    return digest if isinstance(digest, str) else None

@@ -1,0 +1,126 @@
+"""One run of a build: which shards stand, which are to be built, what failed."""
+
+from __future__ import annotations
+
+import shutil
+from collections import defaultdict
+
+from posegen.build.checkpoint import BuildState
+from posegen.build.estimate import estimate_bytes
+from posegen.build.executors import Done, Executor, Lost
+from posegen.build.failures import Failure
+from posegen.build.plan import BuildPlan, ShardTask
+from posegen.build.progress import Notify, Progress
+from posegen.build.worker import ShardResult, build_shard
+from posegen.errors import BuildError
+from posegen.shards import ShardRecord
+
+_DEATHS_AT_ONE_IMAGE = 3
+"""In a row: then it was not chance."""
+
+_DEATHS_OF_ONE_SHARD = 20
+"""Without an image to blame."""
+
+
+class Run:
+    """One run of a build: which shards stand, which are to be built, what failed."""
+
+    def __init__(self, plan: BuildPlan, state: BuildState, progress: Progress, notify: Notify) -> None:
+        self.plan = plan
+        self.state = state
+        self.progress = progress
+        self.notify = notify
+        self.done = 0
+        self.results: dict[str, ShardResult] = {}
+        self.waiting = list(range(len(plan.shards)))
+        self.quarantined: dict[int, dict[int, str]] = defaultdict(dict)
+        self.deaths: dict[int, list[int | None]] = defaultdict(list)
+
+    @property
+    def failures(self) -> list[Failure]:
+        """The samples that could not be built, by image id."""
+        found = (failure for result in self.results.values() for failure in result.failures)
+        return sorted(
+            found, key=lambda failure: (failure.image_id, failure.annotation_id or 0, failure.copy or 0, failure.file)
+        )
+
+    @property
+    def records(self) -> tuple[ShardRecord, ...]:
+        """The finished shards, in the order of their numbers."""
+        found = (result.record for result in self.results.values() if result.record is not None)
+        return tuple(sorted(found, key=lambda record: record.file))
+
+    def take_over(self) -> None:
+        """Find the shards that stand from an earlier run."""
+        missing = []
+        for index in self.waiting:
+            # The digest of a task takes longest: most often there is nothing to compare it with.
+            stands = self.state.has_record(self.plan.file_name(index))
+            record = self.state.find(self._task(index)) if stands else None
+            if record is None:
+                missing.append(index)
+            else:
+                self.results[record.file] = ShardResult(record=record, failures=())
+                self._advance(record.samples)
+        self.waiting = missing
+
+    def announce(self) -> None:
+        """Say what was noticed and taken over, what is to be done, and what that needs on disk."""
+        shards = len(self.plan.shards)
+        for line in self.plan.annotations.audit.describe_noticed():
+            self.notify(line)
+        if self.results:
+            rest = f"building {len(self.waiting)}" if self.waiting else "nothing is left to build"
+            self.notify(f"{len(self.results)} of {shards} shards stand from an earlier run; {rest}")
+        if not self.waiting:
+            return
+        needed = estimate_bytes(self.plan) * sum(len(self.plan.shards[i]) for i in self.waiting)
+        free = shutil.disk_usage(self.state.out).free
+        short = "; warning: that may not be enough" if free < needed else ""
+        self.notify(
+            f"this will take about {max(needed / 1e6, 0.1):,.1f} MB on disk; {free / 1e6:,.0f} MB are free{short}"
+        )
+
+    def build(self, executor: Executor) -> None:
+        """Build the shards that are missing. A task whose worker dies is tried again until an image is to blame."""
+        index_of = {self.plan.file_name(index): index for index in self.waiting}
+        while self.waiting:
+            tasks, self.waiting = (self._task(index) for index in self.waiting), []
+            for outcome in executor.run(build_shard, tasks, self._advance):
+                if isinstance(outcome, Done):
+                    self._finish(outcome.task, outcome.result)
+                else:
+                    self._try_again(index_of[outcome.task.file_name], outcome)
+
+    def _task(self, index: int) -> ShardTask:
+        return self.plan.task(index, directory=self.state.staged, quarantined=self.quarantined[index])
+
+    def _advance(self, samples: int) -> None:
+        self.done += samples
+        self.progress(self.done, self.plan.samples)
+
+    def _finish(self, task: ShardTask, result: ShardResult) -> None:
+        # A shard with failures leaves no record: the next run tries them again.
+        if result.record is not None and not result.failures:
+            self.state.commit(task, result.record)
+        self.results[task.file_name] = result
+
+    def _try_again(self, index: int, lost: Lost[ShardTask]) -> None:
+        """Decide what to do about a dead worker: try again, or without the image that killed several in a row.
+
+        Workers report every image as its turn comes, so it is known at which one they died, and need not be searched.
+        """
+        deaths, samples = self.deaths[index], lost.task.samples
+        at = lost.reported if lost.reported is not None and lost.reported < len(samples) else None
+        deaths.append(at)
+        self.waiting.append(index)
+        if at is not None and deaths[-_DEATHS_AT_ONE_IMAGE:] == [at] * _DEATHS_AT_ONE_IMAGE:
+            sample = samples[at]
+            reason = f"{sample.file_name}: the worker that decodes it {lost.reason}, {_DEATHS_AT_ONE_IMAGE} times"
+            self.quarantined[index][sample.image_id] = reason
+            deaths.clear()
+            self.notify(f"image {sample.image_id} is left out: {reason}")
+        elif len(deaths) >= _DEATHS_OF_ONE_SHARD:
+            raise BuildError(f"{lost.task.file_name}: its worker died {len(deaths)} times; the last {lost.reason}")
+        else:
+            self.notify(f"a worker {lost.reason} while building {lost.task.file_name}; trying again")

@@ -1,0 +1,312 @@
+"""The description that a dataset is built from: frozen, checked, and with a digest."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from posegen.config.choices import (
+    CHOICES,
+    NUMBERS,
+    WHOLE_NUMBERS,
+    Compression,
+    Crop,
+    HeatmapKind,
+    LabelDtype,
+    Layout,
+    PafKind,
+    SigmaKeypoints,
+    SigmaScale,
+    Unit,
+    Visibility,
+    check_number,
+    check_word,
+)
+from posegen.config.presets import PRESETS
+from posegen.errors import ConfigError, nearest
+from posegen.files import canonical_json
+from posegen.geometry import FitMode, Size
+from posegen.images import ImageEncoding
+from posegen.images.augment import Augmentation, View
+from posegen.labels import Label, LabelContext, LabelOption, create_label
+from posegen.labels.base import StridedLabel
+from posegen.labels.grid import GridKind, count_cells, make_grid
+from posegen.labels.registry import check_name
+from posegen.skeleton import OPENPOSE_18, Skeleton
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildConfig:
+    """Everything that changes the bytes of a dataset built from given annotations and images.
+
+    Parameters
+    ----------
+    skeleton
+        Keypoints, limbs and flip pairs of the labels; None takes those of the file's categories.
+    category
+        Names of the COCO categories to use; none takes all that have keypoints, which must be the same.
+    unit
+        What a sample is: an `image` with all its people, or one `person`, cropped out of its image.
+    crop
+        Where a person's box is mapped: its edges to the input's size (`msra`), or to the middles of its outermost
+        pixels (`udp`); see `posegen.geometry.crop`.
+    box_padding
+        By how much a person's box is enlarged before it is cropped.
+    labels
+        Which labels to render, by the names they are registered under; see `posegen.labels.registry`. With none of them
+        samples are pictures and keypoints, for a training that draws its own. Whether there
+        are such labels is found out by `create_labels`: to read a dataset nobody needs what made it.
+    label_options
+        What is asked of some of the labels alone: by label and by option a number, a text or a truth value.
+    input_size
+        (H, W) of the network's input in pixels.
+    stride
+        Input pixels a label cell, one number or several; each must divide the input size into whole cells. Of several
+        strides each label has an array of its own, such as `heatmap_s4` and `heatmap_s8`.
+    grid
+        How heatmaps and part affinity fields are sampled; see `posegen.labels.grid`.
+    heatmap
+        How heatmaps are drawn: a `gaussian` sampled on the grid, or as the top-down networks' own pipelines do; see
+        `posegen.labels.topdown`.
+    paf
+        Whether part affinity fields are drawn on the input's `pixels` and reduced, or on the `cells` as OpenPose does.
+    sigma_px, sigma_cells
+        Standard deviation of the Gaussians, in input pixels or in cells; the other is None.
+    sigma_scale, sigma_keypoints
+        Whether that is everybody's or grows with the `area` of the person, and every keypoint's or follows the
+        skeleton's sigmas (`oks`); see `posegen.build.scene`.
+    half_width_px
+        How far a part affinity field reaches from its limb's line, in input pixels.
+    fit
+        How a whole picture is mapped into the input; see `posegen.geometry.fit`.
+    visibility
+        Draw every `labelled` keypoint (v > 0) or only the `visible` ones (v == 2).
+    min_keypoints, min_area
+        People with fewer labelled keypoints, or a smaller `area` in image pixels, are not drawn, and masked.
+    keep_empty
+        Whether images on which nobody is drawn become samples.
+    label_dtype
+        How label values are stored; with `uint8` part affinity fields are `int8`.
+    layout
+        Axis order of a stored label.
+    compression
+        Compressor of the label chunks.
+    image_encoding, jpeg_quality
+        How pictures are stored.
+    copies, augment, plain_copy
+        How many views of each image, or person, become samples, each drawn from what ranges (None: as it fits), and
+        whether the first of them is the plain one.
+    shard_size
+        Samples a shard.
+    seed
+        What the order of the samples, and their views, are drawn from.
+    limit
+        Keep only so many samples, the first in that order; None keeps all.
+
+    Raises
+    ------
+    ConfigError
+        If a value is out of its range, or values do not go together.
+    """
+
+    skeleton: Skeleton | None = OPENPOSE_18
+    category: tuple[str, ...] = ()
+    unit: Unit = "image"
+    crop: Crop = "msra"
+    box_padding: float = 1.25
+    labels: tuple[str, ...] = ("heatmap", "paf", "mask")
+    label_options: Mapping[str, Mapping[str, LabelOption]] = dataclasses.field(default_factory=dict, hash=False)
+    input_size: Size = (368, 368)
+    stride: float | tuple[float, ...] = 8
+    grid: GridKind = "bilinear"
+    heatmap: HeatmapKind = "gaussian"
+    paf: PafKind = "pixels"
+    sigma_px: float | None = 8.0
+    sigma_cells: float | None = None
+    sigma_scale: SigmaScale = "fixed"
+    sigma_keypoints: SigmaKeypoints = "equal"
+    half_width_px: float = 8.0
+    fit: FitMode = "letterbox"
+    visibility: Visibility = "labelled"
+    min_keypoints: int = 1
+    min_area: float = 0.0
+    keep_empty: bool = False
+    label_dtype: LabelDtype = "float16"
+    layout: Layout = "chw"
+    compression: Compression = "zstd"
+    image_encoding: ImageEncoding = "jpeg"
+    jpeg_quality: int = 90
+    copies: int = 1
+    augment: Augmentation | None = None
+    plain_copy: bool = False
+    shard_size: int = 1024
+    seed: int = 0
+    limit: int | None = None
+
+    def __post_init__(self) -> None:
+        self._check_words()
+        self._check_labels()
+        if not isinstance(self.input_size, tuple) or len(self.input_size) != 2:
+            raise ConfigError(f"input_size must be (height, width) in pixels, not {self.input_size!r}")
+        for side in self.input_size:
+            check_number("input_size", side, 1, 16384, whole=True)
+        for field, low, high in WHOLE_NUMBERS:
+            if getattr(self, field) is not None:
+                check_number(field, getattr(self, field), low, high, whole=True)
+        for field, least, most in NUMBERS:
+            # Of the two sigmas one is None.
+            if getattr(self, field) is not None or field not in {"sigma_px", "sigma_cells"}:
+                check_number(field, getattr(self, field), least, most)
+                object.__setattr__(self, field, float(getattr(self, field)))
+        if self.unit == "person" and self.keep_empty:
+            raise ConfigError("keep_empty goes with the unit image: without people there is nobody to crop")
+        self._check_copies()
+        self._check_stride()
+        self._check_sigma()
+
+    def _check_copies(self) -> None:
+        if self.augment is not None and not isinstance(self.augment, Augmentation):
+            raise ConfigError(f"augment must be ranges to draw views from, not {self.augment!r}")
+        if self.augment is None and (self.copies > 1 or self.plain_copy):
+            raise ConfigError(
+                "copies of an image would all be the same: say with augment how they vary, as in "
+                "scale=0.5-1.1,rotate=40,shift=40,flip=0.5"
+            )
+
+    def _check_stride(self) -> None:
+        several = self.stride if isinstance(self.stride, tuple) else (self.stride,)
+        for stride in several:
+            check_number("stride", stride, 1, 16384)
+            count_cells(self.input_size, stride)
+        strides = tuple(float(stride) for stride in several)
+        if not strides or len(set(strides)) != len(strides):
+            raise ConfigError(f"stride must be a number or several different ones, not {self.stride!r}")
+        object.__setattr__(self, "stride", strides if len(strides) > 1 else strides[0])
+
+    def _check_sigma(self) -> None:
+        if (self.sigma_px is None) == (self.sigma_cells is None):
+            given = f"not {self.sigma_px} and {self.sigma_cells}"
+            raise ConfigError(
+                f"sigma must be given in pixels (sigma_px) or in cells (sigma_cells), one of them, {given}"
+            )
+        if self.heatmap == "megvii" and (self.sigma_scale != "fixed" or self.sigma_keypoints != "equal"):
+            raise ConfigError("megvii blurs with one kernel: it goes with sigma_scale fixed and sigma_keypoints equal")
+
+    def _check_words(self) -> None:
+        for field in CHOICES:
+            check_word(field, getattr(self, field))
+        if not isinstance(self.category, tuple) or not all(isinstance(name, str) for name in self.category):
+            raise ConfigError(f"category must be names of categories, not {self.category!r}")
+        for field in ("keep_empty", "plain_copy"):
+            if not isinstance(getattr(self, field), bool):
+                raise ConfigError(f"{field} must be true or false, not {getattr(self, field)!r}")
+
+    def _check_labels(self) -> None:
+        if not isinstance(self.labels, tuple) or len(set(self.labels)) != len(self.labels):
+            raise ConfigError("labels must be a tuple of names, none of them twice")
+        for name in self.labels:
+            check_name(name)
+        options = self.label_options
+        if not isinstance(options, Mapping) or not all(isinstance(of, Mapping) for of in options.values()):
+            raise ConfigError(f"label_options must give for each label its options, not {options!r}")
+        for name, of in options.items():
+            if name not in self.labels:
+                raise ConfigError(f"label_options has some for '{name}', which is none of {', '.join(self.labels)}")
+            for option, value in of.items():
+                finite = not isinstance(value, float) or math.isfinite(value)
+                if not isinstance(option, str) or not isinstance(value, (bool, int, float, str)) or not finite:
+                    raise ConfigError(f"label_options: {name}.{option} cannot be {value!r}")
+        object.__setattr__(self, "label_options", {name: dict(of) for name, of in options.items()})
+
+    @classmethod
+    def preset(cls, name: str) -> BuildConfig:
+        """Return a preset by name; raises `ConfigError` if there is none of that name."""
+        if name not in PRESETS:
+            raise ConfigError(f"there is no preset '{name}'{nearest(name, PRESETS)}; presets are {', '.join(PRESETS)}")
+        return cls(**PRESETS[name])
+
+    @property
+    def strides(self) -> tuple[float, ...]:
+        """Input pixels a cell, of each grid."""
+        return self.stride if isinstance(self.stride, tuple) else (self.stride,)
+
+    @property
+    def cells(self) -> Size:
+        """(h, w) of the label grid, the first of several."""
+        return count_cells(self.input_size, self.strides[0])
+
+    def draw_view(self, image_id: int, annotation_ids: Sequence[int], copy: int) -> View | None:
+        """Draw how one copy of an image, or of one person on it, is seen; None if it is as it fits."""
+        if self.augment is None or (self.plain_copy and not copy):
+            return None
+        people = annotation_ids if self.unit == "person" else ()
+        return self.augment.draw(self.seed, (image_id, *people, copy))
+
+    def create_labels(self, skeleton: Skeleton) -> tuple[Label, ...]:
+        """Create the labels to render for people of a skeleton.
+
+        Raises
+        ------
+        ConfigError
+            If there is no such label, or it cannot be made so; see `posegen.labels.registry`. Also if sigmas of the
+            skeleton are asked for, and it has none.
+        """
+        if self.sigma_keypoints == "oks" and not skeleton.sigmas:
+            raise ConfigError(
+                f"sigma_keypoints is oks, but the skeleton '{skeleton.name}' has no sigmas; name one that has"
+            )
+        return tuple(
+            label if len(self.strides) == 1 else StridedLabel(label=label, stride=stride)
+            for name in self.labels
+            for stride in self.strides
+            for label in create_label(name, self._context(name, stride, skeleton))
+        )
+
+    def find_undrawable(self, skeleton: Skeleton) -> tuple[str, ...]:
+        """Find the labels that a skeleton has nothing for: those of limbs, where it has none."""
+        found = ((name, create_label(name, self._context(name, self.strides[0], skeleton))) for name in self.labels)
+        return tuple(name for name, created in found if not created)
+
+    def _context(self, label: str, stride: float, skeleton: Skeleton) -> LabelContext:
+        return LabelContext(
+            grid=make_grid(self.grid, self.input_size, count_cells(self.input_size, stride)),
+            skeleton=skeleton,
+            sigma_px=(self.sigma_cells or 0) * stride if self.sigma_px is None else self.sigma_px,
+            half_width_px=self.half_width_px,
+            heatmap=self.heatmap,
+            paf=self.paf,
+            options=self.label_options.get(label, {}),
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return numbers, strings and lists, for JSON."""
+        record = dataclasses.asdict(dataclasses.replace(self, skeleton=None))
+        record["skeleton"] = self.skeleton.to_dict() if self.skeleton else None
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in record.items()}
+
+    @classmethod
+    def from_dict(cls, record: Mapping[str, Any]) -> BuildConfig:
+        """Read what `to_dict` wrote. Raises `ConfigError` where it is not that."""
+        values = dict(record)
+        try:
+            if values.get("skeleton") is not None:
+                values["skeleton"] = Skeleton.from_dict(values["skeleton"])
+            for key in ("labels", "input_size", "category"):
+                values[key] = tuple(values[key])
+            if values.get("augment") is not None:
+                ranges = values["augment"]
+                values["augment"] = Augmentation(**{**ranges, "scale": tuple(ranges["scale"])})
+            if isinstance(values.get("stride"), list):
+                values["stride"] = tuple(values["stride"])
+            return cls(**values)
+        except (KeyError, TypeError, ValueError) as error:
+            raise ConfigError(f"a stored configuration cannot be read: {error!r}") from error
+
+    @property
+    def digest(self) -> str:
+        """A hash of everything here (sha256, hexadecimal)."""
+        return hashlib.sha256(canonical_json(self.to_dict()).encode()).hexdigest()

@@ -1,0 +1,153 @@
+"""Pictures as bytes: decoded, checked against their annotation or the input, encoded."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from posegen.errors import ImageError
+from posegen.geometry import Size
+from posegen.images import ImageEncoding
+from posegen.images.header import measure
+
+try:
+    import simplejpeg
+except ModuleNotFoundError:
+    simplejpeg = None
+
+_JPEG = b"\xff\xd8\xff"
+_PNG = b"\x89PNG\r\n\x1a\n"
+
+
+def decode(data: bytes, size: Size, name: str) -> NDArray[np.uint8]:
+    """Decode a picture as the annotation sees it.
+
+    COCO annotates pixels as they are stored, so the EXIF orientation is not applied, unless the size shows that the
+    annotator's tool did apply it.
+
+    Parameters
+    ----------
+    data
+        An encoded image: gray, colour, with alpha, of 8 or 16 bits.
+    size
+        (height, width) that the annotation states.
+    name
+        What to call the picture in messages.
+
+    Returns
+    -------
+    (height, width, 3) uint8 in OpenCV's order B, G, R.
+
+    Raises
+    ------
+    ImageError
+        If it is no image, is truncated, or has another size.
+    """
+    stated = measure(io.BytesIO(data))
+    if stated is not None and stated not in {size, size[::-1]}:
+        raise _other_size(name, stated, size)  # and is not decoded, which may take gigabytes
+    picture = _imdecode(data, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+    if picture is None:
+        raise ImageError(f"{name}: is not an image, or is truncated ({len(data)} bytes)")
+    if picture.shape[:2] != size:
+        height, width = picture.shape[:2]
+        if (height, width) == size[::-1]:
+            picture = _imdecode(data, cv2.IMREAD_COLOR)
+        if picture is None or picture.shape[:2] != size:
+            raise _other_size(name, (height, width), size)
+    return picture
+
+
+def measure_decoded(data: bytes, name: str) -> Size:
+    """Decode a picture for its (height, width), as it is stored; raises `ImageError` if it is no image."""
+    picture = _imdecode(data, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+    if picture is None:
+        raise ImageError(f"{name}: is not an image, or is truncated")
+    return picture.shape[0], picture.shape[1]
+
+
+def decode_input(data: bytes, input_size: Size, name: str, out: NDArray[np.uint8] | None = None) -> NDArray[np.uint8]:
+    """Decode a picture that `encode` made.
+
+    Parameters
+    ----------
+    data
+        Its bytes.
+    input_size
+        (H, W) that it has to have.
+    name
+        What to call the picture in messages.
+    out
+        (H, W, 3) uint8, contiguous: where to write it. The package simplejpeg decodes a JPEG right there: it is the
+        decoder that OpenCV has, too, and gives the same pixels, but from OpenCV they have to be copied.
+
+    Returns
+    -------
+    (H, W, 3) uint8 R, G, B: `out`, if it is given.
+
+    Raises
+    ------
+    ImageError
+        If it is no image, is truncated, or has another size.
+    """
+    if simplejpeg is not None and data.startswith(_JPEG):
+        # What it refuses OpenCV may know: a JPEG of four inks.
+        with contextlib.suppress(ValueError):
+            if simplejpeg.decode_jpeg_header(data)[:2] == input_size:
+                out = np.empty((*input_size, 3), np.uint8) if out is None else out
+                simplejpeg.decode_jpeg(data, colorspace="RGB", buffer=out)
+                return out
+    picture = _imdecode(data, cv2.IMREAD_COLOR_RGB)
+    if picture is None or picture.shape != (*input_size, 3):
+        raise ImageError(f"{name}: is not an image of {input_size[1]}x{input_size[0]} pixels, or is truncated")
+    if out is None:
+        return picture
+    out[...] = picture
+    return out
+
+
+def encode(picture: NDArray[np.uint8], encoding: ImageEncoding, quality: int) -> bytes:
+    """Encode a (H, W, 3) uint8 B, G, R picture; `raw` gives the bytes of its R, G, B pixels."""
+    if encoding == "raw":
+        return np.ascontiguousarray(picture[..., ::-1]).tobytes()
+    suffix, parameters = {
+        "jpeg": (".jpg", [cv2.IMWRITE_JPEG_QUALITY, quality]),
+        "png": (".png", [cv2.IMWRITE_PNG_COMPRESSION, 3]),
+    }[encoding]
+    written, data = cv2.imencode(suffix, picture, parameters)
+    if not written:
+        raise ImageError(f"OpenCV could not encode a picture of {picture.shape[1]}x{picture.shape[0]} as {encoding}")
+    return data.tobytes()
+
+
+def _other_size(name: str, found: Size, stated: Size) -> ImageError:
+    return ImageError(
+        f"{name}: is {found[1]}x{found[0]} pixels, but its annotation says {stated[1]}x{stated[0]}; "
+        "the annotations belong to another version of the picture"
+    )
+
+
+def _imdecode(data: bytes, flags: int) -> NDArray[np.uint8] | None:
+    if data.startswith(_PNG) and not _ends_png(data):
+        return None
+    try:
+        picture = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    except cv2.error:
+        return None
+    # A portable float map is given as it is, whatever the flags.
+    if picture is None or picture.dtype != np.uint8 or picture.ndim != 3:
+        return None
+    return np.asarray(picture, np.uint8)
+
+
+def _ends_png(data: bytes) -> bool:
+    """Tell whether all chunks of a PNG end within it: OpenCV allocates what a chunk claims to have, up to 4 GB."""
+    start, kind = len(_PNG), b""
+    while kind != b"IEND" and start < len(data):
+        kind = data[start + 4 : start + 8]
+        start += 12 + int.from_bytes(data[start : start + 4], "big")
+    return kind == b"IEND" and start <= len(data)

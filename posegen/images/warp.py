@@ -1,0 +1,106 @@
+"""Mapping a picture into the input, by the same map as its points."""
+
+from __future__ import annotations
+
+import math
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from posegen.errors import ImageError
+from posegen.geometry import Affine, Size
+
+PADDING = 128
+"""Gray level around a picture that does not fill the input: the middle, as OpenPose has it."""
+
+_MOST_PIXELS = 1 << 28
+"""To which a picture may be resized, though `cover` keeps but the middle: 800 MB."""
+
+
+def warp_fitted(picture: NDArray[np.uint8], affine: Affine, input_size: Size) -> NDArray[np.uint8]:
+    """Map a picture into the input, by the same map as its points.
+
+    What `posegen.geometry.fit` returns is a resize to whole pixels and a move by whole pixels, and is done so:
+    anti-aliased (`INTER_AREA`) along an axis that shrinks, linear along one that grows.
+
+    Parameters
+    ----------
+    picture
+        (h0, w0, 3) uint8.
+    affine
+        From its pixels to input pixels, as `posegen.geometry.fit` gives it.
+    input_size
+        (H, W).
+
+    Raises
+    ------
+    ImageError
+        If the picture is so thin that filling the input would take many times its memory.
+
+    Returns
+    -------
+    (H, W, 3) uint8, gray where there is no picture.
+    """
+    height, width = picture.shape[:2]
+    rows, columns = round(affine.yy * height), round(affine.xx * width)
+    y, x = round(affine.y0 - 0.5 * affine.yy + 0.5), round(affine.x0 - 0.5 * affine.xx + 0.5)
+    if rows * columns > _MOST_PIXELS:
+        raise ImageError(
+            f"a picture of {width}x{height} is too thin to fill an input of "
+            f"{input_size[1]}x{input_size[0]}; fit it by letterbox or stretch"
+        )
+    resized = _resize(_resize(picture, (min(rows, height), min(columns, width))), (rows, columns))
+    if (rows, columns, y, x) == (*input_size, 0, 0):
+        return resized
+    out = np.full((*input_size, 3), PADDING, np.uint8)
+    top, left = max(y, 0), max(x, 0)
+    bottom, right = min(y + rows, input_size[0]), min(x + columns, input_size[1])
+    out[top:bottom, left:right] = resized[top - y : bottom - y, left - x : right - x]
+    return out
+
+
+def warp_linear(picture: NDArray[np.uint8], affine: Affine, input_size: Size) -> NDArray[np.uint8]:
+    """Map a picture into the input by any affine map; each pixel is interpolated linearly between four.
+
+    Parameters
+    ----------
+    picture
+        (h0, w0, 3) uint8.
+    affine
+        From its pixels to input pixels.
+    input_size
+        (H, W).
+
+    Returns
+    -------
+    (H, W, 3) uint8, gray where there is no picture.
+    """
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    warped = cv2.warpAffine(picture, affine.inverse().matrix, input_size[::-1], flags=flags, borderValue=(PADDING,) * 3)
+    return np.asarray(warped, np.uint8)
+
+
+def warp_view(picture: NDArray[np.uint8], affine: Affine, input_size: Size) -> NDArray[np.uint8]:
+    """Map a picture into the input by any affine map, as `warp_linear` does; but one that shrinks is shrunk first.
+
+    What is left to interpolate then is of about one size, so that no pixel of the picture is passed over. Shrinking, by
+    `INTER_AREA`, is a part of the map: points are not moved by it.
+    """
+    scale = math.sqrt(abs(affine.xx * affine.yy - affine.xy * affine.yx))
+    if scale < 1:
+        source = picture.shape[:2]
+        target = max(1, round(source[0] * scale)), max(1, round(source[1] * scale))
+        picture = _resize(picture, target)
+        affine = Affine.resize(source, target).inverse().then(affine)
+    return warp_linear(picture, affine, input_size)
+
+
+def _resize(picture: NDArray[np.uint8], size: Size) -> NDArray[np.uint8]:
+    if picture.shape[:2] == size:
+        return picture
+    shrinks = size[0] <= picture.shape[0] and size[1] <= picture.shape[1]
+    return np.asarray(
+        cv2.resize(picture, size[::-1], interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR),
+        np.uint8,
+    )

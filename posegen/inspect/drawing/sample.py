@@ -1,0 +1,224 @@
+"""Pictures of what a shard holds, for people to look at: a sample's labels over its picture, contact sheets.
+
+A picture is enlarged by a whole factor f, so that input pixel x becomes f pixels whose middle is at f (x + 0.5) - 0.5.
+Points go through that map with sub-pixel accuracy. A cell of a mask or a part affinity field becomes one block of one
+colour, just where the picture's pixels are that it stands for; heatmaps are interpolated between the cells' middles.
+Colours are in OpenCV's order B, G, R.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from posegen.errors import ConfigError
+from posegen.images import codec
+from posegen.inspect.drawing.canvas import (
+    INK,
+    PAPER,
+    SHIFT,
+    Canvas,
+    Picture,
+    draw_disc,
+    frame,
+    hues,
+    join_tiles,
+    mix,
+    to_fixed,
+)
+from posegen.labels.base import ArraySpec, without_stride
+from posegen.shards import ShardReader
+from posegen.skeleton import Skeleton
+
+_RED = (48, 32, 235)
+
+PANEL_SIDE, TILE_SIDE = 640, 320
+"""The longer side of a panel, and of a contact sheet's tile, has at least so many pixels."""
+
+_DRAWN = ("heatmap", "paf", "mask")
+"""The labels that are drawn each in its own way."""
+
+
+def draw_sample(reader: ShardReader, index: int) -> Picture:
+    """Draw a sample's labels over its picture, each in a panel of its own.
+
+    From left to right: the picture with boxes and skeletons, visible keypoints (v = 2) filled, occluded ones (v = 1)
+    hollow; the maximum of the keypoints' heatmaps, with a dot at every drawn keypoint; the strongest of the limbs' part
+    affinity fields, its direction as hue and arrow; the mask, hatched in red where the loss does not count; of any
+    other label the largest magnitude over its channels. A label that the shard does not have has no panel.
+
+    Parameters
+    ----------
+    reader, index
+        The shard, and which of its samples, from 0.
+
+    Returns
+    -------
+    (rows, columns, 3) uint8 B, G, R.
+
+    Raises
+    ------
+    ConfigError
+        If the shard has no such sample.
+    ShardError, ImageError
+        If its labels, or its picture, are damaged.
+    """
+    canvas, sample = _open(reader, index, PANEL_SIDE)
+    labels: dict[str, NDArray[np.float32]] = {}
+    specs: dict[str, ArraySpec] = {}
+    for label in reader.labels:
+        # Of several grids the first is shown.
+        name = without_stride(label.spec.name)
+        if name not in labels:
+            labels[name], specs[name] = reader.label(label, index), label.spec
+    people = _draw_people(canvas, reader.skeleton, sample)
+    panels = [frame(people, f"{_describe(reader, sample)} · {sample['file_name']}")]
+    if "heatmap" in labels:
+        heat = labels["heatmap"][: len(reader.skeleton.keypoints)]
+        blended = _draw_heat(canvas, heat, strength=0.9, brightness=0.55)
+        drawn = sample["keypoints"][..., 2] >= (2 if reader.config.visibility == "visible" else 1)
+        for point in canvas.enlarge_points(sample["keypoints"][drawn][:, :2]):
+            draw_disc(blended, point, canvas.side / 240, INK)
+            draw_disc(blended, point, canvas.side / 360, PAPER)
+        panels.append(frame(blended, "heatmap · maximum over keypoints"))
+    if "paf" in labels:
+        fields = _draw_fields(canvas, labels["paf"])
+        panels.append(frame(fields, "part affinity fields · strongest limb", wheel=True))
+    if "mask" in labels:
+        mask = labels["mask"][0]
+        panels.append(frame(_draw_mask(canvas, mask), f"mask · the loss counts on {mask.mean():.1%}"))
+    for name, spec in specs.items():
+        if spec.cells and name not in _DRAWN:
+            largest = max(-spec.low, spec.high)
+            heat = np.abs(labels[name])
+            heat /= largest
+            blended = _draw_heat(canvas, heat, strength=0.9, brightness=0.55)
+            panels.append(frame(blended, f"{spec.name} · maximum over channels, of {largest:g}"))
+    return join_tiles(panels, len(panels))
+
+
+def draw_sheet(reader: ShardReader, indices: Sequence[int], columns: int = 4) -> Picture:
+    """Draw a contact sheet: each sample's picture, skeletons and, faintly, heatmap, with its image id.
+
+    Parameters
+    ----------
+    reader, indices
+        The shard, and which of its samples, from 0, in the order of the tiles.
+    columns
+        Tiles a row.
+
+    Returns
+    -------
+    (rows, columns, 3) uint8 B, G, R.
+
+    Raises
+    ------
+    ConfigError
+        If there are no indices or no columns, or the shard has no such sample.
+    ShardError, ImageError
+        If a heatmap, or a picture, is damaged.
+    """
+    if not indices or columns < 1:
+        raise ConfigError(f"a contact sheet needs at least one sample and one column, not {len(indices)} and {columns}")
+    heatmap = next((label for label in reader.labels if without_stride(label.spec.name) == "heatmap"), None)
+    tiles = []
+    for index in indices:
+        canvas, sample = _open(reader, index, TILE_SIDE)
+        if heatmap is not None:
+            heat = reader.label(heatmap, index)[: len(reader.skeleton.keypoints)]
+            canvas = Canvas(_draw_heat(canvas, heat, strength=0.5, brightness=1.0), canvas.factor)
+        people = _draw_people(canvas, reader.skeleton, sample)
+        tiles.append(frame(people, _describe(reader, sample)))
+    return join_tiles(tiles, min(columns, len(tiles)))
+
+
+def _open(reader: ShardReader, index: int, side: int) -> tuple[Canvas, dict[str, Any]]:
+    """Read a sample's picture, enlarged to `side` pixels or more, and what is known of it besides."""
+    if not 0 <= index < len(reader):
+        held = f"samples 0 to {len(reader) - 1}" if len(reader) else "no samples"
+        raise ConfigError(f"{reader.path}: has {held}, no sample {index}")
+    height, width = reader.config.input_size
+    stored, name = reader.picture(index), f"{reader.path}: the picture of sample {index}"
+    picture = codec.decode(stored, (height, width), name) if isinstance(stored, bytes) else stored[..., ::-1]
+    factor = math.ceil(side / max(height, width))
+    large = cv2.resize(picture, (factor * width, factor * height), interpolation=cv2.INTER_CUBIC)
+    return Canvas(np.asarray(large, np.uint8), factor), reader.sample(index)
+
+
+def _describe(reader: ShardReader, sample: dict[str, Any]) -> str:
+    copy = f" · copy {sample['copy']}" if reader.config.copies > 1 else ""
+    if reader.config.unit == "person":
+        return f"image {sample['image_id']}{copy} · person {', '.join(map(str, sample['annotation_id']))}"
+    people = len(sample["keypoints"])
+    return f"image {sample['image_id']}{copy} · {people} {'person' if people == 1 else 'people'}"
+
+
+def _draw_people(canvas: Canvas, skeleton: Skeleton, sample: dict[str, Any]) -> Picture:
+    """Draw a sample's people, the small ones last, and under them their boxes."""
+    picture = _draw_boxes(canvas, sample["bbox"])
+    colours = hues(np.linspace(0, math.tau, len(skeleton.limbs), endpoint=False)).tolist()
+    people = [(canvas.enlarge_points(person[:, :2]), person[:, 2]) for person in sample["keypoints"]]
+    sized = [(np.ptp(points[v > 0], axis=0).max() if v.any() else 0.0, points, v) for points, v in people]
+    for size, points, v in sorted(sized, key=lambda person: -person[0]):
+        weight = canvas.side / 150 * min(1, 0.15 + 2.5 * size / canvas.side)
+        thickness, radius, rim = max(1, round(weight)), 1.1 * weight + 0.6, min(1.0, 0.4 * weight + 0.2)
+        for width, palette in ((thickness + 2, [INK] * len(colours)), (thickness, colours)):
+            for limb, colour in zip(skeleton.limbs, palette, strict=True):
+                if v[list(limb)].all():
+                    start, end = to_fixed(points[list(limb)]).tolist()
+                    cv2.line(picture, start, end, colour, width, cv2.LINE_AA, SHIFT)
+        for k in np.flatnonzero(v):
+            draw_disc(picture, points[k], radius + rim, INK)
+            draw_disc(picture, points[k], radius, PAPER)
+            if v[k] < 2:
+                draw_disc(picture, points[k], 0.55 * radius, INK)
+    return picture
+
+
+def _draw_boxes(canvas: Canvas, boxes: NDArray[np.float32]) -> Picture:
+    """Draw boxes (n, 4) thin and half transparent."""
+    picture = canvas.picture.copy()
+    for x, y, width, height in boxes[np.isfinite(boxes).all(axis=1)].tolist():
+        # A box counts from the picture's edge, half a pixel before the middle of the first pixel.
+        corners = np.array([[x, y], [x + width, y], [x + width, y + height], [x, y + height]]) - 0.5
+        ring = to_fixed(canvas.enlarge_points(corners))
+        cv2.polylines(picture, [ring], True, PAPER, max(1, canvas.side // 640), cv2.LINE_AA, SHIFT)
+    return np.asarray(cv2.addWeighted(picture, 0.6, canvas.picture, 0.4, 0), np.uint8)
+
+
+def _draw_heat(canvas: Canvas, heat: NDArray[np.float32], *, strength: float, brightness: float) -> Picture:
+    """Blend the largest of (K, h, w) values over the picture, interpolated between the middles of the cells."""
+    large = cv2.resize(heat.max(axis=0), canvas.picture.shape[1::-1], interpolation=cv2.INTER_LINEAR).clip(0, 1)
+    colours = cv2.applyColorMap(np.rint(255 * large).astype(np.uint8), cv2.COLORMAP_INFERNO)
+    return mix(brightness * canvas.picture, colours, strength * np.minimum(1, 1.5 * large))
+
+
+def _draw_fields(canvas: Canvas, paf: NDArray[np.float32]) -> Picture:
+    """Blend the strongest of E vectors (2E, h, w) over the darkened picture, with an arrow where it is not weak."""
+    vectors = paf.reshape(-1, 2, *paf.shape[1:])
+    strongest = np.square(vectors).sum(axis=1).argmax(axis=0)
+    x, y = np.take_along_axis(vectors, strongest[None, None], axis=0)[0]
+    length = np.minimum(np.hypot(x, y), 1)
+    colours, weights = canvas.enlarge_cells(hues(np.arctan2(y, x))), 0.85 * canvas.enlarge_cells(length)
+    picture = mix(0.4 * canvas.picture, colours, weights)
+    cell = np.array(picture.shape[1::-1]) / paf.shape[:0:-1]
+    if cell.min() >= 10:  # An arrow of fewer pixels is a blot.
+        at = np.nonzero(length > 0.3)
+        middles = (np.column_stack(at[::-1]) + 0.5) * cell - 0.5
+        reach = 0.36 * cell.min() * np.column_stack([x[at], y[at]])
+        for start, end in to_fixed(np.stack([middles - reach, middles + reach], axis=1)).tolist():
+            cv2.arrowedLine(picture, start, end, INK, 1, cv2.LINE_AA, SHIFT, 0.35)
+    return picture
+
+
+def _draw_mask(canvas: Canvas, mask: NDArray[np.float32]) -> Picture:
+    """Hatch the picture in red, the more the less the mask (h, w) counts."""
+    ignored = canvas.enlarge_cells(1 - mask)
+    rows, columns = np.ogrid[: ignored.shape[0], : ignored.shape[1]]
+    hatched = (rows + columns) % (canvas.side // 50) < canvas.side // 150
+    return mix(canvas.picture, np.array(_RED, np.uint8), ignored * np.where(hatched, 0.8, 0.4))

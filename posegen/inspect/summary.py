@@ -1,0 +1,154 @@
+"""What a dataset or a shard holds, as plain numbers and words: what somebody asks before training on it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from posegen.annotations.audit import Audit
+from posegen.errors import ConfigError, ShardError
+from posegen.shards import ShardReader
+from posegen.shards.manifest import Manifest
+from posegen.shards.record import locate
+
+
+def describe(path: Path) -> dict[str, Any]:
+    """Describe a dataset directory or one shard.
+
+    Returns
+    -------
+    A dict for JSON: `path`, `kind` (`dataset` or `shard`), `samples`, `people`, `bytes`, `shards`, `keypoints` (how
+    often each is labelled), `arrays` (by name: shape, dtype, chunk, compressor, stored and logical bytes, ratio; over
+    all shards), `config`, `skeleton`, `versions`, and for a dataset `failures`, `audit` and `source`.
+
+    Raises
+    ------
+    ConfigError
+        If there is nothing at `path`.
+    ShardError
+        If it is neither, or damaged.
+    """
+    shards = _shards(path)
+    extra: dict[str, Any] = {}
+    if path.is_dir():
+        manifest = Manifest.read(path)
+        extra = {"failures": manifest.failures, "audit": _read_audit(path, manifest), "source": manifest.source}
+    description: dict[str, Any] = {}
+    for shard, _ in shards:
+        with ShardReader(shard) as reader:
+            _add(description, _describe_shard(reader))
+    kind = "dataset" if path.is_dir() else "shard"
+    for array in description["arrays"].values():
+        array["ratio"] = round(array["logical"] / array["stored"], 2) if array["stored"] else 1.0
+    return {"path": str(path), "kind": kind, "shards": len(shards)} | description | extra
+
+
+def save_sample(path: Path, index: int, picture: Path) -> None:
+    """Draw one sample of a dataset or shard to a PNG file; raises what `open_sample` and `write_png` raise."""
+    from posegen.inspect.drawing.canvas import write_png
+    from posegen.inspect.drawing.sample import draw_sample
+
+    with open_sample(path, index) as (reader, position):
+        write_png(picture, draw_sample(reader, position))
+
+
+def save_sheet(path: Path, count: int, picture: Path) -> None:
+    """Draw the first samples of a dataset's first shard, or of a shard, to a PNG file."""
+    from posegen.inspect.drawing.canvas import write_png
+    from posegen.inspect.drawing.sample import draw_sheet
+
+    with open_sample(path, 0) as (reader, _):
+        write_png(picture, draw_sheet(reader, range(min(count, len(reader)))))
+
+
+@contextmanager
+def open_sample(path: Path, index: int) -> Iterator[tuple[ShardReader, int]]:
+    """Open the shard that holds a sample of a dataset or shard; yields it and the sample's position in it.
+
+    Raises
+    ------
+    ConfigError
+        If there is nothing at `path`, or no sample of that index.
+    ShardError
+        If the shard is missing or damaged.
+    """
+    remaining = index
+    for shard, samples in _shards(path):
+        if 0 <= remaining < samples:
+            with ShardReader(shard) as reader:
+                yield reader, remaining
+            return
+        remaining -= samples
+    raise ConfigError(f"{path}: there is no sample {index}; samples are 0..{index - remaining - 1}")
+
+
+def _shards(path: Path) -> list[tuple[Path, int]]:
+    if not path.exists():
+        raise ConfigError(f"{path}: no such file or directory; expected a dataset's directory or a shard")
+    if path.is_dir():
+        manifest = Manifest.read(path)
+        if not manifest.shards:
+            raise ShardError(f"{path}: holds no samples: all {manifest.failures} failed, as its failures.jsonl says")
+        return [(locate(path, shard.file), shard.samples) for shard in manifest.shards]
+    with ShardReader(path) as reader:
+        return [(path, len(reader))]
+
+
+def _read_audit(path: Path, manifest: Manifest) -> dict[str, Any]:
+    """Make sure that the audit can be shown."""
+    try:
+        audit = Audit.from_dict(manifest.audit)
+        audit.describe_left_out()
+        audit.describe_noticed()
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        raise ShardError(f"{path}: the audit in its manifest is damaged: {error!r:.300}") from error
+    return audit.to_dict()
+
+
+def _describe_shard(reader: ShardReader) -> dict[str, Any]:
+    people = reader.people()
+    labelled = (people[..., 2] > 0).sum(axis=0)
+    return {
+        "samples": len(reader),
+        "people": len(people),
+        "bytes": reader.path.stat().st_size,
+        "keypoints": dict(zip(reader.skeleton.keypoints, labelled.tolist(), strict=True)),
+        "arrays": {
+            array.name: {
+                "shape": list(array.shape),
+                "dtype": array.dtype,
+                "chunk": list(array.chunk) if array.chunk else None,
+                "compressor": array.compressor,
+                "stored": array.stored,
+                "logical": array.logical,
+            }
+            for array in reader.arrays()
+        },
+        "config": reader.config.to_dict(),
+        "skeleton": reader.skeleton.to_dict(),
+        "versions": reader.versions,
+    }
+
+
+def _add(total: dict[str, Any], shard: dict[str, Any]) -> None:
+    """Add one shard's description to that of all, in place."""
+    if not total:
+        total.update(shard)
+        return
+    for key in ("config", "skeleton"):
+        if total[key] != shard[key]:
+            raise ShardError(f"the shards of a dataset must have one {key}, but two differ; build it again")
+    for key in ("samples", "people", "bytes"):
+        total[key] += shard[key]
+    for name, count in shard["keypoints"].items():
+        total["keypoints"][name] += count
+    for name, array in shard["arrays"].items():
+        mine = total["arrays"][name]
+        mine["shape"][0] += array["shape"][0] - (1 if name.endswith("offsets") else 0)
+        mine["stored"] += array["stored"]
+        mine["logical"] += array["logical"]
+        mine["chunk"] = mine["chunk"] and np.maximum(mine["chunk"], array["chunk"] or 0).tolist()

@@ -1,0 +1,89 @@
+"""What a sample of a dataset has."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from posegen.config import BuildConfig
+from posegen.errors import ConfigError, nearest
+from posegen.shards import SAMPLE_FIELDS, VIEW_FIELDS, StoredLabel
+
+PEOPLE = ("keypoints", "bbox", "annotation_id")
+"""Have a row a person."""
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """What a field of a sample is.
+
+    Attributes
+    ----------
+    shape
+        Of one sample; None for the people, whose number differs from sample to sample.
+    dtype
+        Its NumPy dtype; `str` for text.
+    """
+
+    shape: tuple[int | None, ...]
+    dtype: str
+
+    def stack(self, count: int) -> tuple[int, ...]:
+        """Return the shape of the array of so many samples; people have none, because their number differs."""
+        return (count, *(side or 0 for side in self.shape))
+
+
+def describe_fields(
+    config: BuildConfig, keypoints: int, labels: Sequence[StoredLabel], *, raw: bool
+) -> dict[str, Field]:
+    """List what a sample has, by name.
+
+    Parameters
+    ----------
+    config
+        What the dataset was built with.
+    keypoints
+        How many a person has.
+    labels
+        The labels that are stored.
+    raw
+        Whether they come as they are stored.
+    """
+    fields = {"image": Field((*config.input_size, 3), "uint8")}
+    fields |= {label.spec.name: Field(label.shape, label.storage.dtype if raw else "float32") for label in labels}
+    fields |= {name: Field((), "int64") for name in ("image_id", "width", "height")}
+    fields |= {
+        "file_name": Field((), "str"),
+        "affine": Field((2, 3), "float64"),
+        "keypoints": Field((None, keypoints, 3), "float32"),
+        "bbox": Field((None, 4), "float32"),
+        "annotation_id": Field((None,), "int64"),
+    }
+    if config.augment is not None:
+        fields |= {"copy": Field((), "int64"), "view": Field((5,), "float64")}
+    return fields
+
+
+def select_fields(fields: Mapping[str, Field], wanted: Sequence[str] | None) -> dict[str, Field]:
+    """Keep the fields that are wanted, in their order; None wants all.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such field; the message names the nearest.
+    """
+    if wanted is None:
+        return dict(fields)
+    if isinstance(wanted, str):
+        raise ConfigError(f"fields must be a list of names, as in [{wanted!r}]")
+    for name in wanted:
+        if name not in fields:
+            raise ConfigError(f"a sample has no '{name}'{nearest(name, fields)}; it has {', '.join(fields)}")
+    return {name: fields[name] for name in fields if name in wanted}
+
+
+def choose_fields(fields: Mapping[str, Field], wanted: Sequence[str] | None) -> Sequence[str]:
+    """Return the fields asked for, or where that is None picture, labels and `image_id`, which need no padding."""
+    if wanted is not None:
+        return wanted
+    return [name for name in fields if name == "image_id" or name not in SAMPLE_FIELDS + VIEW_FIELDS]

@@ -1,0 +1,179 @@
+"""`posegen.PoseDataset` as a map-style dataset of PyTorch tensors."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset, default_collate, get_worker_info
+
+from posegen.errors import ConfigError
+from posegen.loader.dataset import PoseDataset
+from posegen.loader.fields import PEOPLE, choose_fields
+from posegen.loader.torch.halves import widen_halves
+from posegen.loader.torch.sharing import SharedArrays, SharedBatch, make_tensor
+
+
+class TorchPoseDataset(Dataset):
+    """The samples of a dataset as tensors, for `torch.utils.data.DataLoader` with any number of workers.
+
+    A sample is a dict of what `posegen.PoseDataset` has, in tensors: `image` is (3, H, W) R, G, B, the labels are in
+    the layout of the build, numbers are int and text is str. A loader that gets `collate_fn=collate` reads a batch in
+    one go and pads the people.
+
+    >>> data = TorchPoseDataset("out/", fields=["image", "heatmap", "mask", "keypoints"])
+    >>> loader = DataLoader(data, 16, sampler=ShardShuffleSampler(data), num_workers=4, collate_fn=collate)
+
+    Parameters
+    ----------
+    path
+        The directory of the dataset.
+    fields
+        Names of what to read, of which nothing else is read; None reads picture, labels and `image_id`, which any
+        collate function can stack.
+    mean, std
+        Three numbers each, R, G, B: `image` is (x - mean) / std, with x from 0 to 1.
+    image_dtype
+        `float32`, from 0 to 1 before normalisation, or `uint8`, from 0 to 255: a quarter of the bytes between processes
+        and to a GPU.
+    raw, flip, seed
+        As in `posegen.PoseDataset`.
+
+    Attributes
+    ----------
+    data
+        The `posegen.PoseDataset`.
+
+    Raises
+    ------
+    ShardError
+        If there is no dataset, or it is damaged.
+    ConfigError
+        If there is no such field or option, or bytes are to be normalised.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        fields: Sequence[str] | None = None,
+        mean: Sequence[float] | None = None,
+        std: Sequence[float] | None = None,
+        image_dtype: Literal["float32", "uint8"] = "float32",
+        raw: bool = False,
+        flip: bool | Literal["random"] = False,
+        seed: int | None = None,
+    ) -> None:
+        if image_dtype not in {"float32", "uint8"}:
+            raise ConfigError(f"image_dtype must be float32 or uint8, not {image_dtype!r}")
+        if image_dtype == "uint8" and (mean is not None or std is not None):
+            raise ConfigError("image_dtype 'uint8' has no mean and std: normalise after converting, or take float32")
+        self.data = PoseDataset(
+            path,
+            fields=choose_fields(PoseDataset(path).fields, fields),
+            raw=raw,
+            flip=flip,
+            seed=seed,
+            widen=widen_halves,
+        )
+        self._as_float = image_dtype == "float32"
+        self._mean = _channels("mean", mean, 0.0)
+        self._std = _channels("std", std, 1.0)
+        if not self._std.all():
+            raise ConfigError(f"std must not be 0, not {std!r}")
+
+    @property
+    def shard_sizes(self) -> tuple[int, ...]:
+        """How many samples each shard has."""
+        return self.data.shard_sizes
+
+    def set_epoch(self, epoch: int) -> None:
+        """Say which epoch `flip="random"` with a seed is for; persistent workers do not hear it."""
+        self.data.epoch = epoch
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        """Read a sample."""
+        sample = {name: _tensor(value) for name, value in self.data[index].items()}
+        if "image" in sample:
+            sample["image"] = self._convert(sample["image"][None])[0]
+        return sample
+
+    def __getitems__(self, indices: Sequence[int]) -> list[dict[str, Any]]:
+        """Read a batch in one go: PyTorch calls this where it is, and hands what it gets to the collate function."""
+        shared = SharedArrays()
+        found = self.data.batch(indices, shared.allocate)
+        batch = {name: _tensor(value, shared) for name, value in found.items()}
+        if "image" in batch:
+            batch["image"] = self._convert(batch["image"])
+        return _Batch(batch, len(indices))
+
+    def _convert(self, images: torch.Tensor) -> torch.Tensor:
+        """Turn (B, H, W, 3) uint8 into what a sample has, (B, 3, H, W)."""
+        images = images.permute(0, 3, 1, 2)
+        out = make_tensor(tuple(images.shape), torch.float32 if self._as_float else torch.uint8)
+        out.copy_(images)
+        if not self._as_float:
+            return out
+        # (x / 255 - mean) / std in one multiplication and one addition
+        return out.mul_(1 / (255 * self._std)).sub_(self._mean / self._std)
+
+
+class _Batch(list[dict[str, Any]]):
+    """Samples that are views of a batch that was read in one go."""
+
+    def __init__(self, stacked: Mapping[str, Any], size: int) -> None:
+        super().__init__({name: _pick(values, i) for name, values in stacked.items()} for i in range(size))
+        self.stacked = stacked
+
+
+def collate(samples: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Stack the samples of a `TorchPoseDataset`, with as many people each as the sample with the most has.
+
+    Returns
+    -------
+    A dict of what a sample has, stacked; text is a list. `keypoints` (B, P, K, 3), `bbox` (B, P, 4) and `annotation_id`
+    (B, P) are padded with zeros, so that v is 0 for who is not there; where one of them is read, `people` (B,) int64
+    says how many are.
+    """
+    stacked = samples.stacked if isinstance(samples, _Batch) else _stack(samples)
+    found = {} if get_worker_info() is None else SharedBatch()
+    for name, values in stacked.items():
+        if name in PEOPLE:
+            found["people"] = torch.tensor([len(people) for people in values])
+            found[name] = torch.nn.utils.rnn.pad_sequence(values, batch_first=True)
+        else:
+            found[name] = values
+    return found
+
+
+def _stack(samples: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    return {
+        name: [s[name] for s in samples] if name in PEOPLE else default_collate([s[name] for s in samples])
+        for name in samples[0]
+    }
+
+
+def _tensor(value: Any, shared: SharedArrays | None = None) -> Any:
+    """Make tensors of arrays, and lists of them of lists."""
+    if isinstance(value, np.ndarray):
+        return torch.from_numpy(value) if shared is None else shared.tensor(value)
+    return [_tensor(item) for item in value] if isinstance(value, list) else value
+
+
+def _pick(values: Any, index: int) -> Any:
+    """Return one sample's part of a batch; numbers as Python has them, as a single sample has them."""
+    found = values[index]
+    return found.item() if isinstance(found, torch.Tensor) and not found.ndim else found
+
+
+def _channels(name: str, values: Sequence[float] | None, default: float) -> torch.Tensor:
+    values = [default] * 3 if values is None else values
+    if len(values) != 3:
+        raise ConfigError(f"{name} must be three numbers, for R, G and B, not {values!r}")
+    return torch.tensor(values, dtype=torch.float32).reshape(1, 3, 1, 1)

@@ -1,0 +1,48 @@
+"""The layout of a shard, an HDF5 file: what is in it, write one, read one.
+
+    /image/bytes    uint8 (B,)       the encoded pictures one after the other, or
+    /image/pixels   uint8 (N, H, W, 3) R, G, B for the encoding `raw`
+    /image/offsets  int64 (N + 1,)   where each picture's bytes start
+    /heatmap, /paf, /mask            (N, C, h, w), or (N, h, w, C) for the layout `hwc`; one chunk a sample
+    /person/offsets int64 (N + 1,)   where each sample's people start
+    /person/keypoints float32 (M, K, 3)   x, y in input pixels, v
+    /person/bbox    float32 (M, 4)   x, y, width, height in input pixels; NaN where the annotation has none
+    /person/annotation_id int64 (M,)
+    /sample/image_id int64, file_name, width, height int32 (N,); affine float64 (N, 2, 3), image pixels to input pixels
+    /sample/copy int32 (N,), view float64 (N, 5)   if views are drawn: scale, degrees, shift in x and y, 1 if mirrored
+
+`schema` says what is in it and `quantize` how a label's values are stored; `writer` writes one, `reader` reads one by
+way of `hdf5` and `codecs`; `record` is what the `manifest` says of it; `pool` opens those of a
+dataset when they are read.
+"""
+
+from posegen.shards.manifest import MANIFEST_NAME, Manifest, find_dataset
+from posegen.shards.quantize import Storage, Widen, choose_storage
+from posegen.shards.reader import SAMPLE_FIELDS, VIEW_FIELDS, ArrayInfo, ShardReader
+from posegen.shards.record import ShardRecord, compare_bytes, hash_file, locate
+from posegen.shards.schema import FORMAT, FORMAT_VERSION, StoredLabel
+from posegen.shards.versions import library_versions
+from posegen.shards.writer import BuiltSample, ShardWriter
+
+__all__ = [
+    "FORMAT",
+    "FORMAT_VERSION",
+    "MANIFEST_NAME",
+    "SAMPLE_FIELDS",
+    "VIEW_FIELDS",
+    "ArrayInfo",
+    "BuiltSample",
+    "Manifest",
+    "ShardReader",
+    "ShardRecord",
+    "ShardWriter",
+    "Storage",
+    "StoredLabel",
+    "Widen",
+    "choose_storage",
+    "compare_bytes",
+    "find_dataset",
+    "hash_file",
+    "library_versions",
+    "locate",
+]

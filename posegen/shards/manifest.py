@@ -1,0 +1,157 @@
+"""The record of a dataset, written last: a directory without one is no dataset."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from posegen.config import BuildConfig
+from posegen.errors import ConfigError, ShardError
+from posegen.files import write_atomically
+from posegen.shards.record import ShardRecord, locate, parse_json, read_count
+from posegen.shards.schema import FORMAT_VERSION
+from posegen.skeleton import Skeleton
+
+MANIFEST_NAME = "manifest.json"
+
+_FORMAT = "posegen-dataset"
+
+_MOST_BYTES = 1 << 26
+"""Of a manifest: enough for 50,000 shards."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """What a dataset consists of and where it comes from.
+
+    Attributes
+    ----------
+    config, skeleton
+        What it was built with; the skeleton is that of the labels, wherever it came from.
+    source
+        Names of the annotation file and of the image directory.
+    shards
+        A record for each, in the order of their numbers.
+    failures
+        How many samples could not be built.
+    audit
+        What was left out or noticed in the annotations, as `posegen.annotations.Audit.to_dict` gives it.
+    versions
+        Of the libraries that wrote it.
+    """
+
+    config: BuildConfig
+    skeleton: Skeleton
+    source: Mapping[str, str]
+    shards: tuple[ShardRecord, ...]
+    failures: int
+    audit: Mapping[str, Any]
+    versions: Mapping[str, str]
+
+    @property
+    def samples(self) -> int:
+        """Samples in all shards."""
+        return sum(shard.samples for shard in self.shards)
+
+    @property
+    def people(self) -> int:
+        """People drawn on all samples."""
+        return sum(shard.people for shard in self.shards)
+
+    @property
+    def bytes(self) -> int:
+        """Size of all shards."""
+        return sum(shard.bytes for shard in self.shards)
+
+    @property
+    def keypoints(self) -> dict[str, int]:
+        """How often each keypoint is labelled."""
+        counts = zip(*(shard.keypoints for shard in self.shards), strict=True)
+        return dict(zip(self.skeleton.keypoints, map(sum, counts), strict=False))
+
+    def write(self, directory: Path) -> Path:
+        """Write the manifest, whole or not at all, and return its path. Raises `OSError` if that fails."""
+        record = {
+            "format": _FORMAT,
+            "format_version": FORMAT_VERSION,
+            "samples": self.samples,
+            "people": self.people,
+            "failures": self.failures,
+            "source": dict(self.source),
+            "config": self.config.to_dict(),
+            "config_digest": self.config.digest,
+            "skeleton": self.skeleton.to_dict(),
+            "keypoints": self.keypoints,
+            "audit": dict(self.audit),
+            "versions": dict(self.versions),
+            "shards": [dataclasses.asdict(shard) for shard in self.shards],
+        }
+        path = directory / MANIFEST_NAME
+        write_atomically(path, (json.dumps(record, indent=2, ensure_ascii=False) + "\n").encode())
+        return path
+
+    @classmethod
+    def read(cls, directory: Path) -> Manifest:
+        """Read the manifest of a dataset.
+
+        Raises
+        ------
+        ShardError
+            If there is none, or it is damaged or of an unknown format version.
+        """
+        path = locate(directory, MANIFEST_NAME)
+        try:
+            if path.exists() and (not path.is_file() or path.stat().st_size > _MOST_BYTES):
+                raise ShardError(f"{path}: is no file of at most {_MOST_BYTES >> 20} MiB, as a manifest is")
+            record = parse_json(path.read_bytes())
+        except FileNotFoundError as error:
+            raise ShardError(
+                f"{directory}: has no {MANIFEST_NAME}, so it is no dataset, or its build has not ended"
+            ) from error
+        except (OSError, ValueError, RecursionError) as error:
+            raise ShardError(f"{path}: cannot be read: {error}") from error
+        if not isinstance(record, dict) or record.get("format") != _FORMAT:
+            raise ShardError(f"{path}: is not the manifest of a posegen dataset")
+        if record.get("format_version") != FORMAT_VERSION:
+            raise ShardError(
+                f"{path}: has format version {record.get('format_version')!s:.40}, this posegen reads "
+                f"{FORMAT_VERSION}; use the posegen that wrote it, or build the dataset again"
+            )
+        try:
+            manifest = cls(
+                config=BuildConfig.from_dict(record["config"]),
+                skeleton=Skeleton.from_dict(record["skeleton"]),
+                source={str(k): str(v) for k, v in record["source"].items()},
+                shards=tuple(ShardRecord.from_dict(shard) for shard in record["shards"]),
+                failures=read_count(record, "failures"),
+                audit=dict(record["audit"]),
+                versions=dict(record["versions"]),
+            )
+        except (
+            ArithmeticError,
+            AttributeError,
+            ConfigError,
+            LookupError,
+            RecursionError,
+            TypeError,
+            ValueError,
+        ) as error:
+            raise ShardError(f"{path}: is damaged: {error!r:.300}") from error
+        if len({shard.file for shard in manifest.shards}) != len(manifest.shards):
+            raise ShardError(f"{path}: is damaged: it names a shard more than once")
+        if any(len(shard.keypoints) != len(manifest.skeleton.keypoints) for shard in manifest.shards):
+            raise ShardError(f"{path}: is damaged: a shard counts other keypoints than the skeleton has")
+        return manifest
+
+
+def find_dataset(directory: str | os.PathLike[str]) -> Path:
+    """Return the path of a directory. Raises `ConfigError` if there is none."""
+    path = Path(directory)
+    if not path.is_dir():
+        raise ConfigError(f"{path}: no such directory; expected that of a dataset")
+    return path

@@ -1,0 +1,124 @@
+"""The shards of a dataset, opened when they are read, in the process that reads them, and never too many at once."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from posegen.errors import ShardError
+from posegen.shards.manifest import Manifest
+from posegen.shards.reader import ShardReader
+from posegen.shards.record import ShardRecord, locate
+from posegen.shards.schema import StoredLabel
+
+
+class ShardPool:
+    """Keeps the readers used last; the one not used for the longest time is closed for a new one.
+
+    It can be pickled and forked: what it has open stays with the process that opened it. Threads take turns.
+
+    Parameters
+    ----------
+    directory, manifest
+        Of the dataset.
+    most
+        How many shards may be open at once in a process.
+    """
+
+    def __init__(self, directory: Path, manifest: Manifest, most: int) -> None:
+        self._directory = directory
+        self._manifest = manifest
+        self._most = most
+        self._labels: tuple[StoredLabel, ...] | None = None
+        self._start()
+
+    def __getstate__(self) -> dict[str, Any]:
+        kept = ("_directory", "_manifest", "_most", "_labels")
+        return {name: self.__dict__[name] for name in kept}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._start()
+
+    def __len__(self) -> int:
+        """How many shards this process has open."""
+        return len(self._open) if self._process == os.getpid() else 0
+
+    def read_labels(self) -> tuple[StoredLabel, ...]:
+        """Read from the first shard how the labels of all of them are stored, and leave none open."""
+        if self._labels is None and self._manifest.shards:
+            with self.use(0) as reader:
+                self._labels = reader.labels
+            self.close()
+        return self._labels or ()
+
+    @contextlib.contextmanager
+    def use(self, shard: int) -> Iterator[ShardReader]:
+        """Open a shard by its number, unless it is open, and keep other threads from it.
+
+        Raises
+        ------
+        ShardError
+            If it is missing, damaged, or not the one that the manifest describes.
+        """
+        if self._process != os.getpid():
+            self._leave_parent()
+        with self._lock:
+            reader = self._open.get(shard)
+            if reader is None:
+                reader = self._open[shard] = self._open_shard(shard)
+                while len(self._open) > self._most:
+                    self._open.popitem(last=False)[1].close()
+            else:
+                self._open.move_to_end(shard)
+            yield reader
+
+    def close(self) -> None:
+        """Close what is open; it opens again when it is used."""
+        if self._process != os.getpid():
+            self._leave_parent()
+        with self._lock:
+            while self._open:
+                self._open.popitem()[1].close()
+
+    def _start(self) -> None:
+        self._process = os.getpid()
+        self._lock = threading.Lock()
+        self._open: OrderedDict[int, ShardReader] = OrderedDict()
+
+    def _leave_parent(self) -> None:
+        """Close this process's copies of what its parent had open; the lock may have been held by a thread of it."""
+        inherited = self._open
+        self._start()
+        for reader in inherited.values():
+            reader.close()
+
+    def _open_shard(self, shard: int) -> ShardReader:
+        record = self._manifest.shards[shard]
+        reader = ShardReader(locate(self._directory, record.file))
+        try:
+            self._compare(reader, record)
+        except BaseException:
+            reader.close()
+            raise
+        return reader
+
+    def _compare(self, reader: ShardReader, record: ShardRecord) -> None:
+        """Make sure that a shard is the one that was built, as far as can be told without reading all of it."""
+        found, recorded = (reader.size, len(reader)), (record.bytes, record.samples)
+        if found != recorded:
+            raise ShardError(
+                f"{reader.path}: was changed after the build: it has {found[0]} bytes and {found[1]} samples, but the "
+                f"manifest says {recorded[0]} and {recorded[1]}; `posegen verify --repair` builds it again"
+            )
+        same = (reader.config, reader.skeleton) == (self._manifest.config, self._manifest.skeleton)
+        if not same or (self._labels is not None and reader.labels != self._labels):
+            raise ShardError(
+                f"{reader.path}: was built with another configuration than the manifest's; "
+                "`posegen verify --repair` builds it again"
+            )

@@ -1,0 +1,319 @@
+"""Reading one shard that nobody vouches for."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from posegen.config import BuildConfig
+from posegen.errors import ShardError
+from posegen.geometry import Size
+from posegen.labels import ArraySpec
+from posegen.labels.registry import check_name
+from posegen.shards.hdf5 import ArrayRule, Chunk, GuardedFile
+from posegen.shards.quantize import Storage, choose_storage
+from posegen.shards.record import parse_json
+from posegen.shards.schema import FORMAT, FORMAT_VERSION, StoredLabel
+from posegen.skeleton import Skeleton
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+SAMPLE_FIELDS = ("image_id", "file_name", "width", "height", "affine", "keypoints", "bbox", "annotation_id")
+"""What a shard tells of a sample besides picture and labels."""
+
+VIEW_FIELDS = ("copy", "view")
+"""What it tells in addition where views were drawn."""
+
+_LARGEST = 1e9
+"""No label has larger values."""
+
+_MOST_PIXEL_BYTES = 1100
+"""No picture has more bytes of pixels for one of its own: PNG's deflate makes 1032 of one, JPEG fewer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArrayInfo:
+    """What `inspect` shows of one array in a shard; sizes in bytes, `compressor` is '' where there is none."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    chunk: tuple[int, ...] | None
+    compressor: str
+    stored: int
+    logical: int
+
+
+class ShardReader:
+    """Reads one shard. To be opened in the process that uses it; a context manager.
+
+    Raises
+    ------
+    ShardError
+        If the file is not a shard, is damaged, or of an unknown format version.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._file = GuardedFile(path)
+        try:
+            self._read_header()
+        except BaseException:
+            self._file.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __len__(self) -> int:
+        return self._length
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    @property
+    def size(self) -> int:
+        """The file's size in bytes when it was opened."""
+        return self._file.size
+
+    @property
+    def labels(self) -> tuple[StoredLabel, ...]:
+        """The labels in the shard."""
+        return self._labels
+
+    def arrays(self) -> Iterator[ArrayInfo]:
+        """Describe every array, in the order of their names."""
+        for name, rule in sorted(self._rules.items()):
+            item = self._file.open(name, rule)
+            yield ArrayInfo(
+                name=name,
+                shape=item.shape,
+                dtype="text" if rule.dtype == "S" else rule.dtype,
+                chunk=item.chunks,
+                compressor="" if rule.compressor == "none" else rule.compressor,
+                stored=item.id.get_storage_size(),
+                logical=item.nbytes,
+            )
+
+    def people(self) -> NDArray[np.float32]:
+        """Return the keypoints of all people in the shard, (M, K, 3) float32 x, y, v."""
+        return np.asarray(self._read("person/keypoints", ...), np.float32)
+
+    def picture(self, index: int) -> bytes | NDArray[np.uint8]:
+        """Return a sample's encoded picture, or its (H, W, 3) uint8 R, G, B pixels where the encoding is `raw`."""
+        if self.config.image_encoding == "raw":
+            return np.asarray(self._read("image/pixels", index))
+        return np.asarray(self._read("image/bytes", slice(*self._rows("image", index)))).tobytes()
+
+    def picture_bytes(self, index: int) -> bytes:
+        """Return a sample's picture as it is stored: encoded, or its pixels R, G, B row by row."""
+        if self.config.image_encoding == "raw":
+            name, size = "image/pixels", math.prod(self._rules["image/pixels"].shape[1:])
+            start, stop = index * size, (index + 1) * size
+        else:
+            name, (start, stop) = "image/bytes", self._rows("image", index)
+        self._file.open(name, self._rules[name])
+        return self._file.read_bytes(name, start, stop)
+
+    def chunk(self, label: StoredLabel, index: int) -> Chunk:
+        """Read one label of a sample; what it unpacks to is of `label.shape` and its storage's dtype.
+
+        Raises
+        ------
+        ShardError
+            If its chunk is damaged.
+        """
+        return self._file.read_chunk(label.spec.name, index)
+
+    def label(self, label: StoredLabel, index: int) -> NDArray[np.float32]:
+        """Return one label of a sample, (C, h, w) or (C,) float32.
+
+        Raises
+        ------
+        ShardError
+            If its chunk is damaged.
+        """
+        stored = np.empty(label.shape, label.storage.dtype)
+        self.chunk(label, index).unpack(stored)
+        values = label.storage.decode(stored)
+        return values if label.layout == "chw" else np.ascontiguousarray(np.moveaxis(values, -1, 0))
+
+    def sample(self, index: int) -> dict[str, Any]:
+        """Return what is known of a sample besides picture and labels.
+
+        A dict of `image_id`, `file_name`, `width`, `height`, `affine` (2, 3), `keypoints` (n, K, 3), `bbox` (n, 4) and
+        `annotation_id` (n,); where views were drawn also `copy` and `view` (5,), see `posegen.images.augment.View`.
+        """
+        names = SAMPLE_FIELDS if self.config.augment is None else SAMPLE_FIELDS + VIEW_FIELDS
+        return {name: self.facts(name, [index])[0] for name in names}
+
+    def key(self, index: int) -> tuple[int, ...]:
+        """Tell a sample from others: image id, annotation id where it is one person, copy where there are several."""
+        people = self.facts("annotation_id", [index])[0].tolist() if self.config.unit == "person" else []
+        copies = self.facts("copy", [index]) if self.config.copies > 1 else []
+        return (*self.facts("image_id", [index]), *people, *copies)
+
+    def facts(self, name: str, indices: Sequence[int]) -> list[Any]:
+        """Return one of the things that `sample` tells, of several samples."""
+        if name in {"keypoints", "bbox", "annotation_id"}:
+            column = self._column(f"person/{name}")
+            return [column[slice(*self._rows("person", index))].copy() for index in indices]
+        values = self._column(f"sample/{name}")[list(indices)]
+        if name in {"affine", "view"}:
+            return list(values)
+        if name != "file_name":
+            return list(values.tolist())
+        with self._file.blamed("sample/file_name"):
+            return [value.decode() for value in values]
+
+    def _read_header(self) -> None:
+        file = self._file
+        if file.attribute("format") != FORMAT:
+            raise ShardError(f"{self.path}: is HDF5, but no posegen shard")
+        version = file.attribute("format_version")
+        if version != FORMAT_VERSION:
+            raise ShardError(
+                f"{self.path}: has format version {version}, this posegen reads {FORMAT_VERSION}; "
+                "use the posegen that wrote it, or build the dataset again"
+            )
+        with file.blamed("its description"):
+            self.config = BuildConfig.from_dict(self._parse("config"))
+            self.skeleton = Skeleton.from_dict(self._parse("skeleton"))
+            self.versions: dict[str, str] = dict(self._parse("versions"))
+        self._length = file.length("sample/image_id")
+        self._labels = tuple(self._stored_label(name) for name in self._list_labels())
+        self._rules = self._lay_out(file.length("person/keypoints"))
+        self._columns: dict[str, NDArray[Any]] = {}
+        self._offsets: dict[str, NDArray[np.int64]] = {}
+        if foreign := sorted(file.names({"image", "person", "sample"}) - self._rules.keys()):
+            raise file.damage(f"{foreign[0]!r} is no part of a shard")
+        for name in ("sample/image_id", *(label.spec.name for label in self._labels)):
+            file.open(name, self._rules[name])
+
+    def _parse(self, attribute: str, of: str = "") -> Any:
+        text = self._file.attribute(attribute, of)
+        if not isinstance(text, str):
+            raise self._file.damage(f"it has no text {attribute}{' of ' if of else ''}{of}")
+        return parse_json(text)
+
+    def _list_labels(self) -> list[str]:
+        """Read which arrays are labels: the package that made them need not be here to read them."""
+        names = self._parse("labels")
+        with self._file.blamed("its list of labels"):
+            for name in names:
+                check_name(name)
+                if not any(name == label or name.startswith(f"{label}_") for label in self.config.labels):
+                    raise ValueError(f"{name} is none of {', '.join(self.config.labels)}")
+        if not isinstance(names, list) or len(set(names)) != len(names):
+            raise self._file.damage(f"its list of labels is {names!r:.200}")
+        return names
+
+    def _stored_label(self, name: str) -> StoredLabel:
+        """Read how a label is stored; what that determines is held against the configuration."""
+        with self._file.blamed(name):
+            channels = tuple(map(str, self._parse("channels", name)))
+            scale, error, low, high = (
+                float(self._file.attribute(key, name)) for key in ("scale", "max_abs_error", "low", "high")
+            )
+            if not -_LARGEST <= low <= 0 <= high <= _LARGEST or low == high:
+                raise ValueError(f"its values cannot lie between {low} and {high}")
+            spec = ArraySpec(name=name, channels=channels, cells=self._read_cells(name), low=low, high=high)
+            storage = choose_storage(self.config.label_dtype, spec)
+        if not channels or len(set(channels)) != len(channels):
+            raise self._file.damage(f"{name} has {len(channels)} channels, {len(set(channels))} of different names")
+        laid_out = self._file.attribute("layout", name) == self.config.layout and scale == storage.scale
+        if not laid_out or not 0 <= error < high - low:
+            raise self._file.damage(f"{name} is not laid out as its configuration says")
+        return StoredLabel(
+            spec=spec,
+            storage=Storage(dtype=storage.dtype, scale=scale, max_abs_error=error),
+            layout=self.config.layout,
+        )
+
+    def _read_cells(self, name: str) -> Size | tuple[()]:
+        """Read how many rows and columns of cells a label has: none, or as many as the input has pixels at the most."""
+        cells = self._parse("cells", name)
+        if cells == []:
+            return ()
+        rows, columns = cells
+        for count, pixels in zip((rows, columns), self.config.input_size, strict=True):
+            if not isinstance(count, int) or not 1 <= count <= pixels:
+                raise ValueError(f"an input of {self.config.input_size} cannot have the cells {cells}")
+        return rows, columns
+
+    def _lay_out(self, people: int) -> dict[str, ArrayRule]:
+        """Say what every array has to be in a shard of so many samples and people."""
+        samples, keypoints = self._length, len(self.skeleton.keypoints)
+
+        def single(dtype: str, *shape: int) -> ArrayRule:
+            return ArrayRule(shape=shape, dtype=dtype, chunk=shape if math.prod(shape) else None)
+
+        rules = {
+            "person/offsets": single("int64", samples + 1),
+            "person/keypoints": single("float32", people, keypoints, 3),
+            "person/bbox": single("float32", people, 4),
+            "person/annotation_id": single("int64", people),
+            "sample/image_id": single("int64", samples),
+            "sample/file_name": single("S", samples),
+            "sample/width": single("int32", samples),
+            "sample/height": single("int32", samples),
+            "sample/affine": single("float64", samples, 2, 3),
+        }
+        if self.config.augment is not None:
+            rules |= {"sample/copy": single("int32", samples), "sample/view": single("float64", samples, 5)}
+        for label in self._labels:
+            rules[label.spec.name] = ArrayRule(
+                shape=(samples, *label.shape),
+                dtype=label.storage.dtype,
+                chunk=(1, *label.shape),
+                compressor=self.config.compression,
+            )
+        height, width = self.config.input_size
+        if self.config.image_encoding == "raw":
+            return rules | {"image/pixels": ArrayRule(shape=(samples, height, width, 3), dtype="uint8")}
+        size = self._file.length("image/bytes")
+        if samples * height * width * 3 > size * _MOST_PIXEL_BYTES:
+            raise self._file.damage(f"{size} bytes of pictures cannot be {samples} of {width}x{height} pixels")
+        return rules | {
+            "image/offsets": single("int64", samples + 1),
+            "image/bytes": ArrayRule(shape=(size,), dtype="uint8"),
+        }
+
+    def _rows(self, group: str, index: int) -> tuple[int, int]:
+        """Find from which on and to before which the people of a sample are, or the bytes of its picture."""
+        if group not in self._offsets:
+            offsets = np.asarray(self._read(f"{group}/offsets", ...))
+            rows = self._rules["image/bytes" if group == "image" else "person/keypoints"].shape[0]
+            if offsets[0] != 0 or offsets[-1] != rows or (offsets[1:] < offsets[:-1]).any():
+                raise self._file.damage(f"{group}/offsets do not lead from 0 to {rows}")
+            self._offsets[group] = offsets
+        start, stop = self._offsets[group][index : index + 2].tolist()
+        return start, stop
+
+    def _read(self, name: str, where: Any) -> Any:
+        """Read a part of an array."""
+        if self._rules[name].chunk is not None:
+            return self._column(name)[where].copy()
+        self._file.open(name, self._rules[name])
+        return self._file.read(name, where)
+
+    def _column(self, name: str) -> NDArray[Any]:
+        """Return a small array, which is read once and whole."""
+        if name not in self._columns:
+            self._file.open(name, self._rules[name])
+            self._columns[name] = self._file.read(name, ...)
+        return self._columns[name]

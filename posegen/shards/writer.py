@@ -1,0 +1,264 @@
+"""Writing one shard.
+
+A shard is assembled in memory and then written by ordinary file calls, because HDF5 cannot be trusted on a full disk
+(h5py issue 914). Nothing in it depends on time, so equal samples give equal bytes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from posegen.config import BuildConfig
+from posegen.errors import ConfigError
+from posegen.files import canonical_json, write_atomically
+from posegen.shards.hdf5 import LONGEST_TEXT
+from posegen.shards.record import ShardRecord
+from posegen.shards.schema import FORMAT, FORMAT_VERSION, StoredLabel
+from posegen.shards.versions import library_versions
+from posegen.skeleton import Skeleton
+
+_GROUPS = ("image", "person", "sample")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class BuiltSample:
+    """One sample as it is stored.
+
+    Attributes
+    ----------
+    image_id, file_name, width, height
+        As in the annotations.
+    affine
+        (2, 3) float64, image pixels to input pixels.
+    image
+        The encoded picture.
+    keypoints
+        (n, K, 3) float32 x, y in input pixels, v.
+    bboxes
+        (n, 4) float32 x, y, width, height in input pixels.
+    annotation_ids
+        (n,) int64.
+    copy, view
+        Which of the image's copies it is, and (5,) float64 how that is seen; see `posegen.images.augment.View`.
+    """
+
+    image_id: int
+    file_name: str
+    width: int
+    height: int
+    affine: NDArray[np.float64]
+    image: bytes
+    keypoints: NDArray[np.float32]
+    bboxes: NDArray[np.float32]
+    annotation_ids: NDArray[np.int64]
+    copy: int = 0
+    view: NDArray[np.float64] | None = None
+
+
+class ShardWriter:
+    """Assembles a shard in memory, sample by sample.
+
+    Parameters
+    ----------
+    capacity
+        The most samples it will hold.
+    labels
+        How the labels are stored.
+    config, skeleton
+        Of the build; they go into the shard's attributes.
+    task_digest
+        Of everything the shard is built from; it goes there too.
+    """
+
+    def __init__(
+        self,
+        capacity: int,
+        labels: Sequence[StoredLabel],
+        *,
+        config: BuildConfig,
+        skeleton: Skeleton,
+        task_digest: str,
+    ) -> None:
+        self._config = config
+        self._nobody = np.zeros((0, len(skeleton.keypoints), 3), np.float32)
+        self._samples: list[BuiltSample] = []
+        self._images: list[bytes] = []
+        self._memory = io.BytesIO()
+        self._file = _create_file(self._memory)
+        self._datasets = {label.spec.name: self._create_label(capacity, label) for label in labels}
+        self._file.attrs.update(
+            {
+                "format": _text(FORMAT),
+                "format_version": FORMAT_VERSION,
+                "config": _text(canonical_json(config.to_dict())),
+                "skeleton": _text(canonical_json(skeleton.to_dict())),
+                "labels": _text(canonical_json([label.spec.name for label in labels])),
+                "task_digest": _text(task_digest),
+                "versions": _text(canonical_json(library_versions(config.labels))),
+            }
+        )
+
+    def append(self, samples: Sequence[BuiltSample], labels: Mapping[str, NDArray[Any]]) -> None:
+        """Add S samples, whose pictures and labels are stored at once.
+
+        Parameters
+        ----------
+        samples
+            The S samples.
+        labels
+            By name, (S, ...) what `StoredLabel.arrange` gave.
+        """
+        start = len(self._samples)
+        for name, values in labels.items():
+            self._datasets[name][start : start + len(samples)] = values
+        self._images += [sample.image for sample in samples]
+        self._samples += [dataclasses.replace(sample, image=b"") for sample in samples]
+
+    def finish(self, path: Path) -> ShardRecord:
+        """Write the shard to `path`, whole or not at all, and close it.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be written.
+        """
+        samples = self._samples
+        for dataset in self._datasets.values():
+            dataset.resize(len(samples), axis=0)
+        self._write_images()
+        keypoints = np.concatenate([s.keypoints for s in samples] or [self._nobody])
+        self._put("person/offsets", _offsets([len(s.keypoints) for s in samples]))
+        self._put("person/keypoints", keypoints)
+        self._put("person/bbox", np.concatenate([s.bboxes for s in samples] or [np.zeros((0, 4), np.float32)]))
+        self._put(
+            "person/annotation_id",
+            np.concatenate([s.annotation_ids for s in samples] or [np.zeros(0, np.int64)]),
+        )
+        self._put("sample/image_id", np.array([s.image_id for s in samples], np.int64))
+        names = [s.file_name.encode() for s in samples]
+        self._put("sample/file_name", np.array(names, h5py.string_dtype("utf-8", max(map(len, names), default=1))))
+        self._put("sample/width", np.array([s.width for s in samples], np.int32))
+        self._put("sample/height", np.array([s.height for s in samples], np.int32))
+        self._put("sample/affine", np.array([s.affine for s in samples]).reshape(-1, 2, 3))
+        if self._config.augment is not None:
+            self._put("sample/copy", np.array([s.copy for s in samples], np.int32))
+            self._put("sample/view", np.array([s.view for s in samples], np.float64).reshape(-1, 5))
+        self.close()
+        data = self._memory.getbuffer()
+        write_atomically(path, data)
+        return ShardRecord(
+            file=path.name,
+            samples=len(samples),
+            people=len(keypoints),
+            bytes=len(data),
+            sha256=hashlib.sha256(data).hexdigest(),
+            keypoints=tuple((keypoints[..., 2] > 0).sum(axis=0).tolist()),
+        )
+
+    def close(self) -> None:
+        """Free the memory."""
+        self._file.close()
+
+    def _create_label(self, capacity: int, label: StoredLabel) -> h5py.Dataset:
+        shape = (capacity, *label.shape)
+        dataset = self._file.create_dataset(
+            label.spec.name,
+            shape,
+            label.storage.dtype,
+            maxshape=shape,
+            chunks=(1, *label.shape),
+            fletcher32=True,
+            track_times=False,
+            **_filters(self._config.compression),
+        )
+        dataset.attrs.update(
+            {
+                "layout": _text(label.layout),
+                "scale": label.storage.scale,
+                "max_abs_error": label.storage.max_abs_error,
+                "cells": _text(canonical_json(label.spec.cells)),
+                "low": label.spec.low,
+                "high": label.spec.high,
+                "channels": _text(canonical_json(label.spec.channels)),
+            }
+        )
+        return dataset
+
+    def _write_images(self) -> None:
+        images, self._images = self._images, []
+        offsets = _offsets([len(image) for image in images])
+        raw = self._config.image_encoding == "raw"
+        if not raw:
+            self._put("image/offsets", offsets)
+        frame = (*self._config.input_size, 3)
+        shape = (len(images), *frame) if raw else (int(offsets[-1]),)
+        name = "image/pixels" if raw else "image/bytes"
+        dataset = self._file.create_dataset(name, shape, np.uint8, track_times=False)
+        for i, image in enumerate(images):
+            pixels = np.frombuffer(image, np.uint8)
+            if raw:
+                dataset[i] = pixels.reshape(frame)
+            else:
+                dataset[offsets[i] : offsets[i + 1]] = pixels
+            images[i] = b""  # what is in the shard is not kept beside it
+
+    def _put(self, name: str, values: NDArray[Any]) -> None:
+        """Store a small array as one chunk with a checksum; one without elements can have no chunk."""
+        guarded = {"chunks": values.shape, "fletcher32": True} if values.size else {}
+        self._file.create_dataset(name, data=values, track_times=False, **guarded)
+
+
+def _create_file(memory: io.BytesIO) -> h5py.File:
+    """Create an HDF5 file in memory, with its groups.
+
+    HDF5's own files in memory are no good: the image of one has a wrong checksum before HDF5 2.0 (hdf5 issue 1915). Nor
+    are h5py's groups: before 3.15 they hold the time.
+    """
+    access = h5py.h5p.create(h5py.h5p.FILE_ACCESS)
+    access.set_fileobj_driver(h5py.h5fd.fileobj_driver, memory)
+    access.set_fclose_degree(h5py.h5f.CLOSE_STRONG)
+    # Readable from HDF5 1.10 on.
+    access.set_libver_bounds(h5py.h5f.LIBVER_V110, h5py.h5f.LIBVER_V110)
+    creation, grouping = h5py.h5p.create(h5py.h5p.FILE_CREATE), h5py.h5p.create(h5py.h5p.GROUP_CREATE)
+    creation.set_obj_track_times(False)
+    grouping.set_obj_track_times(False)
+    file = h5py.File(h5py.h5f.create(b"shard", h5py.h5f.ACC_TRUNC, fcpl=creation, fapl=access))
+    for name in _GROUPS:
+        h5py.h5g.create(file.id, name.encode(), gcpl=grouping)
+    return file
+
+
+def _filters(compression: str) -> dict[str, Any]:
+    if compression == "zstd":
+        import hdf5plugin
+
+        return dict(hdf5plugin.Zstd(clevel=1))
+    return {} if compression == "none" else {"compression": compression}
+
+
+def _offsets(lengths: Iterable[int]) -> NDArray[np.int64]:
+    return np.cumsum([0, *lengths], dtype=np.int64)
+
+
+def _text(text: str) -> NDArray[np.bytes_]:
+    """Make an attribute of fixed length, which is kept with its checksum; other text is on a heap that has none.
+
+    Raises
+    ------
+    ConfigError
+        If it is longer than HDF5 keeps there.
+    """
+    data = text.encode()
+    if len(data) > LONGEST_TEXT:
+        raise ConfigError(f"a skeleton of {len(data)} bytes is too large: a shard can describe {LONGEST_TEXT}")
+    return np.array(data, h5py.string_dtype("utf-8", max(1, len(data))))

@@ -1,0 +1,187 @@
+"""Skeleton files: a skeleton in TOML, read and written, and skeletons found by name or file."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from posegen.errors import ConfigError, nearest
+from posegen.files import load_toml
+from posegen.skeleton.builtin import SKELETONS
+from posegen.skeleton.flip_pairs import Limb, find_flip_pairs
+from posegen.skeleton.skeleton import Skeleton
+
+_KEYS = ("name", "keypoints", "limbs", "flip_pairs", "sigmas", "derived")
+
+
+def load_skeleton(name: str) -> Skeleton:
+    """Return a built-in skeleton by its name, or read a skeleton file.
+
+    Raises
+    ------
+    ConfigError
+        If it is neither, or the file is wrong.
+    """
+    if name in SKELETONS:
+        return SKELETONS[name]
+    path = Path(name)
+    if not path.exists():
+        raise ConfigError(
+            f"there is no skeleton '{name}'{nearest(name, SKELETONS)}: expected {', '.join(SKELETONS)}, or a TOML file"
+        )
+    return read_skeleton(path)
+
+
+def read_skeleton(path: Path) -> Skeleton:
+    """Read a skeleton file.
+
+    The file has `keypoints` (names in channel order) and may have `name`, `limbs` (pairs of names), `flip_pairs`
+    (pairs of names; found from left/right in the names if absent), `sigmas` (a number for each keypoint, as a list
+    or as a table by name) and a table `[derived]` of `keypoint = ["parent", ...]`.
+
+    Raises
+    ------
+    ConfigError
+        If the file cannot be read, or names something that is not there; the message has the line and the nearest valid
+        name.
+    """
+    reader = _Reader(path)
+    try:
+        return reader.read()
+    except ConfigError as error:
+        message = str(error)
+        raise error if message.startswith(str(path)) else ConfigError(f"{path}: {message}") from error
+
+
+def write_skeleton(skeleton: Skeleton) -> str:
+    """Write a skeleton as `read_skeleton` reads it: TOML, one name or pair a line where there are many."""
+    names = skeleton.keypoints
+    lines = [f"name = {_quote(skeleton.name)}", *_array("keypoints", [_quote(name) for name in names])]
+    for key, pairs in (("limbs", skeleton.limbs), ("flip_pairs", skeleton.flip_pairs)):
+        lines += _array(key, [f"[{_quote(names[a])}, {_quote(names[b])}]" for a, b in pairs])
+    if skeleton.sigmas:
+        lines += _array("sigmas", [str(sigma) for sigma in skeleton.sigmas])
+    derived = [(n, p) for n, p in zip(names, skeleton.parents, strict=True) if p != (n,)]
+    if derived:
+        lines.append("\n[derived]")
+        lines += [f"{_quote(name)} = [{', '.join(map(_quote, parents))}]" for name, parents in derived]
+    return "\n".join(lines) + "\n"
+
+
+class _Reader:
+    """Reads one file; knows its lines, to say where a mistake is."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.table = load_toml(path)
+        self.names: list[str] = []
+
+    def read(self) -> Skeleton:
+        for key in self.table:
+            if key not in _KEYS:
+                raise self._error(f"unknown key '{key}'{nearest(key, _KEYS)}; a skeleton has {', '.join(_KEYS)}", key)
+        self.names = self._keypoints()
+        derived = self._derived()
+        pairs = self._pairs("flip_pairs")
+        return Skeleton(
+            name=self._name(),
+            keypoints=tuple(self.names),
+            limbs=self._pairs("limbs") or (),
+            flip_pairs=find_flip_pairs(self.names) if pairs is None else tuple((min(p), max(p)) for p in pairs),
+            parents=tuple(tuple(derived.get(name, [name])) for name in self.names),
+            sigmas=self._sigmas(),
+        )
+
+    def _name(self) -> str:
+        name = self.table.get("name", self.path.stem)
+        if not isinstance(name, str) or not name:
+            raise self._error(f"'name' must be text, not {name!r}", "name")
+        return name
+
+    def _keypoints(self) -> list[str]:
+        names = self.table.get("keypoints")
+        if not isinstance(names, list) or not names or not all(isinstance(n, str) and n for n in names):
+            raise self._error('\'keypoints\' must be a list of names, as in keypoints = ["nose", "neck"]', "keypoints")
+        return names
+
+    def _derived(self) -> dict[str, list[str]]:
+        derived = self.table.get("derived", {})
+        if not isinstance(derived, dict):
+            raise self._error('\'derived\' must be a table, as in [derived] and neck = ["a", "b"]', "derived")
+        for name, parents in derived.items():
+            if name not in self.names:
+                raise self._error(
+                    f"derived keypoint '{name}' is not in 'keypoints'{nearest(name, self.names)}", "derived", name
+                )
+            if not isinstance(parents, list) or not parents or not all(isinstance(p, str) for p in parents):
+                raise self._error(f"derived keypoint '{name}' must be a list of its parents' names", "derived", name)
+        return derived
+
+    def _pairs(self, key: str) -> tuple[Limb, ...] | None:
+        pairs = self.table.get(key)
+        if pairs is None:
+            return None
+        if not isinstance(pairs, list):
+            raise self._error(f'\'{key}\' must be a list of pairs of names, as in {key} = [["nose", "neck"]]', key)
+        index = {name: i for i, name in enumerate(self.names)}
+        found = []
+        for pair in pairs:
+            if not isinstance(pair, list) or len(pair) != 2:
+                raise self._error(f"{key}: {pair!r} is not a pair of names", key, pair)
+            for name in pair:
+                if not isinstance(name, str) or name not in index:
+                    raise self._error(
+                        f"{key}: '{name}' is not in 'keypoints'{nearest(str(name), self.names)}", key, name
+                    )
+            found.append((index[pair[0]], index[pair[1]]))
+        return tuple(found)
+
+    def _sigmas(self) -> tuple[float, ...]:
+        sigmas = self.table.get("sigmas", [])
+        if isinstance(sigmas, dict):
+            for name in sigmas:
+                if name not in self.names:
+                    raise self._error(
+                        f"sigmas: '{name}' is not in 'keypoints'{nearest(name, self.names)}", "sigmas", name
+                    )
+            if missing := [name for name in self.names if name not in sigmas]:
+                raise self._error(f"sigmas: there is none for {', '.join(missing)}", "sigmas")
+            sigmas = [sigmas[name] for name in self.names]
+        if not isinstance(sigmas, list):
+            raise self._error("'sigmas' must be a list of numbers, or a table of them by keypoint", "sigmas")
+        return tuple(sigmas)
+
+    def _error(self, message: str, key: str, word: object = None) -> ConfigError:
+        line = _find_line(self.path.read_text(encoding="utf-8"), key, word if isinstance(word, str) else None)
+        return ConfigError(f"{self.path}{f', line {line}' if line else ''}: {message}")
+
+
+def _find_line(text: str, key: str, word: str | None) -> int | None:
+    """Guess the line that a key, or a word of its value, is on: the first that has it."""
+    start = re.search(rf"^\s*\[?\s*[\"']?{re.escape(key)}[\"']?\s*(?:\]|=|\.)", text, re.MULTILINE)
+    if start is None:
+        return None
+    end = start.end()
+    if word is not None:
+        named = re.compile(rf"([\"']){re.escape(word)}\1|^\s*{re.escape(word)}\s*=", re.MULTILINE)
+        end = found.end() if (found := named.search(text, end)) else end
+    return text.count("\n", 0, end) + 1
+
+
+def _quote(text: str) -> str:
+    """Write a TOML basic string, whose escapes are JSON's but for the delete character."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007F")
+
+
+def _array(key: str, items: Sequence[str]) -> list[str]:
+    """Write an array on one line, or on as many as it takes."""
+    if len(line := f"{key} = [{', '.join(items)}]") <= 100:
+        return [line]
+    lines = ["   "]
+    for item in items:
+        if len(lines[-1]) + len(item) > 96 and lines[-1].strip():
+            lines.append("   ")
+        lines[-1] += f" {item},"
+    return [f"{key} = [", *lines, "]"]

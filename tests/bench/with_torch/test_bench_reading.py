@@ -1,0 +1,71 @@
+"""Section `read` of the benchmarks, which needs PyTorch."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from posegen.bench import batches, reading
+from posegen.bench.source import Source, open_source
+from posegen.build.pipeline import build
+from posegen.config import BuildConfig
+from posegen.loader import PoseDataset
+from posegen.synthetic import write_sample_coco
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Source:
+    root = write_sample_coco(tmp_path_factory.mktemp("sample"), images=6)
+    return open_source(root, root)
+
+
+@pytest.fixture(scope="module")
+def found(source: Source, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    scratch = tmp_path_factory.mktemp("scratch")
+    return reading.measure_reading(source, scratch, 2, lambda _: None, workers=1, shards=3, shard_size=8)
+
+
+def test_every_reading_is_compared_in_both_orders(found: dict[str, Any]) -> None:
+    assert (found["workers"], found["samples"], found["shards"]) == (1, 24, 3)
+    names = [(c["measured"]["name"], c["compared_with"]["name"]) for c in found["comparisons"]]
+    assert len(set(names)) == len(names) == 12
+    assert sum("random" in name for name, _ in names) == sum("shard-shuffled" in name for name, _ in names) == 6
+
+
+def test_rates_are_samples_a_second(found: dict[str, Any]) -> None:
+    for comparison in found["comparisons"]:
+        assert comparison["unit"] == "samples/s"
+        assert comparison["per_round"] == {"samples": 24}
+        assert 0 < comparison["compared_with"]["median"] < 1e5
+        assert 0 < comparison["measured"]["median"] < 1e5
+
+
+def test_a_ratio_is_that_of_the_rates(found: dict[str, Any]) -> None:
+    for comparison in found["comparisons"]:
+        ends = [comparison[side][end] for side in ("measured", "compared_with") for end in ("min", "max")]
+        low, high = ends[0] / ends[3], ends[1] / ends[2]
+        assert low * 0.999 <= comparison["ratio"]["median"] <= high * 1.001
+
+
+def test_what_is_compared_makes_the_same(source: Source, tmp_path: Path) -> None:
+    """The two sides of a comparison draw what is in the shards, to the tolerance that these state."""
+    config = dataclasses.replace(BuildConfig.preset("tf-pose"), label_dtype="float32", image_encoding="png")
+    build(source.paths.annotations, tmp_path / "out", config, images=source.paths.images, workers=1)
+    data = PoseDataset(tmp_path / "out")
+    stored = {sample["image_id"]: sample for sample in data}
+    ids = [sample.image_id for sample in source.samples]
+    text, online, vectorised = (kind(source.task)(range(len(ids))) for kind in
+                                (batches.Text, batches.Online, batches.Vectorised))  # fmt: skip
+    for place, image_id in enumerate(ids):
+        np.testing.assert_array_equal(text["image"][place], stored[image_id]["image"])
+        np.testing.assert_array_equal(online["image"][place], stored[image_id]["image"])
+        for batch, names in ((text, {"heatmap"}), (vectorised, {"heatmap", "paf"}), (online, {"heatmap", "paf"})):
+            for name in names:
+                np.testing.assert_allclose(batch[name][place], stored[image_id][name], atol=1e-5)
+    pictures = batches.read_pictures(tmp_path / "out")
+    decoded = batches.StoredPictures(pictures, (368, 368))(range(len(pictures)))
+    np.testing.assert_array_equal(decoded["image"], data[:]["image"])

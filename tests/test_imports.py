@@ -1,0 +1,44 @@
+"""What modules import from other packages; import-linter's contracts in pyproject.toml hold the rooms apart."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import posegen
+
+PACKAGE = Path(posegen.__file__).parent
+PROMISED = {"click", "cv2", "h5py", "hdf5plugin", "numpy", "pycocotools", "tomli", "tqdm"}
+EXTRAS = {
+    "bench": {"torch"},  # it measures the DataLoader that others read with
+    "images/codec.py": {"simplejpeg"},
+    "labels/online/tensorflow.py": {"tensorflow"},
+    "labels/online/torch.py": {"torch"},
+    "loader/tensorflow": {"tensorflow"},
+    "loader/torch": {"torch"},
+    "shards/codecs.py": {"zstandard"},
+}
+"""What some modules and rooms may import that is no dependency: they do without, or say what brings it."""
+
+
+def imported(path: Path) -> Iterator[str]:
+    """Yield the packages that a module imports, at whatever depth."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{path}: imports are absolute"
+            yield (node.module or "").partition(".")[0]
+
+
+def test_a_module_imports_only_what_pyproject_promises() -> None:
+    seen = set()
+    for path in sorted(PACKAGE.rglob("*.py")):
+        name = path.relative_to(PACKAGE).as_posix()
+        extras = {package for place, some in EXTRAS.items() if name.startswith(place) for package in some}
+        foreign = set(imported(path)) - {*sys.stdlib_module_names, "posegen", "typing_extensions"}
+        assert foreign <= PROMISED | extras, name
+        seen |= foreign
+    assert seen >= PROMISED - {"tomli"}  # imported by its name where Python has no tomllib
