@@ -54,7 +54,7 @@ _DEPTHS = (0.03, 0.07, 0.066, 0.058, 0.068, 0.06, 0.047, 0.03)
 # How far a piece's axis may lie in front of a joint that it does not hide, in body heights.
 _THICKNESS = np.array([0.02, 0.012, 0.012, 0.02, 0.02] + [0.045] * 12)
 
-_LIT = 0.62  # width of the lit part of a piece
+_LIT = 0.6  # width of the lit part of a piece
 _CIRCLE = np.stack([np.cos(np.arange(16) * np.pi / 8), np.sin(np.arange(16) * np.pi / 8)], axis=1)
 
 
@@ -73,7 +73,7 @@ class Figure:
 
     def __init__(self, rng: np.random.Generator, body: Body, *, light: float) -> None:
         self.body, self.pieces = body, list[Piece]()
-        self._light = np.array([0.26 * light, -0.15, 0.0])
+        self._light = np.array([0.24 * light, -0.14, 0.0])
         self._colours = {name: pick(rng, codes) for name, codes in _PALETTE.items()}
         for cloth in ("shirt", "trousers"):
             left, right = 1.1 * self._colours[cloth] + 12, 0.8 * self._colours[cloth]
@@ -117,10 +117,10 @@ class Figure:
         """Add the hull of ellipses: a centre and two conjugate half axes each, (3,) in pixels."""
         shape = np.array(rings)
         ends, lit = shape[[0, -1], 0], shape * [[1], [_LIT], [_LIT]]
-        lit[:, 0] += self._light * np.linalg.norm(shape[:, 1:], axis=2).max(axis=1)[:, None]
-        # Light reaches both ends, so that limbs that meet have no seam.
+        lit[:, 0] += self._light * np.linalg.norm(shape[:, 1:], axis=1)
+        # Light nearly reaches both ends, so that limbs that meet have hardly a seam.
         axis = (ends[1] - ends[0])[:2] / max(float(np.hypot(*(ends[1] - ends[0])[:2])), 1e-6)
-        reach = (1 - _LIT) * np.linalg.norm(shape[[0, -1], 1:, :2] @ axis, axis=1)
+        reach = 0.85 * (1 - _LIT) * np.linalg.norm(shape[[0, -1], 1:, :2] @ axis, axis=1)
         lit[[0, -1], 0, :2] += np.outer(reach * (-1, 1), axis)
         points = np.stack([shape, lit])[..., :2]
         points = (points[:, :, :1] + _CIRCLE @ points[:, :, 1:]).reshape(2, -1, 2).astype(np.float32)
