@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -19,7 +20,8 @@ from posegen.labels import ArraySpec
 from posegen.labels.registry import check_name
 from posegen.shards.codecs import NONE
 from posegen.shards.hdf5 import Chunk, GuardedFile
-from posegen.shards.quantize import Storage, choose_storage
+from posegen.shards.mirror import read_mirror
+from posegen.shards.quantize import choose_storage
 from posegen.shards.record import parse_json
 from posegen.shards.rules import lay_out
 from posegen.shards.schema import FORMAT, FORMAT_VERSION, GROUPS, StoredLabel, list_columns
@@ -236,18 +238,16 @@ class ShardReader:
             )
             if not -_LARGEST <= low <= 0 <= high <= _LARGEST or low == high:
                 raise ValueError(f"its values cannot lie between {low} and {high}")
-            spec = ArraySpec(name=name, channels=channels, cells=self._read_cells(name), low=low, high=high)
+            cells, mirror = self._read_cells(name), read_mirror(self._file.attribute("mirror", name))
+            spec = ArraySpec(name=name, channels=channels, cells=cells, low=low, high=high, mirror=mirror)
             storage = choose_storage(self.config.label_dtype, spec)
         if not channels or len(set(channels)) != len(channels):
             raise self._file.damage(f"{name} has {len(channels)} channels, {len(set(channels))} of different names")
         laid_out = self._file.attribute("layout", name) == self.config.layout and scale == storage.scale
         if not laid_out or not 0 <= error < high - low:
             raise self._file.damage(f"{name} is not laid out as its configuration says")
-        return StoredLabel(
-            spec=spec,
-            storage=Storage(dtype=storage.dtype, scale=scale, max_abs_error=error),
-            layout=self.config.layout,
-        )
+        storage = dataclasses.replace(storage, max_abs_error=error)
+        return StoredLabel(spec=spec, storage=storage, layout=self.config.layout)
 
     def _read_cells(self, name: str) -> Size | tuple[()]:
         """Read how many rows and columns of cells a label has: none, or as many as the input has pixels at the most."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -204,6 +205,13 @@ class StoredLabel:
     def logical(self) -> int:
         """The bytes of one sample before compression."""
         return math.prod(self.shape) * np.dtype(self.storage.dtype).itemsize
+
+    def agrees(self, other: StoredLabel) -> bool:
+        """Tell whether another shard's label lies there as this one; a shard of before need not say how it mirrors."""
+        if None in {self.spec.mirror, other.spec.mirror}:
+            mine, theirs = (dataclasses.replace(label.spec, mirror=None) for label in (self, other))
+            return (mine, self.storage, self.layout) == (theirs, other.storage, other.layout)
+        return self == other
 
     def arrange(self, values: NDArray[np.float32]) -> NDArray[Any]:
         """Turn the rendered float32 values of S samples, (S, C, h, w) or (S, C), into what is stored.

@@ -22,6 +22,7 @@ from posegen.errors import ConfigError
 from posegen.files import canonical_json, write_atomically
 from posegen.shards.codecs import CODECS
 from posegen.shards.hdf5 import LONGEST_TEXT
+from posegen.shards.mirror import write_mirror
 from posegen.shards.record import ShardRecord
 from posegen.shards.schema import FORMAT, FORMAT_VERSION, GROUPS, BuiltSample, StoredLabel, list_columns
 from posegen.shards.versions import library_versions
@@ -138,6 +139,7 @@ class ShardWriter:
                 "low": label.spec.low,
                 "high": label.spec.high,
                 "channels": _text(canonical_json(label.spec.channels)),
+                "mirror": _text(write_mirror(label.spec.mirror)),
             }
         )
         return dataset
