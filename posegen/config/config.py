@@ -283,10 +283,10 @@ class BuildConfig:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Return numbers, strings and lists, for JSON."""
+        """Return what JSON has, and gives back equal: numbers, texts, truth values, None, lists and dicts of them."""
         record = dataclasses.asdict(dataclasses.replace(self, skeleton=None))
         record["skeleton"] = self.skeleton.to_dict() if self.skeleton else None
-        return {key: list(value) if isinstance(value, tuple) else value for key, value in record.items()}
+        return {key: _plain(value) for key, value in record.items()}
 
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> BuildConfig:
@@ -310,3 +310,10 @@ class BuildConfig:
     def digest(self) -> str:
         """A hash of everything here (sha256, hexadecimal)."""
         return hashlib.sha256(canonical_json(self.to_dict()).encode()).hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    """Turn tuples into lists, however deep: an equal one from JSON is a list."""
+    if isinstance(value, dict):
+        return {key: _plain(inner) for key, inner in value.items()}
+    return [_plain(inner) for inner in value] if isinstance(value, (list, tuple)) else value
