@@ -33,7 +33,7 @@ ROUNDING = 5e-7
 NEAR = 0.02
 """By how much a flipped value may differ, as a share of the range."""
 
-LEAST_ALIKE = 1 / 3
+LEAST_ALIKE = 0.3
 """Which share of a channel's drawn cells has to be the flipped ones. Boxes and windows are rounded to one side, so that
 the columns at their ends are not; with another channel's place or sign it is a quarter and less."""
 
