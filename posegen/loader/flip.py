@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from posegen.config import BuildConfig
 from posegen.errors import ConfigError
-from posegen.shards import StoredLabel
 from posegen.shards.mirror import find_mirrors
+from posegen.shards.schema import Column, StoredLabel
 from posegen.skeleton import Skeleton
 
 
@@ -82,11 +82,12 @@ class Mirror:
             return mirrored
         return mirrored[..., ::-1] if axis == 0 else mirrored[..., ::-1, :]
 
-    def fact(self, name: str, value: Any) -> Any:
-        """Mirror what `ShardReader.sample` tells of a sample under a name."""
-        return _FACTS[name](self, value) if name in _FACTS else value
+    def column(self, column: Column, value: Any) -> Any:
+        """Mirror what `ShardReader.column` gives of one sample."""
+        mirror = _MIRRORED.get(column.kind)
+        return value if mirror is None else mirror(self, value)
 
-    def _people(self, keypoints: NDArray[np.float32]) -> NDArray[np.float32]:
+    def _points(self, keypoints: NDArray[np.float32]) -> NDArray[np.float32]:
         mirrored = keypoints[:, self.keypoints]
         labelled = mirrored[..., 2] > 0
         mirrored[labelled, 0] = self.width - 1 - mirrored[labelled, 0]
@@ -105,11 +106,12 @@ class Mirror:
         return mirrored
 
 
-_FACTS: dict[str, Callable[[Mirror, Any], Any]] = {
-    "keypoints": Mirror._people,  # noqa: SLF001 (its own)
-    "bbox": Mirror._boxes,  # noqa: SLF001
+_MIRRORED: dict[str, Callable[[Mirror, Any], Any]] = {
+    "points": Mirror._points,  # noqa: SLF001 (its own)
+    "boxes": Mirror._boxes,  # noqa: SLF001
     "affine": Mirror._affine,  # noqa: SLF001
 }
+"""By the kind of a column: its values, mirrored."""
 
 _WIDEST = (1 << 64) - 1
 
