@@ -7,7 +7,7 @@ import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 from posegen.config.choices import (
     Compression,
@@ -250,6 +250,16 @@ class BuildConfig:
         """Find the labels that have to know what is ignored in a picture. Raises `ConfigError` as `create_labels`."""
         found = ((name, create_label(name, self._context(name, self.strides[0], skeleton))) for name in self.labels)
         return tuple(name for name, created in found if any(map(needs_ignored, created)))
+
+    def label_contexts(self, skeleton: Skeleton) -> dict[str, LabelContext]:
+        """Return what labels are made from: under '' as this is, under `heatmap=udp` and the like with another kind."""
+        context, kinds = self._context("", self.strides[0], skeleton), (("heatmap", HeatmapKind), ("paf", PafKind))
+        others = {
+            f"{name}={word}": dataclasses.replace(context, **{name: word})
+            for name, of in kinds
+            for word in get_args(of)
+        }
+        return {"": context, **others}
 
     def _context(self, label: str, stride: float, skeleton: Skeleton) -> LabelContext:
         return LabelContext(
