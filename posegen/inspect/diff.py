@@ -6,6 +6,7 @@ place they are is no difference. Shards are read in worker processes, as `posege
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,14 +21,11 @@ from posegen.build.executors import Executor, Lost, Report, choose_executor
 from posegen.build.progress import Progress, count_up
 from posegen.errors import ConfigError, ShardError
 from posegen.images import codec
-from posegen.shards import ShardReader
+from posegen.shards import SampleKey, ShardReader
 from posegen.shards.manifest import Manifest, find_dataset
 from posegen.shards.record import locate
 
 _OPEN_SHARDS = 16
-
-Key = tuple[int, ...]
-"""Image id, where samples are people annotation id, where an image has several copies which of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +50,7 @@ class ArrayDifference:
     array: str
     largest: float
     samples: int
-    sample: Key | None = None
+    sample: SampleKey | None = None
     where: str = ""
 
 
@@ -84,8 +82,8 @@ class DatasetDifference:
     versions: Mapping[str, tuple[Any, Any]]
     skeleton: bool
     samples: int
-    only_a: tuple[Key, ...]
-    only_b: tuple[Key, ...]
+    only_a: tuple[SampleKey, ...]
+    only_b: tuple[SampleKey, ...]
     named_by: tuple[str, ...]
     unlike: tuple[str, ...]
     arrays: tuple[ArrayDifference, ...]
@@ -140,7 +138,9 @@ def compare(
     people = first.config.unit == "person"
     copies = max(first.config.copies, second.config.copies) > 1
     named_by = ("image", *(["person"] if people else []), *(["copy"] if copies else []))
-    places = [_find_samples(path, manifest, named_by) for path, manifest in zip(paths, (first, second), strict=True)]
+    places = [
+        _find_samples(path, manifest, copies=copies) for path, manifest in zip(paths, (first, second), strict=True)
+    ]
     common = [key for key in places[0] if key in places[1]]
     pairs: dict[str, list[_Pair]] = defaultdict(list)
     for key in common:
@@ -172,7 +172,7 @@ def compare(
 class _Pair:
     """A sample: its position in a shard of a, and shard and position in b."""
 
-    key: Key
+    key: SampleKey
     position: int
     file: str
     there: int
@@ -196,10 +196,10 @@ class _Findings:
     """The largest differences so far, by array."""
 
     def __init__(self) -> None:
-        self.largest: dict[str, tuple[float, Key, str]] = {}
+        self.largest: dict[str, tuple[float, SampleKey, str]] = {}
         self.samples: Counter[str] = Counter()
 
-    def add(self, array: str, key: Key, difference: float, where: str) -> None:
+    def add(self, array: str, key: SampleKey, difference: float, where: str) -> None:
         """Take note of one sample's difference."""
         self.samples[array] += difference > 0
         self._keep(array, (difference, key, where))
@@ -213,14 +213,14 @@ class _Findings:
     def describe(self) -> tuple[ArrayDifference, ...]:
         """Say what was found: labels by name, then the rest."""
         labels = sorted(self.largest.keys() - set(_OTHERS))
-        return tuple(self._describe(array) for array in (*labels, *_OTHERS) if array in self.largest)
+        return tuple(self._difference(array) for array in (*labels, *_OTHERS) if array in self.largest)
 
-    def _keep(self, array: str, found: tuple[float, Key, str]) -> None:
+    def _keep(self, array: str, found: tuple[float, SampleKey, str]) -> None:
         known = self.largest.get(array)
         if known is None or (-found[0], found[1]) < (-known[0], known[1]):
             self.largest[array] = found
 
-    def _describe(self, array: str) -> ArrayDifference:
+    def _difference(self, array: str) -> ArrayDifference:
         largest, key, where = self.largest[array]
         if not largest:
             return ArrayDifference(array=array, largest=0.0, samples=0)
@@ -266,7 +266,7 @@ def _compare_labels(found: _Findings, pair: _Pair, first: ShardReader, second: S
         if common:
             values = first.label(mine[name], pair.position)[[a.channels.index(c) for c in common]]
             values_b = second.label(theirs[name], pair.there)[[b.channels.index(c) for c in common]]
-            difference, at = _measure(values, values_b)
+            difference, at = _find_largest(values, values_b)
             words = ["row", "column"][: len(at) - 1]
             cell = "".join(f", {word} {i}" for word, i in zip(words, at[1:], strict=True))
             found.add(name, pair.key, difference, f"{common[at[0]]}{cell}")
@@ -279,14 +279,14 @@ def _compare_people(found: _Findings, pair: _Pair, first: ShardReader, second: S
     common = [person for person in ids if person in others]
     found.add("people", pair.key, float(len({*ids} ^ {*others})), f"{len(ids)} in a, {len(others)} in b")
     sizes = [np.array([known["height"], known["width"]]) for known in (a, b)]
-    found.add("image", pair.key, _measure(*sizes)[0], "size")
-    difference, at = _measure(a["affine"], b["affine"])
+    found.add("image", pair.key, _find_largest(*sizes)[0], "size")
+    difference, at = _find_largest(a["affine"], b["affine"])
     found.add("affine", pair.key, difference, "row {}, column {}".format(*at))
     names = [name for name in first.skeleton.keypoints if name in second.skeleton.keypoints]
     if not common:
         return
     rows = [[of.index(person) for person in common] for of in (ids, others)]
-    difference, at = _measure(a["bbox"][rows[0]], b["bbox"][rows[1]])
+    difference, at = _find_largest(a["bbox"][rows[0]], b["bbox"][rows[1]])
     found.add("bbox", pair.key, difference, f"person {common[at[0]]}, {('x', 'y', 'width', 'height')[at[1]]}")
     if names:
         points, points_b = (
@@ -294,7 +294,7 @@ def _compare_people(found: _Findings, pair: _Pair, first: ShardReader, second: S
             for known, row, reader in zip((a, b), rows, (first, second), strict=True)
         )
         for array, part in (("keypoints", slice(2)), ("visibility", slice(2, 3))):
-            difference, at = _measure(points[..., part], points_b[..., part])
+            difference, at = _find_largest(points[..., part], points_b[..., part])
             found.add(array, pair.key, difference, f"person {common[at[0]]}, {names[at[1]]}")
 
 
@@ -304,7 +304,7 @@ def _compare_pictures(found: _Findings, pair: _Pair, first: ShardReader, second:
     if a != b:
         yield f"picture is of {_size(a)} pixels in a, {_size(b)} in b"
         return
-    difference, at = _measure(_decode(first, pair.position), _decode(second, pair.there))
+    difference, at = _find_largest(_decode(first, pair.position), _decode(second, pair.there))
     found.add("picture", pair.key, difference, f"{('red', 'green', 'blue')[at[2]]}, row {at[0]}, column {at[1]}")
 
 
@@ -316,7 +316,7 @@ def _decode(reader: ShardReader, index: int) -> NDArray[np.int16]:
     return stored.astype(np.int16)
 
 
-def _measure(a: NDArray[Any], b: NDArray[Any]) -> tuple[float, tuple[int, ...]]:
+def _find_largest(a: NDArray[Any], b: NDArray[Any]) -> tuple[float, tuple[int, ...]]:
     """Find the largest difference of two arrays of one shape, and where it is."""
     with np.errstate(invalid="ignore"):
         difference = np.abs(np.subtract(a, b, dtype=np.float64))
@@ -328,22 +328,17 @@ def _measure(a: NDArray[Any], b: NDArray[Any]) -> tuple[float, tuple[int, ...]]:
     return float(difference[at]), tuple(map(int, at))
 
 
-def _find_samples(directory: Path, manifest: Manifest, named_by: Sequence[str]) -> dict[Key, tuple[str, int]]:
-    """Find where every sample is: shard and position, by key."""
-    found: dict[Key, tuple[str, int]] = {}
+def _find_samples(directory: Path, manifest: Manifest, *, copies: bool) -> dict[SampleKey, tuple[str, int]]:
+    """Find where every sample is: shard and position, by key; with `copies` also a single one has its number."""
+    found: dict[SampleKey, tuple[str, int]] = {}
     for shard in manifest.shards:
         with ShardReader(locate(directory, shard.file)) as reader:
-            everything = range(len(reader))
-            parts = [reader.facts("image_id", everything)]
-            if "person" in named_by:
-                parts.append([int(ids[0]) for ids in reader.facts("annotation_id", everything)])
-            if "copy" in named_by:
-                one = reader.config.augment is None
-                parts.append([0] * len(reader) if one else reader.facts("copy", everything))
-            for index, key in enumerate(zip(*parts, strict=True)):
+            for index in range(len(reader)):
+                key = reader.key(index)
+                if copies:
+                    key = dataclasses.replace(key, copy=key.copy or 0)
                 if key in found:
-                    name = ", ".join(f"{part} {number}" for part, number in zip(named_by, key, strict=True))
-                    raise ShardError(f"{directory}: has two samples of {name}")
+                    raise ShardError(f"{directory}: has two samples of {key}")
                 found[key] = shard.file, index
     return found
 

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from posegen.annotations import Sample
 from posegen.build.ignored import find_ignored
-from posegen.build.scene import find_spread
+from posegen.build.plan import find_key
+from posegen.build.scene import make_scene
 from posegen.errors import ConfigError
 from posegen.geometry import Affine
 from posegen.labels import Label, Scene
@@ -45,7 +46,7 @@ class LabelComparison:
     def __init__(self, reader: ShardReader, samples: Sequence[Sample] | None) -> None:
         config = reader.config
         self._reader = reader
-        self._samples = None if samples is None else {self._name(s): s for s in samples}
+        self._samples = None if samples is None else {find_key(sample, config): sample for sample in samples}
         self._labels: dict[str, Label] = {label.spec.name: label for label in config.create_labels(reader.skeleton)}
         grids = [make_grid(config.grid, config.input_size, count_cells(config.input_size, s)) for s in config.strides]
         self._taps = max(math.prod(grid.cells) * grid.taps**2 for grid in grids)
@@ -81,7 +82,7 @@ class LabelComparison:
                 elif name in values:
                     try:
                         exact = sample is not None or without_stride(name) != "mask"
-                        worst = _measure(values[name], label.render(scene), exact=exact)
+                        worst = _find_worst(values[name], label.render(scene), exact=exact)
                     except ConfigError as error:
                         yield f"{name} of sample {index} cannot be rendered: {error}"
                         continue
@@ -92,25 +93,19 @@ class LabelComparison:
                     if not worst <= bound:
                         yield f"{name} of sample {index} is not what was annotated: it differs by up to {worst:.3g}"
 
-    def _name(self, sample: Sample) -> tuple[int, ...]:
-        """Return what tells a sample from all others, as `ShardReader.key` does."""
-        config = self._reader.config
-        people = sample.annotation_ids.tolist() if config.unit == "person" else []
-        return (sample.image_id, *people, *([sample.copy] if config.copies > 1 else []))
-
     def _scene(self, known: Mapping[str, Any], sample: Sample | None) -> Scene:
-        points, v = known["keypoints"][..., :2], known["keypoints"][..., 2]
-        return Scene(
-            points=points.astype(np.float64),
-            drawn=v > 0 if self._reader.config.visibility == "labelled" else v == 2,
-            image_size=(known["height"], known["width"]),
+        return make_scene(
+            self._reader.config,
+            self._reader.skeleton,
+            known["keypoints"],
+            known["bbox"],
             affine=Affine.from_matrix(known["affine"]),
+            image_size=(known["height"], known["width"]),
             ignored=None if sample is None else find_ignored(sample),
-            spread=find_spread(self._reader.config, self._reader.skeleton, known["keypoints"], known["bbox"]),
         )
 
 
-def _measure(values: NDArray[np.float32], rendered: NDArray[np.float32], *, exact: bool) -> float:
+def _find_worst(values: NDArray[np.float32], rendered: NDArray[np.float32], *, exact: bool) -> float:
     """Return the largest difference; without what is ignored in the picture a mask may be lower."""
     if exact:
         return float(np.abs(values - rendered).max())

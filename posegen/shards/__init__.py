@@ -12,10 +12,11 @@
     /sample/copy int32 (N,), view float64 (N, 5)   if views are drawn: scale, degrees, shift in x and y, 1 if mirrored
 
 `schema` says what is in it and `quantize` how a label's values are stored; `writer` writes one, `reader` reads one by
-way of `hdf5` and `codecs`; `record` is what the `manifest` says of it; `pool` opens those of a
-dataset when they are read.
+way of `hdf5` and `codecs`; `record` is what the `manifest` says of it; `pool` opens those of a dataset when they are
+read; `key` tells a sample from all others.
 """
 
+from posegen.shards.key import SampleKey
 from posegen.shards.manifest import MANIFEST_NAME, Manifest, find_dataset
 from posegen.shards.quantize import Storage, Widen, choose_storage
 from posegen.shards.reader import SAMPLE_FIELDS, VIEW_FIELDS, ArrayInfo, ShardReader
@@ -33,6 +34,7 @@ __all__ = [
     "ArrayInfo",
     "BuiltSample",
     "Manifest",
+    "SampleKey",
     "ShardReader",
     "ShardRecord",
     "ShardWriter",

@@ -18,6 +18,7 @@ from posegen.geometry import Size
 from posegen.labels import ArraySpec
 from posegen.labels.registry import check_name
 from posegen.shards.hdf5 import ArrayRule, Chunk, GuardedFile
+from posegen.shards.key import SampleKey
 from posegen.shards.quantize import Storage, choose_storage
 from posegen.shards.record import parse_json
 from posegen.shards.schema import FORMAT, FORMAT_VERSION, StoredLabel
@@ -161,11 +162,13 @@ class ShardReader:
         names = SAMPLE_FIELDS if self.config.augment is None else SAMPLE_FIELDS + VIEW_FIELDS
         return {name: self.facts(name, [index])[0] for name in names}
 
-    def key(self, index: int) -> tuple[int, ...]:
-        """Tell a sample from others: image id, annotation id where it is one person, copy where there are several."""
-        people = self.facts("annotation_id", [index])[0].tolist() if self.config.unit == "person" else []
-        copies = self.facts("copy", [index]) if self.config.copies > 1 else []
-        return (*self.facts("image_id", [index]), *people, *copies)
+    def key(self, index: int) -> SampleKey:
+        """Tell a sample from others; raises `ShardError` if it is to be one person, and is not."""
+        (image_id,), (people,) = self.facts("image_id", [index]), self.facts("annotation_id", [index])
+        (copy,) = self.facts("copy", [index]) if self.config.copies > 1 else [0]
+        if self.config.unit == "person" and len(people) != 1:
+            raise self._file.damage(f"sample {index} has {len(people)} people, and is to be one person")
+        return SampleKey.of(self.config, image_id, people, copy)
 
     def facts(self, name: str, indices: Sequence[int]) -> list[Any]:
         """Return one of the things that `sample` tells, of several samples."""

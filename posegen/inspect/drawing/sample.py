@@ -73,7 +73,7 @@ def draw_sample(reader: ShardReader, index: int) -> Picture:
         if name not in labels:
             labels[name], specs[name] = reader.label(label, index), label.spec
     people = _draw_people(view, reader.skeleton, sample)
-    panels = [_frame(people, f"{_describe(reader, sample)} · {sample['file_name']}")]
+    panels = [_frame(people, f"{_caption(reader, sample)} · {sample['file_name']}")]
     if "heatmap" in labels:
         heat = labels["heatmap"][: len(reader.skeleton.keypoints)]
         blended = _draw_heat(view, heat, strength=0.9, brightness=0.55)
@@ -129,7 +129,7 @@ def draw_sheet(reader: ShardReader, indices: Sequence[int], columns: int = 4) ->
             heat = reader.label(heatmap, index)[: len(reader.skeleton.keypoints)]
             view = _View(_draw_heat(view, heat, strength=0.5, brightness=1.0), view.factor)
         people = _draw_people(view, reader.skeleton, sample)
-        tiles.append(_frame(people, _describe(reader, sample)))
+        tiles.append(_frame(people, _caption(reader, sample)))
     return _join(tiles, min(columns, len(tiles)))
 
 
@@ -194,7 +194,7 @@ def _open(reader: ShardReader, index: int, side: int) -> tuple[_View, dict[str, 
     return _View(np.asarray(large, np.uint8), factor), reader.sample(index)
 
 
-def _describe(reader: ShardReader, sample: dict[str, Any]) -> str:
+def _caption(reader: ShardReader, sample: dict[str, Any]) -> str:
     copy = f" · copy {sample['copy']}" if reader.config.copies > 1 else ""
     if reader.config.unit == "person":
         return f"image {sample['image_id']}{copy} · person {', '.join(map(str, sample['annotation_id']))}"
