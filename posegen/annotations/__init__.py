@@ -1,6 +1,7 @@
 """What a dataset says, whoever wrote it: found, read, checked and counted, once, at the border.
 
-`read_annotations` is the door, `find_annotations` the first half of it; `coco` reads COCO's files, `sample` is what they become, `audit` counts what was odd.
+`read_annotations` is the door, `find_annotations` the first half of it; `coco` reads COCO's files, `sample` is what
+they become, `audit` counts what was odd.
 
 What leaves this package is trusted: ids are unique, numbers are finite, file names stay inside the image directory.
 Problems are collected and reported together. pycocotools' own `COCO` class keeps the last of two equal ids, prints, and

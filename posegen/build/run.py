@@ -108,15 +108,17 @@ class Run:
 
         Workers report every image as its turn comes, so it is known at which one they died, and need not be searched.
         """
-        deaths, samples = self.deaths[index], lost.task.samples
+        deaths, samples, left_out = self.deaths[index], lost.task.samples, self.quarantined[index]
         at = lost.reported if lost.reported is not None and lost.reported < len(samples) else None
+        if at is not None and find_key(samples[at], self.plan.config) in left_out:
+            at = None  # it was not touched: something else is to blame
         deaths.append(at)
         self.waiting.append(index)
         if at is not None and deaths[-_DEATHS_AT_ONE_IMAGE:] == [at] * _DEATHS_AT_ONE_IMAGE:
             sample = samples[at]
             reason = f"{sample.file_name}: the worker that decodes it {lost.reason}, {_DEATHS_AT_ONE_IMAGE} times"
             of_image = (other for other in samples if other.image_id == sample.image_id)
-            self.quarantined[index] |= dict.fromkeys((find_key(s, self.plan.config) for s in of_image), reason)
+            left_out |= dict.fromkeys((find_key(other, self.plan.config) for other in of_image), reason)
             deaths.clear()
             self.notify(f"image {sample.image_id} is left out: {reason}")
         elif len(deaths) >= _DEATHS_OF_ONE_SHARD:

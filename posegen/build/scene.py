@@ -62,7 +62,7 @@ def place(sample: Sample, task: ShardTask) -> Placed:
     keypoints[..., 2] = derived[..., 2]
     keypoints[~(derived[..., 2] > 0)] = 0
     bboxes = _map_boxes(sample.bboxes, affine)
-    ignored = find_ignored(sample) if "mask" in config.labels else None
+    ignored = find_ignored(sample) if task.needs_ignored else None
     scene = make_scene(config, task.skeleton, keypoints, bboxes, affine=affine, image_size=size, ignored=ignored)
     return Placed(scene, keypoints, bboxes)
 
