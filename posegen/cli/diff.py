@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from posegen.errors import PosegenError
 
 if TYPE_CHECKING:
     from posegen.inspect.diff import DatasetDifference
+    from posegen.shards import SampleKey
 
 _SHOWN_SAMPLES = 10
 
@@ -55,16 +56,18 @@ def command(a: Path, b: Path, tolerance: float, workers: int | None, as_json: bo
             raise _Trouble(str(error)) from error
     if as_json:
         record: dict[str, Any] = {"a": str(a), "b": str(b), "equal": found.equal, **dataclasses.asdict(found)}
-        for array in record["arrays"]:  # JSON has no infinity
-            array["largest"] = array["largest"] if math.isfinite(array["largest"]) else None
+        for array, difference in zip(record["arrays"], found.arrays, strict=True):
+            array["largest"] = array["largest"] if math.isfinite(array["largest"]) else None  # JSON has no infinity
+            array["sample"] = _list_numbers(difference.sample) if difference.sample else None
+        record |= {which: [*map(_list_numbers, getattr(found, which))] for which in ("only_a", "only_b")}
         click.echo(json.dumps(record, indent=2))
     else:
-        click.echo("\n".join(_describe(found)))
+        click.echo("\n".join(_list_differences(found)))
     if not found.equal:
         click.get_current_context().exit(1)
 
 
-def _describe(found: DatasetDifference) -> Iterator[str]:
+def _list_differences(found: DatasetDifference) -> Iterator[str]:
     if found.equal:
         within = f" (labels to within {found.tolerance:g})" if found.tolerance else ""
         yield f"{found.samples} samples: no differences{within}"
@@ -73,7 +76,7 @@ def _describe(found: DatasetDifference) -> Iterator[str]:
     for which, keys in (("a", found.only_a), ("b", found.only_b)):
         if keys:
             more = f" and {len(keys) - _SHOWN_SAMPLES} more" if len(keys) > _SHOWN_SAMPLES else ""
-            yield f"  only in {which}: {'; '.join(_name(found, key) for key in keys[:_SHOWN_SAMPLES])}{more}"
+            yield f"  only in {which}: {'; '.join(str(key) for key in keys[:_SHOWN_SAMPLES])}{more}"
     for what, differing in (("configuration", found.config), ("versions", found.versions)):
         if differing:
             yield f"{what} (a, b)"
@@ -89,12 +92,13 @@ def _describe(found: DatasetDifference) -> Iterator[str]:
                 array.array,
                 f"{array.largest:.4g}",
                 str(array.samples),
-                f"{_name(found, array.sample)}: {array.where}",
+                f"{array.sample}: {array.where}",
             )
             for array in found.arrays
         ]
         yield from align(("array", "largest", "samples", "where"), rows)
 
 
-def _name(found: DatasetDifference, key: Sequence[int]) -> str:
-    return ", ".join(f"{part} {number}" for part, number in zip(found.named_by, key, strict=True))
+def _list_numbers(key: SampleKey) -> list[int]:
+    """Return a sample's numbers in the order of `named_by`."""
+    return list(key.parts.values())

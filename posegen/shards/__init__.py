@@ -14,9 +14,11 @@
 `schema` is the table of what it tells of samples and people, `codecs` the table of compressions, `quantize` how labels'
 values are stored and `mirror` how their channels mirror. `writer` writes a shard, `reader` reads one by way of `hdf5`,
 which holds each array against its rule of `rules` and each chunk against its `checksum`; `opening` opens the file.
-`record` is what the `manifest` says of a shard; `pool` opens those of a dataset when they are read.
+`record` is what the `manifest` says of a shard, `key` tells a sample from all others; `pool` opens the shards of a
+dataset when they are read.
 """
 
+from posegen.shards.key import SampleKey
 from posegen.shards.manifest import MANIFEST_NAME, Manifest, find_dataset
 from posegen.shards.quantize import Storage, Widen, choose_storage
 from posegen.shards.reader import ArrayInfo, ShardReader
@@ -34,6 +36,7 @@ __all__ = [
     "BuiltSample",
     "Column",
     "Manifest",
+    "SampleKey",
     "ShardReader",
     "ShardRecord",
     "ShardWriter",
