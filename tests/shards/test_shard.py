@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from posegen.config import BuildConfig
 from posegen.errors import ShardError
-from posegen.labels import ArraySpec
+from posegen.labels import ArraySpec, ChannelMirror
 from posegen.shards import BuiltSample, ShardReader, ShardRecord, ShardWriter, StoredLabel
 from posegen.shards.quantize import choose_storage
 from posegen.skeleton import COCO_17
@@ -25,9 +25,20 @@ SMALL = BuildConfig(skeleton=COCO_17, input_size=(24, 32), stride=8)
 CELLS = (3, 4)
 SPECS = (
     ArraySpec(name="heatmap", channels=("nose", "neck", "background"), cells=CELLS),
-    ArraySpec(name="paf", channels=("a-b:x", "a-b:y"), cells=CELLS, low=-1.0),
-    ArraySpec(name="mask", channels=("mask",), cells=CELLS),
+    ArraySpec(
+        name="paf",
+        channels=("a-b:x", "a-b:y"),
+        cells=CELLS,
+        low=-1.0,
+        mirror=ChannelMirror(order=(0, 1), negated=(0,)),
+    ),
+    ArraySpec(name="mask", channels=("mask",), cells=CELLS, mirror="it is not to be"),
 )
+MIRRORS = {
+    "heatmap": "the label does not say how it mirrors",
+    "paf": {"negated": [0], "order": [0, 1]},
+    "mask": "it is not to be",
+}
 PEOPLE = (2, 0, 3, 1)
 
 
@@ -143,11 +154,12 @@ class TestLayout:
         with h5py.File(written.path) as file:
             for spec in SPECS:
                 attributes = dict(file[spec.name].attrs)
-                told = {"layout", "scale", "max_abs_error", "low", "high", "channels", "cells"}
-                assert set(attributes) - {"mirror"} == told
+                told = {"layout", "scale", "max_abs_error", "low", "high", "channels", "cells", "mirror"}
+                assert set(attributes) == told
                 assert (attributes["low"], attributes["high"]) == (spec.low, spec.high)
                 assert text(attributes["layout"]) == "chw"
                 assert json.loads(attributes["channels"]) == list(spec.channels)
+                assert json.loads(attributes["mirror"]) == MIRRORS[spec.name]
 
     @pytest.mark.parametrize(
         ("compression", "code"), [("zstd", hdf5plugin.Zstd().filter_id), ("gzip", 1), ("lzf", 32000), ("none", None)]
