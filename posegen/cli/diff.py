@@ -10,15 +10,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from tqdm import tqdm
 
+from posegen.cli.options import PATH, json_option, run_option
+from posegen.cli.progress import show_samples
+from posegen.cli.tables import align
 from posegen.errors import PosegenError
 
 if TYPE_CHECKING:
     from posegen.inspect.diff import DatasetDifference
     from posegen.shards import SampleKey
 
-_PATH = click.Path(path_type=Path)
 _SHOWN_SAMPLES = 10
 
 
@@ -29,11 +30,11 @@ class _Trouble(click.ClickException):
 
 
 @click.command("diff", short_help="Compare two datasets sample by sample.")
-@click.argument("a", type=_PATH)
-@click.argument("b", type=_PATH)
+@click.argument("a", type=PATH)
+@click.argument("b", type=PATH)
 @click.option("--tolerance", type=click.FloatRange(0), default=0.0, help="Labels may differ by so much.")
-@click.option("--workers", type=int, metavar="N", help="Processes.  [default: the CPUs there are for this one]")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@run_option("workers")
+@json_option
 def command(a: Path, b: Path, tolerance: float, workers: int | None, as_json: bool) -> None:
     """Compare two datasets: which samples one has alone, and the largest difference of each label, and where it is.
 
@@ -48,14 +49,9 @@ def command(a: Path, b: Path, tolerance: float, workers: int | None, as_json: bo
     """  # noqa: D301 (click wants the character \b)
     from posegen.inspect.diff import compare
 
-    with tqdm(unit=" samples", dynamic_ncols=True, disable=None) as bar:
-
-        def show(done: int, total: int) -> None:
-            bar.total = total
-            bar.update(done - bar.n)
-
+    with show_samples() as bar:
         try:
-            found = compare(a, b, tolerance=tolerance, workers=workers, progress=show)
+            found = compare(a, b, tolerance=tolerance, workers=workers, progress=bar.show)
         except PosegenError as error:
             raise _Trouble(str(error)) from error
     if as_json:
@@ -89,12 +85,18 @@ def _list_differences(found: DatasetDifference) -> Iterator[str]:
         yield "their skeletons differ"
     yield from found.unlike
     if found.arrays:
-        yield f"{'array':<16} {'largest':>10} {'samples':>8}  where"
-    for array in found.arrays:
-        if array.sample is None:
-            yield f"{array.array:<16} {'0':>10} {'0':>8}"
-        else:
-            yield f"{array.array:<16} {array.largest:>10.4g} {array.samples:>8}  {array.sample}: {array.where}"
+        rows = [
+            (array.array, "0", "0", "")
+            if array.sample is None
+            else (
+                array.array,
+                f"{array.largest:.4g}",
+                str(array.samples),
+                f"{array.sample}: {array.where}",
+            )
+            for array in found.arrays
+        ]
+        yield from align(("array", "largest", "samples", "where"), rows)
 
 
 def _list_numbers(key: SampleKey) -> list[int]:
