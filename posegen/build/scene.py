@@ -19,6 +19,7 @@ from posegen.geometry import Affine, Size, crop, fit
 from posegen.images.augment import View
 from posegen.labels import Region, Scene
 from posegen.skeleton import Skeleton
+from posegen.skeleton.unknown import derive_unknown
 
 BASE_SIZE = 256.0
 """Input pixels: the size of a person whose sigma is the configuration's, as HigherHRNet's `base_size`."""
@@ -37,11 +38,14 @@ class Placed(NamedTuple):
         (N, K, 3) float32 x, y in input pixels, v, as they are stored.
     bboxes
         (N, 4) float32 x, y, width, height in input pixels, as they are stored; NaN where there is none.
+    unknown
+        (N, K) uint8, as `posegen.skeleton.unknown` counts; None where no label asks.
     """
 
     scene: Scene
     keypoints: NDArray[np.float32]
     bboxes: NDArray[np.float32]
+    unknown: NDArray[np.uint8] | None
 
 
 def place(sample: Sample, task: ShardTask) -> Placed:
@@ -51,20 +55,32 @@ def place(sample: Sample, task: ShardTask) -> Placed:
         affine = crop(find_box(sample), config.input_size, padding=config.box_padding, corners=config.crop == "udp")
     else:
         affine = fit(size, config.input_size, config.fit)
-    derived = task.skeleton.derive(sample.keypoints, task.names)
+    derived, unknown = task.skeleton.derive(sample.keypoints, task.names), None
+    if config.reads_unknown:
+        unknown = derive_unknown(task.skeleton, sample.keypoints, task.names, sample.unknown)
     view = find_view(sample, config)
     if view is not None:
         affine = affine.then(view.affine(config.input_size))
         if view.flip:
             derived = derived[:, task.skeleton.mirrored]
+            unknown = None if unknown is None else unknown[:, task.skeleton.mirrored]
     keypoints = np.zeros(derived.shape, np.float32)
     keypoints[..., :2] = affine.apply(derived[..., :2])
     keypoints[..., 2] = derived[..., 2]
     keypoints[~(derived[..., 2] > 0)] = 0
     bboxes = _map_boxes(sample.bboxes, affine)
     ignored = find_ignored(sample) if task.needs_ignored else None
-    scene = make_scene(config, task.skeleton, keypoints, bboxes, affine=affine, image_size=size, ignored=ignored)
-    return Placed(scene, keypoints, bboxes)
+    scene = make_scene(
+        config,
+        task.skeleton,
+        keypoints,
+        bboxes,
+        affine=affine,
+        image_size=size,
+        ignored=ignored,
+        unknown=unknown,
+    )
+    return Placed(scene, keypoints, bboxes, unknown)
 
 
 def make_scene(
@@ -76,6 +92,7 @@ def make_scene(
     affine: Affine,
     image_size: Size,
     ignored: Region | None,
+    unknown: NDArray[np.uint8] | None = None,
 ) -> Scene:
     """Make a scene of what is stored of a sample, but for the region to be ignored, which is not.
 
@@ -89,6 +106,8 @@ def make_scene(
         From the pixels of the original image to those of the input, and its (height, width).
     ignored
         Where in the original image the loss must not count; None if nowhere, or nobody asks.
+    unknown
+        (N, K) uint8, as `posegen.skeleton.unknown` counts; None where no label asks.
     """
     visible = keypoints[..., 2]
     return Scene(
@@ -98,6 +117,8 @@ def make_scene(
         affine=affine,
         ignored=ignored,
         spread=find_spread(config, skeleton, keypoints, bboxes),
+        unknown=unknown,
+        labelled=None if config.visibility == "labelled" else visible > 0,
     )
 
 

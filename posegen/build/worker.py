@@ -20,6 +20,7 @@ from posegen.errors import BuildError, ImageError, PosegenError
 from posegen.images import codec, files, warp
 from posegen.images.augment import View
 from posegen.labels import Label, Scene, render_scenes
+from posegen.labels.base import find_byte_label
 from posegen.shards import BuiltSample, ShardRecord, ShardWriter, StoredLabel
 from posegen.shards.quantize import choose_storage
 
@@ -86,7 +87,8 @@ def build_shard(task: ShardTask, report: Callable[[int], None]) -> ShardResult:
 
 def cut_batches(samples: Sequence[_Item], labels: Sequence[Label]) -> Iterator[Sequence[_Item]]:
     """Cut samples, or their scenes, into the batches whose labels are drawn together."""
-    size = sum(math.prod(label.spec.shape) for label in labels) * np.dtype(np.float32).itemsize
+    specs = [label.spec for label in labels]
+    size = sum(math.prod(spec.shape) * (1 if spec.coarse else np.dtype(np.float32).itemsize) for spec in specs)
     step = max(1, min(_MOST_TOGETHER, _BATCH_BYTES // max(size, 1)))
     for start in range(0, len(samples), step):
         yield samples[start : start + step]
@@ -116,7 +118,7 @@ def _build_sample(sample: Sample, task: ShardTask, pictures: _Pictures) -> tuple
     if (reason := task.quarantined.get(find_key(sample, config))) is not None:
         raise ImageError(reason)
     picture = pictures.open(sample)
-    scene, keypoints, bboxes = place(sample, task)
+    scene, keypoints, bboxes, unknown = place(sample, task)
     view = find_view(sample, config)
     show = warp.warp_linear if config.unit == "person" else warp.warp_fitted if view is None else warp.warp_view
     picture = show(picture, scene.affine, config.input_size)
@@ -132,6 +134,7 @@ def _build_sample(sample: Sample, task: ShardTask, pictures: _Pictures) -> tuple
         annotation_ids=sample.annotation_ids,
         copy=sample.copy,
         view=(view or View()).values,
+        unknown=unknown,
     )
     return built, scene
 
@@ -139,6 +142,8 @@ def _build_sample(sample: Sample, task: ShardTask, pictures: _Pictures) -> tuple
 def _draw(label: Label, stored: StoredLabel, scenes: Sequence[Scene], samples: Sequence[BuiltSample]) -> NDArray[Any]:
     """Render a label as it is stored; what another package's label raises is said to be its fault."""
     try:
+        if stored.storage.dtype == "uint8" and (of_bytes := find_byte_label(label)) is not None:
+            return stored.arrange_stored(of_bytes.render_bytes(scenes))
         return stored.arrange(render_scenes(label, scenes))
     except PosegenError:
         raise

@@ -104,6 +104,7 @@ class LabelComparison:
             affine=Affine.from_matrix(known["affine"]),
             image_size=(known["height"], known["width"]),
             ignored=None if sample is None else find_ignored(sample),
+            unknown=known.get("unknown"),
         )
 
 

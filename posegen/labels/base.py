@@ -34,6 +34,8 @@ class ArraySpec:
     mirror
         Where its channels go when a sample is flipped, or why it cannot be flipped; see `posegen.labels.mirror`. None
         is that of a stored array about which nothing is known.
+    coarse
+        Whether it is stored as uint8, in steps of a 255th of its range, whatever other labels are stored as.
 
     Raises
     ------
@@ -47,6 +49,7 @@ class ArraySpec:
     low: float = 0.0
     high: float = 1.0
     mirror: ChannelMirror | str | None = UNSAID
+    coarse: bool = False
 
     def __post_init__(self) -> None:
         mirror = self.mirror
@@ -119,6 +122,14 @@ class LimitedLabel(RegionLabel, Protocol):
         ...
 
 
+class ByteLabel(Label, Protocol):
+    """A label that draws what is stored of it as uint8, sooner than as float32."""
+
+    def render_bytes(self, scenes: Sequence[Scene]) -> NDArray[np.uint8]:
+        """Draw S scenes, at least one: uint8 (S, ...), 255ths of `high`, rounded to the nearest."""
+        ...
+
+
 def needs_ignored(label: Label) -> bool:
     """Tell whether a label reads what is ignored of a scene."""
     return bool(getattr(label, "needs_ignored", False))
@@ -176,6 +187,12 @@ class StridedLabel:
     def render_many(self, scenes: Sequence[Scene]) -> NDArray[np.float32]:
         """Draw the label of S scenes, at least one."""
         return render_scenes(self.label, scenes)
+
+
+def find_byte_label(label: Label) -> ByteLabel | None:
+    """Return what draws a label as it is stored as uint8; None if it is drawn as float32 alone."""
+    drawn = label.label if isinstance(label, StridedLabel) else label
+    return cast("ByteLabel", drawn) if hasattr(drawn, "render_bytes") else None
 
 
 def without_stride(name: str) -> str:

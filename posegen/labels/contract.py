@@ -23,9 +23,10 @@ from posegen.geometry import Affine, Size, fit
 from posegen.labels.base import Label, find_limits, needs_ignored, render_scenes
 from posegen.labels.grid import make_grid
 from posegen.labels.mirror import ChannelMirror
-from posegen.labels.registry import LabelContext, LabelFactory, LabelOption, check_name
+from posegen.labels.registry import READS_UNKNOWN, LabelContext, LabelFactory, LabelOption, check_name
 from posegen.labels.scene import Region, Scene
 from posegen.skeleton import Skeleton
+from posegen.skeleton.unknown import OF_PERSON, OF_SOURCE
 
 ROUNDING = 5e-7
 """By how much a float32 value may leave its range, as a share of the range; sums of weights round."""
@@ -106,6 +107,8 @@ def make_scenes(input_size: Size, keypoints: int) -> Iterator[Scene]:
             image_size=image_size,
             affine=fit(image_size, input_size, "letterbox"),
             ignored=region if people else None,
+            # Nothing that is drawn is unknown; what is drawn of nobody, the source does not label.
+            unknown=np.where(drawn, 0, np.where(drawn.any(axis=0), OF_PERSON, OF_SOURCE)).astype(np.uint8),
         )
 
 
@@ -152,6 +155,7 @@ def _make_sides(context: LabelContext) -> Iterator[Scene]:
             image_size=(70, 40),
             affine=fit((70, 40), size, "letterbox"),
             ignored=region,
+            unknown=np.where(np.arange(count)[None] == hidden, OF_PERSON, 0).astype(np.uint8),
         )
 
 
@@ -160,7 +164,8 @@ def _mirror_scene(scene: Scene, context: LabelContext) -> Scene:
     points = scene.points[:, order]
     points[..., 0] = last - points[..., 0]
     affine = scene.affine.then(Affine(-1.0, 0.0, last, 0.0, 1.0, 0.0))
-    return dataclasses.replace(scene, points=points, drawn=scene.drawn[:, order], affine=affine)
+    unknown = None if scene.unknown is None else scene.unknown[:, order]
+    return dataclasses.replace(scene, points=points, drawn=scene.drawn[:, order], affine=affine, unknown=unknown)
 
 
 def _flip(values: NDArray[np.float32], mirror: ChannelMirror) -> NDArray[np.float32]:
@@ -243,7 +248,7 @@ def check_order(label: Label, scene: Scene) -> None:
 
 def check_nobody(label: Label, scene: Scene) -> None:
     """Check that people of whom nothing is drawn change nothing."""
-    nobody = dataclasses.replace(scene, drawn=np.zeros_like(scene.drawn))
+    nobody = dataclasses.replace(scene, drawn=np.zeros_like(scene.drawn), unknown=None)
     empty = scene.take(slice(0))
     _require_equal(label.render(nobody), label.render(empty), "draws people of whom no keypoint is drawn")
 
@@ -255,6 +260,15 @@ def check_together(label: Label, scene: Scene) -> None:
     _require(len(found) == len(scenes), f"draws {len(found)} of {len(scenes)} scenes")
     for one, drawn in zip(scenes, found, strict=True):
         _require_equal(drawn, label.render(one), "differs when it is drawn together with others")
+
+
+def check_unknown(label: Label, scene: Scene) -> None:
+    """Check that a label does not read what is unknown, unless it is one of those with which that is stored."""
+    if not any(label.spec.name == name or label.spec.name.startswith(f"{name}_") for name in READS_UNKNOWN):
+        blind = dataclasses.replace(scene, unknown=None)
+        _require_equal(
+            label.render(blind), label.render(scene), "reads what is unknown, which shards with it do not store"
+        )
 
 
 def check_ignored(label: Label, scene: Scene) -> None:
@@ -289,6 +303,7 @@ CHECKS: Mapping[str, Callable[[Label, Scene], None]] = MappingProxyType(
             check_nobody,
             check_together,
             check_ignored,
+            check_unknown,
         )
     }
 )

@@ -90,12 +90,15 @@ def widen_halves(stored: NDArray[np.float16], out: NDArray[np.float32]) -> None:
 def choose_storage(dtype: LabelDtype, spec: ArraySpec) -> Storage:
     """Choose how to store a label: `uint8` becomes `int8` where values are signed; what has no cells is `float32`.
 
+    A label that says so is stored as `uint8` whatever the others are.
+
     Raises
     ------
     ConfigError
         If its values are too large for half precision.
     """
     largest = max(abs(spec.low), abs(spec.high))
+    dtype = "uint8" if spec.coarse else dtype
     if dtype == "float32" or not spec.cells:
         return Storage(dtype="float32", scale=1.0, max_abs_error=0.0)
     if dtype == "float16":

@@ -242,7 +242,10 @@ class ShardReader:
             if not -_LARGEST <= low <= 0 <= high <= _LARGEST or low == high:
                 raise ValueError(f"its values cannot lie between {low} and {high}")
             cells, mirror = self._read_cells(name), read_mirror(self._file.attribute("mirror", name))
-            spec = ArraySpec(name=name, channels=channels, cells=cells, low=low, high=high, mirror=mirror)
+            coarse = bool(self._file.attribute("coarse", name))
+            spec = ArraySpec(
+                name=name, channels=channels, cells=cells, low=low, high=high, mirror=mirror, coarse=coarse
+            )
             storage = choose_storage(self.config.label_dtype, spec)
         if not channels or len(set(channels)) != len(channels):
             raise self._file.damage(f"{name} has {len(channels)} channels, {len(set(channels))} of different names")

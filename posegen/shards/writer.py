@@ -141,6 +141,8 @@ class ShardWriter:
                 "channels": _text(canonical_json(label.spec.channels)),
             }
         )
+        if label.spec.coarse:
+            dataset.attrs["coarse"] = 1
         if label.spec.mirror is not None:
             dataset.attrs["mirror"] = _text(write_mirror(label.spec.mirror))
         return dataset

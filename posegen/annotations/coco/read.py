@@ -17,6 +17,7 @@ from posegen.annotations.coco.checks import Problems
 from posegen.annotations.coco.images import Image, read_images
 from posegen.annotations.coco.people import AnnotationReader, Person
 from posegen.annotations.sample import Annotations, Sample, Shape
+from posegen.annotations.unknown import describe_unknown
 from posegen.config import BuildConfig
 from posegen.errors import AnnotationError
 
@@ -68,6 +69,8 @@ def _read(path: Path, config: BuildConfig, images: Path | None) -> Annotations:
             continue
         samples.append(_sample(image_id, image, drawn, ignored, len(reading.names)))
         audit.check_people(samples[-1].annotation_ids.tolist(), samples[-1].keypoints)
+    if unknown := describe_unknown(samples, reading.names, reading.skeleton):
+        audit.notes.append(unknown)
     return Annotations(
         path=path,
         images=path.parent if images is None else images,
@@ -120,6 +123,10 @@ def _sample(
     image_id: int, image: Image, drawn: Sequence[Person], ignored: Sequence[Shape], keypoint_count: int
 ) -> Sample:
     none = (math.nan,) * 4
+    unknown = None
+    if any(person.unknown is not None for person in drawn):
+        known = np.zeros(keypoint_count, np.uint8)
+        unknown = np.array([known if person.unknown is None else person.unknown for person in drawn])
     return Sample(
         image_id=image_id,
         file_name=image.file_name,
@@ -130,4 +137,5 @@ def _sample(
         annotation_ids=np.array([p.annotation_id for p in drawn], np.int64),
         ignored=tuple(ignored),
         drawn=tuple(p.shape for p in drawn) if ignored else (),
+        unknown=unknown,
     )
