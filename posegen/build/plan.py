@@ -13,6 +13,7 @@ from posegen.build.persons import split_people
 from posegen.config import BuildConfig
 from posegen.errors import ConfigError
 from posegen.files import canonical_json
+from posegen.shards import SampleKey
 from posegen.skeleton import Skeleton
 
 
@@ -38,8 +39,12 @@ class ShardTask:
         Where to write the shard.
     digest
         A hash of all that determines the shard but the pictures (sha256, hexadecimal).
+    needs_ignored
+        Whether a label reads what is ignored in the pictures.
     quarantined
-        Reasons not to touch an image, by its id: those that killed their workers.
+        Reasons not to touch a sample, by its key: those that killed their workers.
+    tells_mirrors
+        Whether the shard tells how labels mirror; those of before that did not.
     """
 
     file_name: str
@@ -50,7 +55,9 @@ class ShardTask:
     images: Path
     directory: Path
     digest: str
-    quarantined: Mapping[int, str] = field(default_factory=dict)
+    needs_ignored: bool
+    quarantined: Mapping[SampleKey, str] = field(default_factory=dict)
+    tells_mirrors: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -59,6 +66,7 @@ class BuildPlan:
 
     annotations: Annotations
     config: BuildConfig
+    needs_ignored: bool
     shards: tuple[tuple[Sample, ...], ...]
 
     @property
@@ -70,7 +78,14 @@ class BuildPlan:
         """Name the file of a shard."""
         return f"shard-{index:05d}-of-{len(self.shards):05d}.h5"
 
-    def task(self, index: int, *, directory: Path, quarantined: Mapping[int, str] | None = None) -> ShardTask:
+    def task(
+        self,
+        index: int,
+        *,
+        directory: Path,
+        quarantined: Mapping[SampleKey, str] | None = None,
+        tells_mirrors: bool = True,
+    ) -> ShardTask:
         """Make the task of one shard; made when it is sent, so that the plan is all that stays in memory."""
         return ShardTask(
             file_name=self.file_name(index),
@@ -81,7 +96,9 @@ class BuildPlan:
             images=self.annotations.images,
             directory=directory,
             digest=self._digest(self.shards[index]),
+            needs_ignored=self.needs_ignored,
             quarantined=dict(quarantined or {}),
+            tells_mirrors=tells_mirrors,
         )
 
     def _digest(self, samples: Sequence[Sample]) -> str:
@@ -116,29 +133,33 @@ def make_plan(annotations: Annotations, config: BuildConfig) -> BuildPlan:
     """
     annotations.audit.notes += _note_labels(config, annotations.skeleton)
     by_person = config.unit == "person"
+    needs_ignored = bool(config.find_ignoring(annotations.skeleton))
     samples = (
-        split_people(annotations.samples, annotations.audit, shapes="mask" in config.labels)
-        if by_person
-        else annotations.samples
+        split_people(annotations.samples, annotations.audit, shapes=needs_ignored) if by_person else annotations.samples
     )
 
-    def name(sample: Sample) -> tuple[int, int]:
-        return sample.image_id, int(sample.annotation_ids[0]) if by_person else 0
+    def rank(sample: Sample) -> tuple[bytes, SampleKey]:
+        return _rank(config.seed, sample.image_id, sample.copy), find_key(sample, config)
 
-    def place(sample: Sample) -> tuple[bytes, int, int, int]:
-        image_id, person = name(sample)
-        return _rank(config.seed, image_id, sample.copy), image_id, sample.copy, person
+    def name(sample: Sample) -> SampleKey:
+        return dataclasses.replace(find_key(sample, config), copy=None)
 
     copies = range(1, config.copies)
     order = [*samples, *(dataclasses.replace(sample, copy=copy) for copy in copies for sample in samples)]
-    order.sort(key=place)
+    order.sort(key=rank)
     if config.limit is not None and len(order) > config.limit:
         order, beyond = order[: config.limit], order[config.limit :]
         # Of what keeps a copy nothing is left out.
         if lost := {name(sample) for sample in beyond} - {name(sample) for sample in order}:
             counter = annotations.audit.not_drawn if by_person else annotations.audit.left_out
             counter["beyond the limit"] = len(lost)
-    return BuildPlan(annotations=annotations, config=config, shards=tuple(_cut(order, config.shard_size)))
+    shards = tuple(_cut(order, config.shard_size))
+    return BuildPlan(annotations=annotations, config=config, needs_ignored=needs_ignored, shards=shards)
+
+
+def find_key(sample: Sample, config: BuildConfig) -> SampleKey:
+    """Return what tells a sample of a plan from all others, as `ShardReader.key` does of one that is stored."""
+    return SampleKey.of(config, sample.image_id, sample.annotation_ids.tolist(), sample.copy)
 
 
 def _rank(seed: int, image_id: int, copy: int) -> bytes:

@@ -1,4 +1,28 @@
-"""The loss mask: 1 where the loss counts, 0 where people are that nobody labelled, and on padding."""
+"""The loss mask: 1 where the loss counts, 0 where people are that nobody labelled, and on padding.
+
+Definition
+----------
+The share of each cell's area that shows the picture, and in it nothing to be ignored: the segmentations of people
+without a labelled keypoint and of crowds, minus those of drawn people. Where a segmentation is missing the box stands
+in. The share is exact; of a picture that is turned, S x S evenly spaced points of a cell are looked up, S twice the
+stride but from 4 to 16, so that where one straight edge crosses a cell its share is right to within 1 / S.
+
+Place of a cell
+---------------
+Cell i of w covers the input from i s - 0.5 to (i + 1) s - 0.5, with the stride s = W / w; y alike.
+
+Source
+------
+The `mask_miss` of Cao et al. (arXiv:1611.08050), reduced as `cv2.resize` does with `INTER_AREA`.
+
+Known differences
+-----------------
+It is sampled by area whatever the grid of the other labels, and the padding is 0, too.
+
+Flipped
+-------
+Its channel stays.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +30,14 @@ import dataclasses
 import math
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from posegen.geometry import Affine, Size, overlap
 from posegen.labels.base import ArraySpec
+from posegen.labels.mirror import keep_channels
 from posegen.labels.registry import LabelContext
 from posegen.labels.scene import Scene
 
@@ -21,9 +47,7 @@ class MaskLabel:
     """The share of each cell's area that shows the picture, and in it nothing to be ignored.
 
     It is sampled by area whatever the grid of the other labels: a mask is a share of a surface, no function of points.
-    The share is exact, but for a picture that is turned: then S x S evenly spaced points of a cell are looked up, S
-    twice the stride but from 4 to 16, so that where one straight edge crosses a cell its share is right to within
-    1 / S.
+    This module's docstring defines it.
 
     Parameters
     ----------
@@ -31,13 +55,15 @@ class MaskLabel:
         (H, W) in pixels and (h, w).
     """
 
+    needs_ignored: ClassVar[bool] = True
+
     input_size: Size
     cells: Size
 
     @property
     def spec(self) -> ArraySpec:
         """The array that `render` makes."""
-        return ArraySpec(name="mask", channels=("mask",), cells=self.cells)
+        return ArraySpec(name="mask", channels=("mask",), cells=self.cells, mirror=keep_channels(1))
 
     def render(self, scene: Scene) -> NDArray[np.float32]:
         """Measure (1, h, w) float32 from 0 to 1."""
@@ -49,6 +75,11 @@ class MaskLabel:
             return mask.astype(np.float32)[None]
         area = scene.ignored.area(ys, xs) / ((ys[1] - ys[0]) * (xs[1] - xs[0]))
         return np.clip(mask - area, 0, 1).astype(np.float32)[None]
+
+    def limits(self, scene: Scene) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return 0, and the mask (1, h, w) of a picture in which nothing is ignored."""
+        largest = self.render(dataclasses.replace(scene, ignored=None))
+        return np.zeros_like(largest), largest
 
     def _render_turned(self, scene: Scene) -> NDArray[np.float32]:
         """Measure the mask of a picture that is mirrored, which is exact, or turned, at points."""

@@ -1,4 +1,35 @@
-"""Classification and offset maps: around each keypoint which cells are near it, and where from them it lies."""
+"""Classification and offset maps: around each keypoint which cells are near it, and where from them it lies.
+
+Definition
+----------
+Three channels a keypoint. With mu the keypoint in cells, r = radius_factor * max(h, w) and (x, y) = (mu - cell) / r,
+the three values of a cell are 1, x, y where x^2 + y^2 <= 1, and 0, 0, 0 elsewhere. Of several people's keypoints the
+nearest counts.
+
+Options
+-------
+radius_factor
+    The radius, as a share of the grid's longer side; 3.5 of 64 cells if not given.
+corners
+    Where cells lie: with their middles at (i + 0.5) s - 0.5, or with true, as in UDP, at i (W - 1) / (w - 1).
+
+Place of a cell
+---------------
+Cell i of w lies at input pixel x = (i + 0.5) s - 0.5, with the stride s = W / w, or with `corners` at x = i (W - 1) /
+(w - 1); y alike. A keypoint lies r times the stored (x, y) from the cell.
+
+Source
+------
+UDP, Huang et al. (arXiv:1911.07524): its combined maps, MMPose's `UDPHeatmap` with `combined`.
+
+Known differences
+-----------------
+MMPose leaves x and y beyond the radius, where its loss does not read them, and has one person an image.
+
+Flipped
+-------
+Keypoints change places, and x its sign.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +42,7 @@ from posegen.errors import ConfigError
 from posegen.geometry import Size
 from posegen.labels.base import ArraySpec
 from posegen.labels.cells import choose_least, list_cells, to_cells
+from posegen.labels.mirror import UNSAID, ChannelMirror, mirror_keypoints
 from posegen.labels.registry import LabelContext
 from posegen.labels.scene import Scene
 
@@ -22,10 +54,7 @@ UDP_RADIUS = 0.0546875
 class OffsetLabel:
     """For each keypoint 1 on the cells near it, and on these the way to it, in units of the radius.
 
-    The combined maps of UDP (Huang et al., arXiv:1911.07524; `UDPHeatmap` with `combined` in MMPose): with mu the
-    keypoint in cells, r = radius_factor * max(h, w) and (x, y) = (mu - cell) / r, the three values of a cell are
-    1, x, y where x^2 + y^2 <= 1, and 0, 0, 0 elsewhere. Of several people's keypoints the nearest counts. MMPose leaves
-    x and y beyond the radius, where its loss does not read them, and has one person an image.
+    This module's docstring defines them.
 
     Parameters
     ----------
@@ -37,6 +66,8 @@ class OffsetLabel:
         The radius, as a share of the longer side.
     corners
         Where cells lie: their middles at (i + 0.5) * stride - 0.5, or at i * (W - 1) / (w - 1), as in UDP.
+    mirror
+        Of its channels.
 
     Raises
     ------
@@ -49,6 +80,7 @@ class OffsetLabel:
     keypoints: tuple[str, ...]
     radius_factor: float = UDP_RADIUS
     corners: bool = False
+    mirror: ChannelMirror | str = UNSAID
 
     def __post_init__(self) -> None:
         if not 0 < self.radius_factor <= 1:
@@ -60,7 +92,7 @@ class OffsetLabel:
     def spec(self) -> ArraySpec:
         """The array that `render` makes."""
         channels = tuple(f"{name}{part}" for name in self.keypoints for part in ("", ":x", ":y"))
-        return ArraySpec(name="offset", channels=channels, cells=self.cells, low=-1.0)
+        return ArraySpec(name="offset", channels=channels, cells=self.cells, low=-1.0, mirror=self.mirror)
 
     def render(self, scene: Scene) -> NDArray[np.float32]:
         """Draw (3K, h, w) float32; channel 3k is 0 or 1, 3k + 1 and 3k + 2 the way along x and y from -1 to 1."""
@@ -90,5 +122,11 @@ class OffsetLabel:
 def create(context: LabelContext) -> tuple[OffsetLabel]:
     """Make the label `offset`, with the options `radius_factor` and `corners`."""
     options = context.read_options(radius_factor=UDP_RADIUS, corners=False)
-    grid = context.grid
-    return (OffsetLabel(input_size=grid.input_size, cells=grid.cells, keypoints=context.skeleton.keypoints, **options),)
+    label = OffsetLabel(
+        input_size=context.grid.input_size,
+        cells=context.grid.cells,
+        keypoints=context.skeleton.keypoints,
+        mirror=mirror_keypoints(context.skeleton, channels=3, negated=[1]),
+        **options,
+    )
+    return (label,)

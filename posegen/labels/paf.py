@@ -1,4 +1,39 @@
-"""Part affinity fields: along every limb the unit vector from its first keypoint to its second."""
+"""Part affinity fields: along every limb the unit vector from its first keypoint to its second.
+
+Definition
+----------
+Two channels a limb: 2e is x and 2e + 1 is y of limb e. A limb from a to b is drawn if both of its keypoints are and a
+is not b; u is its unit vector. Where several people's limbs cover a pixel or a cell, their mean counts.
+
+- drawn on the `pixels`: the pixels x in [max(0, int(min(ax, bx) - half_width)), min(W, int(max(ax, bx) + half_width))),
+  y likewise, with |cross(p - a, u)| <= half_width have the value u; then the grid reduces them to cells.
+- drawn on the `cells`: points are divided by the stride, without the half cell by which a cell's middle lies from its
+  edge; the cells x in [round(min(ax, bx) - half_width), round(max(ax, bx) + half_width)), y likewise, with |cross(p -
+  a, u)| <= half_width have the value u, half_width in cells. round() takes halves to the even number.
+
+Place of a cell
+---------------
+On the pixels, cell i of w lies at input pixel x = (i + 0.5) s - 0.5, with the stride s = W / w; y alike. On the cells
+it lies at x = i s.
+
+Source
+------
+Cao et al., Realtime Multi-Person 2D Pose Estimation using Part Affinity Fields (arXiv:1611.08050). On the pixels as
+tf-pose-estimation draws them; on the cells as OpenPose's training code does (`putVectorMaps` in its Caffe's
+oPDataTransformer.cpp).
+
+Known differences
+-----------------
+- Where limbs of several people meet, tf-pose-estimation divides the last one's vector by their number, which halves two
+  that agree. Here is the mean.
+- C, and so OpenPose, rounds halves away from 0. Here they become even.
+
+Flipped
+-------
+On the pixels limbs change places, and x its sign; where the skeleton has a limb's mirror image the other way round, y
+does instead. A limb's box is rounded down on both sides, so that two columns of pixels at its ends are not their own
+mirror images. On the cells it cannot be: they are counted from the left edge of the first pixel, not from its middle.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +48,7 @@ from posegen.geometry import Size
 from posegen.labels.base import ArraySpec, Label
 from posegen.labels.cells import find_shared
 from posegen.labels.grid import Grid, make_grid
+from posegen.labels.mirror import LOPSIDED, UNSAID, ChannelMirror, mirror_limbs
 from posegen.labels.registry import LabelContext
 from posegen.labels.scene import Scene
 
@@ -30,9 +66,7 @@ _ROUNDING_PX = 1e-3
 class PafLabel:
     """Unit vectors on all pixels near a limb; where several people's limbs cover a pixel, their mean.
 
-    The part affinity fields of Cao et al. (arXiv:1611.08050): for a limb from a to b with unit vector u, the pixels x
-    in [max(0, int(min(ax, bx) - half_width)), min(W, int(max(ax, bx) + half_width))), y likewise, with
-    |cross(p - a, u)| <= half_width have the value u.
+    This module's docstring defines them.
 
     Parameters
     ----------
@@ -46,6 +80,8 @@ class PafLabel:
         How far from the limb's line the field reaches, in input pixels.
     round_box
         Whether the edges of the limb's box are rounded to pixels, and not cut off as int() does.
+    mirror
+        Of its channels.
     """
 
     grid: Grid
@@ -53,12 +89,13 @@ class PafLabel:
     limb_names: tuple[str, ...]
     half_width_px: float
     round_box: bool = False
+    mirror: ChannelMirror | str = UNSAID
 
     @property
     def spec(self) -> ArraySpec:
         """The array that `render` makes."""
         channels = tuple(f"{name}:{axis}" for name in self.limb_names for axis in "xy")
-        return ArraySpec(name="paf", channels=channels, cells=self.grid.cells, low=-1.0)
+        return ArraySpec(name="paf", channels=channels, cells=self.grid.cells, low=-1.0, mirror=self.mirror)
 
     def render(self, scene: Scene) -> NDArray[np.float32]:
         """Draw (2E, h, w) float32 from -1 to 1."""
@@ -100,12 +137,7 @@ class PafLabel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CellPafLabel:
-    """The part affinity fields of OpenPose's training code (putVectorMaps in its Caffe's oPDataTransformer.cpp).
-
-    Points are divided by the stride, without the half cell by which a cell's middle lies from its edge. For a limb from
-    a to b, in cells, with unit vector u, the cells x in [round(min(ax, bx) - half_width), round(max(ax, bx) +
-    half_width)), y likewise, with |cross(p - a, u)| <= half_width have the value u; where several people's limbs cover
-    a cell, their mean. round() takes halves to the even number.
+    """The part affinity fields of OpenPose's training code, drawn on the cells; this module's docstring defines them.
 
     Parameters
     ----------
@@ -148,6 +180,7 @@ class CellPafLabel:
             limb_names=self.limb_names,
             half_width_px=self.half_width_cells,
             round_box=True,
+            mirror=LOPSIDED,
         )
 
 
@@ -159,7 +192,8 @@ def create(context: LabelContext) -> tuple[Label, ...]:
     if not limbs:
         return ()
     if context.paf == "pixels":
-        return (PafLabel(grid=grid, limbs=limbs, limb_names=names, half_width_px=half_width),)
+        mirror = mirror_limbs(skeleton, vectors=True)
+        return (PafLabel(grid=grid, limbs=limbs, limb_names=names, half_width_px=half_width, mirror=mirror),)
     of_cells = half_width * grid.cells[1] / grid.input_size[1]
     label = CellPafLabel(
         input_size=grid.input_size, cells=grid.cells, limbs=limbs, limb_names=names, half_width_cells=of_cells

@@ -1,6 +1,45 @@
-"""The heatmaps of top-down networks, one Gaussian a keypoint on the cells of a crop, and the weights that go with them.
+"""The heatmaps of top-down networks, one Gaussian a keypoint on the cells of a crop.
 
 Legend: N people, K keypoints, h x w cells; mu is where a keypoint lies in cells.
+
+Definition
+----------
+Of the kinds below, without a background. For a keypoint k in input pixels, with the stride s = W / w along x and H / h
+along y, and int() that cuts off fractions; people merge by maximum:
+
+- `msra`: exp(-|p - mu|^2 / (2 sigma^2)) around the cell mu = int(k / s + 0.5), on the patch of cells that lie within 3
+  sigma of mu along both axes.
+- `msra-unbiased`: the same around mu = k / s itself, on all cells.
+- `udp`: s = (W - 1) / (w - 1), around mu = k / s, on the patch around int(mu + 0.5).
+- `megvii`: 1 at the cell int(k / s), blurred as OpenCV's `GaussianBlur` does, and scaled to peak at 1. Of the kernels
+  it is the one to which OpenCV's rule gives the sigma nearest to the label's; 11 x 11 for 2 cells.
+
+Place of a cell
+---------------
+Cell i of w lies at input pixel x = i s; y alike. For `udp` that is i (W - 1) / (w - 1). For `megvii` a peak at cell i
+says that the keypoint is in [i s, (i + 1) s): x = (i + 0.5) s, after a quarter of a cell towards the higher neighbour.
+
+Source
+------
+- `msra`: Xiao et al., Simple Baselines (arXiv:1804.06208), and HRNet; MMPose's `MSRAHeatmap`.
+- `msra-unbiased`: DARK, Zhang et al. (arXiv:1910.06278); `MSRAHeatmap` with `unbiased`.
+- `udp`: Huang et al. (arXiv:1911.07524); MMPose's `UDPHeatmap`. For its combined maps see the label `offset`.
+- `megvii`: CPN, Chen et al. (arXiv:1711.07319), and MSPN; MMPose's `MegviiHeatmap`.
+
+Known differences
+-----------------
+- Where 3 sigma is not whole, some of theirs put the peak a cell beside mu. Here it never is.
+- Of `msra-unbiased`, what reaches the map of a keypoint that weighs 0, further than 3 sigma away and below 0.012, is
+  drawn.
+- `megvii` peaks at 255 in theirs, in the keypoint's cell. Within two cells of the border, where the blur mirrors, the
+  largest value can be another cell's, and here it is that one that is 1.
+- HigherHRNet's targets are close to `msra` with strides 4 and 2 and a sigma of 2 cells at 512x512; it takes int(k / s)
+  and a patch that is a cell larger.
+
+Flipped
+-------
+`udp` can be: keypoints change places. The others count cells from the left edge of the first pixel, not from its
+middle: of flipped people they are drawn elsewhere.
 """
 
 from __future__ import annotations
@@ -16,6 +55,7 @@ from numpy.typing import NDArray
 from posegen.errors import ConfigError
 from posegen.geometry import Size
 from posegen.labels.base import ArraySpec
+from posegen.labels.mirror import LOPSIDED, UNSAID, ChannelMirror, mirror_keypoints
 from posegen.labels.registry import LabelContext
 from posegen.labels.scene import Scene, stack_spread
 
@@ -37,26 +77,20 @@ _BLOCK = 1 << 17
 class TopDownLabel:
     """Gaussians in units of cells, as the top-down networks' own pipelines draw them; people merge by maximum.
 
-    For a keypoint k in input pixels, with s = H / h along y and W / w along x, and int() that cuts off fractions:
-
-    - `msra`: exp(-|p - mu|^2 / (2 sigma^2)) around the cell mu = int(k / s + 0.5), on the patch of cells that lie
-      within 3 sigma of mu along both axes (Xiao et al., arXiv:1804.06208, and HRNet).
-    - `msra-unbiased`: the same around mu = k / s itself, on all cells (DARK, Zhang et al., arXiv:1910.06278).
-    - `udp`: s = (H - 1) / (h - 1), around mu = k / s, on the patch around int(mu + 0.5) (Huang et al.,
-      arXiv:1911.07524).
-    - `megvii`: 1 at the cell int(k / s), blurred as OpenCV's `GaussianBlur` does, and scaled to peak at 1 (Chen et al.,
-      arXiv:1711.07319). Of the kernels, it is the one to which OpenCV's rule gives the sigma nearest to the label's.
+    This module's docstring defines them.
 
     Parameters
     ----------
     kind
-        Which of these.
+        Which of them.
     input_size, cells
         (H, W) in pixels and (h, w).
     keypoints
         The names of the K channels.
     sigma_cells
         Standard deviation in cells; a scene's `spread` multiplies it, but for `megvii`.
+    mirror
+        Of its channels, for `udp`; the others cannot be flipped.
 
     Raises
     ------
@@ -69,6 +103,7 @@ class TopDownLabel:
     cells: Size
     keypoints: tuple[str, ...]
     sigma_cells: float
+    mirror: ChannelMirror | str = UNSAID
 
     def __post_init__(self) -> None:
         if self.kind not in TOP_DOWN_KINDS:
@@ -79,7 +114,8 @@ class TopDownLabel:
     @property
     def spec(self) -> ArraySpec:
         """The array that `render` makes."""
-        return ArraySpec(name="heatmap", channels=self.keypoints, cells=self.cells)
+        mirror = self.mirror if self.kind == "udp" else LOPSIDED
+        return ArraySpec(name="heatmap", channels=self.keypoints, cells=self.cells, mirror=mirror)
 
     def render(self, scene: Scene) -> NDArray[np.float32]:
         """Draw (K, h, w) float32 from 0 to 1."""
@@ -165,32 +201,6 @@ class TopDownLabel:
         return cells, values.astype(np.float32)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WeightLabel:
-    """Which keypoints the loss counts: 1 for each that is drawn for somebody, 0 for the others.
-
-    Parameters
-    ----------
-    keypoints
-        The names of the K keypoints.
-    heatmap
-        A keypoint of which this label's patch misses the map entirely has the weight 0; None asks no label.
-    """
-
-    keypoints: tuple[str, ...]
-    heatmap: TopDownLabel | None = None
-
-    @property
-    def spec(self) -> ArraySpec:
-        """The array that `render` makes."""
-        return ArraySpec(name="weight", channels=self.keypoints, cells=())
-
-    def render(self, scene: Scene) -> NDArray[np.float32]:
-        """Return (K,) float32, 0 or 1."""
-        drawn = scene.drawn if self.heatmap is None else self.heatmap.touches(scene)
-        return np.asarray(drawn.any(axis=0), np.float32)
-
-
 def create_heatmap(context: LabelContext) -> TopDownLabel:
     """Make the label `heatmap` of a top-down kind."""
     input_size, cells = context.grid.input_size, context.grid.cells
@@ -200,14 +210,8 @@ def create_heatmap(context: LabelContext) -> TopDownLabel:
         cells=cells,
         keypoints=context.skeleton.keypoints,
         sigma_cells=context.sigma_px * cells[1] / input_size[1],
+        mirror=mirror_keypoints(context.skeleton),
     )
-
-
-def create_weight(context: LabelContext) -> tuple[WeightLabel]:
-    """Make the label `weight`."""
-    context.read_options()
-    heatmap = create_heatmap(context) if context.heatmap in TOP_DOWN_KINDS else None
-    return (WeightLabel(keypoints=context.skeleton.keypoints, heatmap=heatmap),)
 
 
 @lru_cache(maxsize=64)
