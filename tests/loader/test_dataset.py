@@ -396,7 +396,7 @@ class TestProcesses:
         )
 
 
-class TestChance:
+class TestRandomFlips:
     @pytest.mark.parametrize("flip", [1, np.True_])
     def test_what_is_equal_to_true_is_true(self, dataset: Path, flip: Any) -> None:
         data = posegen.PoseDataset(dataset, fields=["affine"], flip=flip)
@@ -427,9 +427,10 @@ class TestChance:
         assert affine([*range(8)], 0, 6) != forwards
 
     def test_half_of_many_are_flipped(self) -> None:
-        from posegen.loader.flip import Chance
+        from posegen.loader.flip import RandomFlips
 
-        coins = np.array([[Chance(seed).toss(epoch, i) for i in range(500)] for seed in (0, 1) for epoch in (0, 1)])
+        flips = {seed: RandomFlips(seed) for seed in (0, 1)}
+        coins = np.array([[flips[s].is_flipped(e, i) for i in range(500)] for s in (0, 1) for e in (0, 1)])
         assert (np.abs(coins.mean(axis=1) - 0.5) < 0.1).all()
         assert (np.abs(np.corrcoef(coins) - np.eye(4)) < 0.2).all()
 
