@@ -13,7 +13,7 @@
 
 A label's attributes say how to read it: value = stored x `scale`, to within `max_abs_error`, from `low` to `high`;
 `layout`, `cells`, `channels`, and `mirror`, JSON of which channel comes to each place in a mirror (`order`) and which
-places change their sign (`negated`), or of a text that says why it cannot be flipped. Shards of before have no `mirror`.
+places change their sign (`negated`), or of a text that says why it cannot be flipped. Older shards have no `mirror`.
 
 `schema` is the table of what it tells of samples and people, `codecs` the table of compressions, `quantize` how labels'
 values are stored and `mirror` how their channels mirror. `writer` writes a shard, `reader` reads one by way of `hdf5`,
