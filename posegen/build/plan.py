@@ -38,6 +38,8 @@ class ShardTask:
         Where to write the shard.
     digest
         A hash of all that determines the shard but the pictures (sha256, hexadecimal).
+    needs_ignored
+        Whether a label reads what is ignored in the pictures.
     quarantined
         Reasons not to touch an image, by its id: those that killed their workers.
     """
@@ -50,6 +52,7 @@ class ShardTask:
     images: Path
     directory: Path
     digest: str
+    needs_ignored: bool
     quarantined: Mapping[int, str] = field(default_factory=dict)
 
 
@@ -59,6 +62,7 @@ class BuildPlan:
 
     annotations: Annotations
     config: BuildConfig
+    needs_ignored: bool
     shards: tuple[tuple[Sample, ...], ...]
 
     @property
@@ -81,6 +85,7 @@ class BuildPlan:
             images=self.annotations.images,
             directory=directory,
             digest=self._digest(self.shards[index]),
+            needs_ignored=self.needs_ignored,
             quarantined=dict(quarantined or {}),
         )
 
@@ -116,10 +121,9 @@ def make_plan(annotations: Annotations, config: BuildConfig) -> BuildPlan:
     """
     annotations.audit.notes += _note_labels(config, annotations.skeleton)
     by_person = config.unit == "person"
+    needs_ignored = bool(config.find_ignoring(annotations.skeleton))
     samples = (
-        split_people(annotations.samples, annotations.audit, shapes="mask" in config.labels)
-        if by_person
-        else annotations.samples
+        split_people(annotations.samples, annotations.audit, shapes=needs_ignored) if by_person else annotations.samples
     )
 
     def name(sample: Sample) -> tuple[int, int]:
@@ -138,7 +142,8 @@ def make_plan(annotations: Annotations, config: BuildConfig) -> BuildPlan:
         if lost := {name(sample) for sample in beyond} - {name(sample) for sample in order}:
             counter = annotations.audit.not_drawn if by_person else annotations.audit.left_out
             counter["beyond the limit"] = len(lost)
-    return BuildPlan(annotations=annotations, config=config, shards=tuple(_cut(order, config.shard_size)))
+    shards = tuple(_cut(order, config.shard_size))
+    return BuildPlan(annotations=annotations, config=config, needs_ignored=needs_ignored, shards=shards)
 
 
 def _rank(seed: int, image_id: int, copy: int) -> bytes:

@@ -125,7 +125,7 @@ def place(sample: Sample, task: ShardTask) -> tuple[Scene, NDArray[np.float32]]:
         drawn=labelled if config.visibility == "labelled" else derived[..., 2] == 2,
         image_size=size,
         affine=affine,
-        ignored=find_ignored(sample) if "mask" in config.labels else None,
+        ignored=find_ignored(sample) if task.needs_ignored else None,
         spread=find_spread(config, task.skeleton, keypoints, _map_boxes(sample.bboxes, affine)),
     )
     return scene, keypoints

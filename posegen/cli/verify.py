@@ -42,8 +42,9 @@ def command(  # noqa: PLR0917 (one argument an option)
 ) -> None:
     """Check a dataset: every shard against the manifest, every chunk against its checksum.
 
-    With --deep every label is rendered again from the stored keypoints, and compared; masks, too, if --coco names the
-    annotations. With --repair those shards are built again whose bytes are not the recorded ones, and no others.
+    With --deep every label is rendered again from the stored keypoints, and compared; those that need segmentations,
+    as masks do, if --coco names the annotations. With --repair those shards are built again whose bytes are not the
+    recorded ones, and no others.
 
     \b
       posegen verify /data/pose --deep
@@ -91,8 +92,11 @@ def _report(directory: Path, problems: Sequence[Problem], repaired: Sequence[str
     if not problems:
         manifest = Manifest.read(directory)
         yield f"{_number(len(manifest.shards), 'shard')}, {_number(manifest.samples, 'sample')}: all as recorded"
-        if partly and "mask" in manifest.config.labels:
-            yield "masks were held against their range and the padding only; to render them, too, add --coco PATH"
+        if partly and (names := manifest.config.find_ignoring(manifest.skeleton)):
+            yield (
+                f"held only against what can be, as what is ignored in the pictures is not stored: {', '.join(names)}; "
+                "to have all rendered again, add --coco PATH"
+            )
 
 
 def _number(count: int, what: str) -> str:

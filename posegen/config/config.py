@@ -32,7 +32,7 @@ from posegen.files import canonical_json
 from posegen.geometry import FitMode, Size
 from posegen.images import ImageEncoding
 from posegen.images.augment import Augmentation, View
-from posegen.labels import Label, LabelContext, LabelOption, create_label
+from posegen.labels import Label, LabelContext, LabelOption, create_label, needs_ignored
 from posegen.labels.base import StridedLabel
 from posegen.labels.grid import GridKind, count_cells, make_grid
 from posegen.labels.registry import check_name
@@ -270,6 +270,11 @@ class BuildConfig:
         """Find the labels that a skeleton has nothing for: those of limbs, where it has none."""
         found = ((name, create_label(name, self._context(name, self.strides[0], skeleton))) for name in self.labels)
         return tuple(name for name, created in found if not created)
+
+    def find_ignoring(self, skeleton: Skeleton) -> tuple[str, ...]:
+        """Find the labels that have to know what is ignored in a picture. Raises `ConfigError` as `create_labels`."""
+        found = ((name, create_label(name, self._context(name, self.strides[0], skeleton))) for name in self.labels)
+        return tuple(name for name, created in found if any(map(needs_ignored, created)))
 
     def _context(self, label: str, stride: float, skeleton: Skeleton) -> LabelContext:
         return LabelContext(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -14,8 +15,8 @@ from posegen.build.ignored import find_ignored
 from posegen.build.scene import find_spread
 from posegen.errors import ConfigError
 from posegen.geometry import Affine
-from posegen.labels import Label, Scene
-from posegen.labels.base import without_stride
+from posegen.labels import ArraySpec, Label, Scene, needs_ignored
+from posegen.labels.base import find_limits
 from posegen.labels.grid import count_cells, make_grid
 from posegen.shards import ShardReader
 from posegen.shards.quantize import choose_storage
@@ -38,8 +39,8 @@ class LabelComparison:
     reader
         Of the shard.
     samples
-        What the annotations give it; None if they are not at hand. Masks come from segmentations, which are not stored:
-        without them a mask is only held against its range and the padding.
+        What the annotations give it; None if they are not at hand. What is ignored comes from segmentations, which are
+        not stored: without them a label that needs it, as a mask does, is only held against what it can be.
     """
 
     def __init__(self, reader: ShardReader, samples: Sequence[Sample] | None) -> None:
@@ -47,6 +48,7 @@ class LabelComparison:
         self._reader = reader
         self._samples = None if samples is None else {self._name(s): s for s in samples}
         self._labels: dict[str, Label] = {label.spec.name: label for label in config.create_labels(reader.skeleton)}
+        self._needs_ignored = any(map(needs_ignored, self._labels.values()))
         grids = [make_grid(config.grid, config.input_size, count_cells(config.input_size, s)) for s in config.strides]
         self._taps = max(math.prod(grid.cells) * grid.taps**2 for grid in grids)
 
@@ -67,7 +69,7 @@ class LabelComparison:
             yield f"sample {index} has keypoints that cannot be drawn"
             return
         sample = None
-        if self._samples is not None and "mask" in self._reader.config.labels:
+        if self._samples is not None and self._needs_ignored:
             sample = self._samples.get(self._reader.key(index))
             if sample is None or (sample.height, sample.width) != (known["height"], known["width"]):
                 yield f"sample {index} is image {known['image_id']}, which the annotations do not have there"
@@ -76,12 +78,12 @@ class LabelComparison:
             scene = self._scene(known, sample)
             for stored in self._reader.labels:
                 name, label = stored.spec.name, self._labels[stored.spec.name]
-                if stored.spec != label.spec:
-                    yield f"{name} has other channels than the skeleton"
+                if wrong := _compare_specs(stored.spec, label.spec):
+                    yield f"{name} {wrong}"
                 elif name in values:
                     try:
-                        exact = sample is not None or without_stride(name) != "mask"
-                        worst = _measure(values[name], label.render(scene), exact=exact)
+                        exact = sample is not None or not needs_ignored(label)
+                        worst = _measure(values[name], label, scene, exact=exact)
                     except ConfigError as error:
                         yield f"{name} of sample {index} cannot be rendered: {error}"
                         continue
@@ -110,8 +112,17 @@ class LabelComparison:
         )
 
 
-def _measure(values: NDArray[np.float32], rendered: NDArray[np.float32], *, exact: bool) -> float:
-    """Return the largest difference; without what is ignored in the picture a mask may be lower."""
+def _compare_specs(stored: ArraySpec, expected: ArraySpec) -> str:
+    """Say how what a shard tells of an array differs from what its label does; '' if it does not."""
+    if dataclasses.replace(stored, mirror=None) != dataclasses.replace(expected, mirror=None):
+        return "has other channels than the skeleton"
+    # Shards of before labels said how they mirror are read as they are.
+    return "" if stored.mirror in {None, expected.mirror} else "is said to mirror otherwise than its label does"
+
+
+def _measure(values: NDArray[np.float32], label: Label, scene: Scene, *, exact: bool) -> float:
+    """Return the largest difference; if not exact, from what the label can be, whatever is ignored in the picture."""
     if exact:
-        return float(np.abs(values - rendered).max())
-    return float(np.maximum((values - rendered).max(), -values.min()))
+        return float(np.abs(values - label.render(scene)).max())
+    least, largest = find_limits(label, scene)
+    return float(np.maximum((values - largest).max(), (least - values).max()))

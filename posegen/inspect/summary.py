@@ -49,7 +49,8 @@ def describe(path: Path) -> dict[str, Any]:
 
 def save_sample(path: Path, index: int, picture: Path) -> None:
     """Draw one sample of a dataset or shard to a PNG file; raises what `open_sample` and `write_png` raise."""
-    from posegen.inspect.drawing.sample import draw_sample, write_png
+    from posegen.inspect.drawing.canvas import write_png
+    from posegen.inspect.drawing.sample import draw_sample
 
     with open_sample(path, index) as (reader, position):
         write_png(picture, draw_sample(reader, position))
@@ -57,7 +58,8 @@ def save_sample(path: Path, index: int, picture: Path) -> None:
 
 def save_sheet(path: Path, count: int, picture: Path) -> None:
     """Draw the first samples of a dataset's first shard, or of a shard, to a PNG file."""
-    from posegen.inspect.drawing.sample import draw_sheet, write_png
+    from posegen.inspect.drawing.canvas import write_png
+    from posegen.inspect.drawing.sample import draw_sheet
 
     with open_sample(path, 0) as (reader, _):
         write_png(picture, draw_sheet(reader, range(min(count, len(reader)))))

@@ -67,9 +67,10 @@ def verify(
         Of the dataset.
     deep
         Whether to render every label again from the stored keypoints and compare. Segmentations are not stored, so that
-        without `coco` a mask is only held against its range and the padding.
+        without `coco` a label that needs them is only held against what it can be: a mask against its range and the
+        padding.
     coco, split
-        The annotations to render masks from; see `posegen.annotations.find_coco`.
+        The annotations to render these labels from, too; see `posegen.annotations.find_coco`.
     workers
         How many processes; by default as many as there are CPUs for this one.
     executor

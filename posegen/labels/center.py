@@ -14,6 +14,7 @@ from posegen.geometry import Size
 from posegen.labels.base import ArraySpec, Label
 from posegen.labels.cells import Indices, choose_least, list_cells, to_cells
 from posegen.labels.heatmap import HeatmapLabel
+from posegen.labels.mirror import UNSAID, ChannelMirror, keep_channels, mirror_keypoints
 from posegen.labels.registry import LabelContext
 from posegen.labels.scene import Scene
 
@@ -75,6 +76,8 @@ class CenterOffsetLabel:
         Of the windows.
     weights
         Whether to draw the weights instead of the ways.
+    mirror
+        Of its channels.
     """
 
     input_size: Size
@@ -83,16 +86,18 @@ class CenterOffsetLabel:
     root: Root
     radius_cells: float
     weights: bool = False
+    mirror: ChannelMirror | str = UNSAID
 
     @property
     def spec(self) -> ArraySpec:
         """The array that `render` makes."""
+        cells, mirror = self.cells, self.mirror
         if self.weights:
-            return ArraySpec(name="center_weight", channels=self.keypoints, cells=self.cells)
+            return ArraySpec(name="center_weight", channels=self.keypoints, cells=cells, mirror=mirror)
         channels = tuple(f"{name}:{axis}" for name in self.keypoints for axis in "xy")
         # What lies in the grid is less than a grid away.
-        longest = float(max(self.cells))
-        return ArraySpec(name="center_offset", channels=channels, cells=self.cells, low=-longest, high=longest)
+        far = float(max(cells))
+        return ArraySpec(name="center_offset", channels=channels, cells=cells, low=-far, high=far, mirror=mirror)
 
     def render(self, scene: Scene) -> NDArray[np.float32]:
         """Draw (2K, h, w) float32, channel 2k along x and 2k + 1 along y; or (K, h, w) weights from 0 to 1."""
@@ -150,15 +155,19 @@ def create(context: LabelContext) -> tuple[Label, ...]:
     if not 0 < options["sigma_factor"] <= 100 or not 1 <= radius <= max(context.grid.cells):
         raise ConfigError("sigma_factor must be above 0 and at most 100, radius_cells from 1 to the longer side")
     sigma = options["sigma_factor"] * context.sigma_px
-    heatmap = HeatmapLabel(grid=context.grid, keypoints=("center",), sigma_px=sigma, background=False)
+    heatmap = HeatmapLabel(
+        grid=context.grid, keypoints=("center",), sigma_px=sigma, background=False, mirror=keep_channels(1)
+    )
     offset = CenterOffsetLabel(
         input_size=context.grid.input_size,
         cells=context.grid.cells,
         keypoints=context.skeleton.keypoints,
         root=root,
         radius_cells=radius,
+        mirror=mirror_keypoints(context.skeleton, channels=2, negated=[0]),
     )
-    return CenterLabel(heatmap=heatmap, root=root), offset, dataclasses.replace(offset, weights=True)
+    weight = dataclasses.replace(offset, weights=True, mirror=mirror_keypoints(context.skeleton))
+    return CenterLabel(heatmap=heatmap, root=root), offset, weight
 
 
 def _bounds(points: NDArray[np.float64], drawn: NDArray[np.bool_]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

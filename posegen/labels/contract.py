@@ -19,9 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posegen.errors import ContractError
-from posegen.geometry import Size, fit
-from posegen.labels.base import Label, render_scenes
+from posegen.geometry import Affine, Size, fit
+from posegen.labels.base import Label, find_limits, needs_ignored, render_scenes
 from posegen.labels.grid import make_grid
+from posegen.labels.mirror import ChannelMirror
 from posegen.labels.registry import LabelContext, LabelFactory, LabelOption, check_name
 from posegen.labels.scene import Region, Scene
 from posegen.skeleton import Skeleton
@@ -29,8 +30,18 @@ from posegen.skeleton import Skeleton
 ROUNDING = 5e-7
 """By how much a float32 value may leave its range, as a share of the range; sums of weights round."""
 
+NEAR = 0.02
+"""By how much a flipped value may differ, as a share of the range."""
+
+LEAST_ALIKE = 1 / 3
+"""Which share of a channel's drawn cells has to be the flipped ones. Boxes and windows are rounded to one side, so that
+the columns at their ends are not; with another channel's place or sign it is a quarter and less."""
+
 _SKELETON = Skeleton(
-    name="contract", keypoints=("head", "left_hand", "right_hand"), limbs=((0, 1), (0, 2)), flip_pairs=((1, 2),)
+    name="contract",
+    keypoints=("head", "left_hand", "right_hand"),
+    limbs=((0, 1), (0, 2), (1, 2)),
+    flip_pairs=((1, 2),),
 )
 _SIZES: tuple[tuple[Size, Size], ...] = (((64, 96), (8, 12)), ((50, 60), (18, 23)), ((33, 32), (33, 32)))
 
@@ -65,6 +76,10 @@ def check_label(name: str, create: LabelFactory, options: Mapping[str, LabelOpti
                         check(label, scene)
                     except ContractError as error:
                         raise ContractError(f"{where}, {len(scene.points)} people: {what}: {error}") from None
+            try:
+                check_mirror(label, context)
+            except ContractError as error:
+                raise ContractError(f"{where}: mirror: {error}") from None
 
 
 def make_contexts(options: Mapping[str, LabelOption]) -> Iterator[LabelContext]:
@@ -92,6 +107,66 @@ def make_scenes(input_size: Size, keypoints: int) -> Iterator[Scene]:
             affine=fit(image_size, input_size, "letterbox"),
             ignored=region if people else None,
         )
+
+
+def check_mirror(label: Label, context: LabelContext) -> None:
+    """Check that a label that says how it mirrors, drawn of mirrored scenes, is what it is flipped.
+
+    What is compared are the cells on which something is drawn, all scenes together, channel by channel.
+    """
+    spec, mirror = label.spec, label.spec.mirror
+    if not isinstance(mirror, ChannelMirror):
+        return
+    near = NEAR * (spec.high - spec.low)
+    drawn, alike = np.zeros(len(spec.channels)), np.zeros(len(spec.channels))
+    for scene in _make_sides(context):
+        seen = _mirror_scene(scene, context)
+        nothing, nothing_seen = (
+            label.render(dataclasses.replace(s.take(slice(0)), ignored=None)) for s in (scene, seen)
+        )
+        nothing = _flip(nothing, mirror)
+        _require(bool((np.abs(nothing - nothing_seen) <= near).all()), "differs where nothing is drawn")
+        flipped, expected = _flip(label.render(scene), mirror), label.render(seen)
+        shown = (np.abs(flipped - nothing) > near) | (np.abs(expected - nothing) > near)
+        of_cells = tuple(range(1, shown.ndim))
+        drawn += shown.sum(axis=of_cells)
+        alike += (shown & (np.abs(flipped - expected) <= near)).sum(axis=of_cells)
+    for channel in np.flatnonzero(alike < LEAST_ALIKE * drawn):
+        raise ContractError(
+            f"channel {spec.channels[channel]} of a mirrored scene is not what its mirror says: of {drawn[channel]:g} "
+            f"cells {alike[channel]:g} are as they should be"
+        )
+
+
+def _make_sides(context: LabelContext) -> Iterator[Scene]:
+    """Make scenes of one person well inside the input, whose keypoints lie in rows of their own and differ by side."""
+    size, pairs, count = context.grid.input_size, context.skeleton.flip_pairs, len(context.skeleton.keypoints)
+    random = np.random.default_rng(0)
+    columns = np.arange(10, 30)
+    region = Region(columns, 20 + columns // 2, 40 + columns, np.ones(len(columns)))
+    for hidden in [*(pair[side] for pair in pairs for side in (0, 1, 0)), None] * 4:
+        points = np.stack([random.random(count), random.permutation(count) / (count - 1)], axis=-1) * 0.6 + 0.2
+        yield Scene(
+            points=points[None] * size[::-1],
+            drawn=np.arange(count)[None] != (-1 if hidden is None else hidden),
+            image_size=(70, 40),
+            affine=fit((70, 40), size, "letterbox"),
+            ignored=region,
+        )
+
+
+def _mirror_scene(scene: Scene, context: LabelContext) -> Scene:
+    last, order = context.grid.input_size[1] - 1.0, list(context.skeleton.mirrored)
+    points = scene.points[:, order]
+    points[..., 0] = last - points[..., 0]
+    affine = scene.affine.then(Affine(-1.0, 0.0, last, 0.0, 1.0, 0.0))
+    return dataclasses.replace(scene, points=points, drawn=scene.drawn[:, order], affine=affine)
+
+
+def _flip(values: NDArray[np.float32], mirror: ChannelMirror) -> NDArray[np.float32]:
+    flipped = values[list(mirror.order)]
+    flipped[list(mirror.negated)] *= -1
+    return flipped[..., ::-1] if flipped.ndim > 1 else flipped
 
 
 def check_array(label: Label, scene: Scene) -> None:
@@ -182,6 +257,24 @@ def check_together(label: Label, scene: Scene) -> None:
         _require_equal(drawn, label.render(one), "differs when it is drawn together with others")
 
 
+def check_ignored(label: Label, scene: Scene) -> None:
+    """Check that a label that does not need what is ignored does not read it, and that of others the limits hold."""
+    (height, width), spec = scene.image_size, label.spec
+    columns = np.arange(width)
+    everything = Region(columns, np.zeros_like(columns), np.full_like(columns, height), np.ones(width))
+    scenes = [dataclasses.replace(scene, ignored=ignored) for ignored in (None, scene.ignored, everything)]
+    if not needs_ignored(label):
+        for one in scenes[1:]:
+            _require_equal(label.render(one), label.render(scenes[0]), "reads what is ignored, without needs_ignored")
+        return
+    least, largest = find_limits(label, scene)
+    slack = ROUNDING * (spec.high - spec.low)
+    for one in scenes:
+        found = label.render(one)
+        held = (least - slack <= found) & (found <= largest + slack)
+        _require(bool(held.all()), "leaves its limits when more or less is ignored")
+
+
 CHECKS: Mapping[str, Callable[[Label, Scene], None]] = MappingProxyType(
     {
         check.__name__.removeprefix("check_"): check
@@ -195,6 +288,7 @@ CHECKS: Mapping[str, Callable[[Label, Scene], None]] = MappingProxyType(
             check_order,
             check_nobody,
             check_together,
+            check_ignored,
         )
     }
 )

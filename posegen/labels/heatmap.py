@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from posegen.labels.base import ArraySpec, Label
 from posegen.labels.cells import find_shared
 from posegen.labels.grid import Grid
+from posegen.labels.mirror import UNSAID, ChannelMirror, mirror_keypoints
 from posegen.labels.registry import LabelContext
 from posegen.labels.scene import Scene, stack_spread
 from posegen.labels.topdown import TOP_DOWN_KINDS, create_heatmap
@@ -49,18 +50,21 @@ class HeatmapLabel:
         Standard deviation in input pixels; a scene's `spread` multiplies it.
     background
         Whether a last channel holds the background.
+    mirror
+        Of its channels.
     """
 
     grid: Grid
     keypoints: tuple[str, ...]
     sigma_px: float
     background: bool = True
+    mirror: ChannelMirror | str = UNSAID
 
     @property
     def spec(self) -> ArraySpec:
         """The array that `render` makes."""
         channels = (*self.keypoints, "background") if self.background else self.keypoints
-        return ArraySpec(name="heatmap", channels=channels, cells=self.grid.cells)
+        return ArraySpec(name="heatmap", channels=channels, cells=self.grid.cells, mirror=self.mirror)
 
     def render(self, scene: Scene) -> NDArray[np.float32]:
         """Draw (K, h, w), or (K + 1, h, w) with background; float32 from 0 to 1."""
@@ -129,7 +133,8 @@ def create(context: LabelContext) -> tuple[Label]:
     context.read_options()
     if context.heatmap in TOP_DOWN_KINDS:
         return (create_heatmap(context),)
-    return (HeatmapLabel(grid=context.grid, keypoints=context.skeleton.keypoints, sigma_px=context.sigma_px),)
+    skeleton, mirror = context.skeleton, mirror_keypoints(context.skeleton, rest=1)
+    return (HeatmapLabel(grid=context.grid, keypoints=skeleton.keypoints, sigma_px=context.sigma_px, mirror=mirror),)
 
 
 class _Gaussians:

@@ -12,6 +12,7 @@ from posegen.labels.base import ArraySpec
 from posegen.labels.cells import list_cells
 from posegen.labels.grid import Grid
 from posegen.labels.heatmap import THRESHOLD
+from posegen.labels.mirror import UNSAID, ChannelMirror, mirror_limbs
 from posegen.labels.registry import LabelContext
 from posegen.labels.scene import Scene
 
@@ -36,17 +37,20 @@ class LimbLabel:
         Their E names.
     sigma_px
         Standard deviation in input pixels.
+    mirror
+        Of its channels.
     """
 
     grid: Grid
     limbs: tuple[tuple[int, int], ...]
     limb_names: tuple[str, ...]
     sigma_px: float
+    mirror: ChannelMirror | str = UNSAID
 
     @property
     def spec(self) -> ArraySpec:
         """The array that `render` makes."""
-        return ArraySpec(name="limb", channels=self.limb_names, cells=self.grid.cells)
+        return ArraySpec(name="limb", channels=self.limb_names, cells=self.grid.cells, mirror=self.mirror)
 
     def render(self, scene: Scene) -> NDArray[np.float32]:
         """Draw (E, h, w) float32 from 0 to 1."""
@@ -95,6 +99,10 @@ def create(context: LabelContext) -> tuple[LimbLabel, ...]:
     context.read_options()
     skeleton = context.skeleton
     label = LimbLabel(
-        grid=context.grid, limbs=skeleton.limbs, limb_names=skeleton.limb_names, sigma_px=context.sigma_px
+        grid=context.grid,
+        limbs=skeleton.limbs,
+        limb_names=skeleton.limb_names,
+        sigma_px=context.sigma_px,
+        mirror=mirror_limbs(skeleton),
     )
     return (label,) if skeleton.limbs else ()

@@ -6,12 +6,14 @@ import dataclasses
 import math
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from posegen.geometry import Affine, Size, overlap
 from posegen.labels.base import ArraySpec
+from posegen.labels.mirror import keep_channels
 from posegen.labels.registry import LabelContext
 from posegen.labels.scene import Scene
 
@@ -31,13 +33,15 @@ class MaskLabel:
         (H, W) in pixels and (h, w).
     """
 
+    needs_ignored: ClassVar[bool] = True
+
     input_size: Size
     cells: Size
 
     @property
     def spec(self) -> ArraySpec:
         """The array that `render` makes."""
-        return ArraySpec(name="mask", channels=("mask",), cells=self.cells)
+        return ArraySpec(name="mask", channels=("mask",), cells=self.cells, mirror=keep_channels(1))
 
     def render(self, scene: Scene) -> NDArray[np.float32]:
         """Measure (1, h, w) float32 from 0 to 1."""
@@ -49,6 +53,11 @@ class MaskLabel:
             return mask.astype(np.float32)[None]
         area = scene.ignored.area(ys, xs) / ((ys[1] - ys[0]) * (xs[1] - xs[0]))
         return np.clip(mask - area, 0, 1).astype(np.float32)[None]
+
+    def limits(self, scene: Scene) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return 0, and the mask (1, h, w) of a picture in which nothing is ignored."""
+        largest = self.render(dataclasses.replace(scene, ignored=None))
+        return np.zeros_like(largest), largest
 
     def _render_turned(self, scene: Scene) -> NDArray[np.float32]:
         """Measure the mask of a picture that is mirrored, which is exact, or turned, at points."""

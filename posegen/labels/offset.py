@@ -11,6 +11,7 @@ from posegen.errors import ConfigError
 from posegen.geometry import Size
 from posegen.labels.base import ArraySpec
 from posegen.labels.cells import choose_least, list_cells, to_cells
+from posegen.labels.mirror import UNSAID, ChannelMirror, mirror_keypoints
 from posegen.labels.registry import LabelContext
 from posegen.labels.scene import Scene
 
@@ -37,6 +38,8 @@ class OffsetLabel:
         The radius, as a share of the longer side.
     corners
         Where cells lie: their middles at (i + 0.5) * stride - 0.5, or at i * (W - 1) / (w - 1), as in UDP.
+    mirror
+        Of its channels.
 
     Raises
     ------
@@ -49,6 +52,7 @@ class OffsetLabel:
     keypoints: tuple[str, ...]
     radius_factor: float = UDP_RADIUS
     corners: bool = False
+    mirror: ChannelMirror | str = UNSAID
 
     def __post_init__(self) -> None:
         if not 0 < self.radius_factor <= 1:
@@ -60,7 +64,7 @@ class OffsetLabel:
     def spec(self) -> ArraySpec:
         """The array that `render` makes."""
         channels = tuple(f"{name}{part}" for name in self.keypoints for part in ("", ":x", ":y"))
-        return ArraySpec(name="offset", channels=channels, cells=self.cells, low=-1.0)
+        return ArraySpec(name="offset", channels=channels, cells=self.cells, low=-1.0, mirror=self.mirror)
 
     def render(self, scene: Scene) -> NDArray[np.float32]:
         """Draw (3K, h, w) float32; channel 3k is 0 or 1, 3k + 1 and 3k + 2 the way along x and y from -1 to 1."""
@@ -90,5 +94,11 @@ class OffsetLabel:
 def create(context: LabelContext) -> tuple[OffsetLabel]:
     """Make the label `offset`, with the options `radius_factor` and `corners`."""
     options = context.read_options(radius_factor=UDP_RADIUS, corners=False)
-    grid = context.grid
-    return (OffsetLabel(input_size=grid.input_size, cells=grid.cells, keypoints=context.skeleton.keypoints, **options),)
+    label = OffsetLabel(
+        input_size=context.grid.input_size,
+        cells=context.grid.cells,
+        keypoints=context.skeleton.keypoints,
+        mirror=mirror_keypoints(context.skeleton, channels=3, negated=[1]),
+        **options,
+    )
+    return (label,)

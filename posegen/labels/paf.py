@@ -13,6 +13,7 @@ from posegen.geometry import Size
 from posegen.labels.base import ArraySpec, Label
 from posegen.labels.cells import find_shared
 from posegen.labels.grid import Grid, make_grid
+from posegen.labels.mirror import LOPSIDED, UNSAID, ChannelMirror, mirror_limbs
 from posegen.labels.registry import LabelContext
 from posegen.labels.scene import Scene
 
@@ -46,6 +47,8 @@ class PafLabel:
         How far from the limb's line the field reaches, in input pixels.
     round_box
         Whether the edges of the limb's box are rounded to pixels, and not cut off as int() does.
+    mirror
+        Of its channels.
     """
 
     grid: Grid
@@ -53,12 +56,13 @@ class PafLabel:
     limb_names: tuple[str, ...]
     half_width_px: float
     round_box: bool = False
+    mirror: ChannelMirror | str = UNSAID
 
     @property
     def spec(self) -> ArraySpec:
         """The array that `render` makes."""
         channels = tuple(f"{name}:{axis}" for name in self.limb_names for axis in "xy")
-        return ArraySpec(name="paf", channels=channels, cells=self.grid.cells, low=-1.0)
+        return ArraySpec(name="paf", channels=channels, cells=self.grid.cells, low=-1.0, mirror=self.mirror)
 
     def render(self, scene: Scene) -> NDArray[np.float32]:
         """Draw (2E, h, w) float32 from -1 to 1."""
@@ -148,6 +152,7 @@ class CellPafLabel:
             limb_names=self.limb_names,
             half_width_px=self.half_width_cells,
             round_box=True,
+            mirror=LOPSIDED,
         )
 
 
@@ -159,7 +164,8 @@ def create(context: LabelContext) -> tuple[Label, ...]:
     if not limbs:
         return ()
     if context.paf == "pixels":
-        return (PafLabel(grid=grid, limbs=limbs, limb_names=names, half_width_px=half_width),)
+        mirror = mirror_limbs(skeleton, vectors=True)
+        return (PafLabel(grid=grid, limbs=limbs, limb_names=names, half_width_px=half_width, mirror=mirror),)
     of_cells = half_width * grid.cells[1] / grid.input_size[1]
     label = CellPafLabel(
         input_size=grid.input_size, cells=grid.cells, limbs=limbs, limb_names=names, half_width_cells=of_cells

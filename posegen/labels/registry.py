@@ -38,7 +38,7 @@ BUILT_IN: Mapping[str, str] = {
     "offset": "posegen.labels.offset:create",
     "center": "posegen.labels.center:create",
     "limb": "posegen.labels.limb:create",
-    "weight": "posegen.labels.topdown:create_weight",
+    "weight": "posegen.labels.weight:create",
 }
 """Our own labels, as entry points write it."""
 

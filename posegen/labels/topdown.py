@@ -1,4 +1,4 @@
-"""The heatmaps of top-down networks, one Gaussian a keypoint on the cells of a crop, and the weights that go with them.
+"""The heatmaps of top-down networks, one Gaussian a keypoint on the cells of a crop.
 
 Legend: N people, K keypoints, h x w cells; mu is where a keypoint lies in cells.
 """
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from posegen.errors import ConfigError
 from posegen.geometry import Size
 from posegen.labels.base import ArraySpec
+from posegen.labels.mirror import LOPSIDED, UNSAID, ChannelMirror, mirror_keypoints
 from posegen.labels.registry import LabelContext
 from posegen.labels.scene import Scene, stack_spread
 
@@ -57,6 +58,8 @@ class TopDownLabel:
         The names of the K channels.
     sigma_cells
         Standard deviation in cells; a scene's `spread` multiplies it, but for `megvii`.
+    mirror
+        Of its channels, for `udp`; the others cannot be flipped.
 
     Raises
     ------
@@ -69,6 +72,7 @@ class TopDownLabel:
     cells: Size
     keypoints: tuple[str, ...]
     sigma_cells: float
+    mirror: ChannelMirror | str = UNSAID
 
     def __post_init__(self) -> None:
         if self.kind not in TOP_DOWN_KINDS:
@@ -79,7 +83,8 @@ class TopDownLabel:
     @property
     def spec(self) -> ArraySpec:
         """The array that `render` makes."""
-        return ArraySpec(name="heatmap", channels=self.keypoints, cells=self.cells)
+        mirror = self.mirror if self.kind == "udp" else LOPSIDED
+        return ArraySpec(name="heatmap", channels=self.keypoints, cells=self.cells, mirror=mirror)
 
     def render(self, scene: Scene) -> NDArray[np.float32]:
         """Draw (K, h, w) float32 from 0 to 1."""
@@ -165,32 +170,6 @@ class TopDownLabel:
         return cells, values.astype(np.float32)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WeightLabel:
-    """Which keypoints the loss counts: 1 for each that is drawn for somebody, 0 for the others.
-
-    Parameters
-    ----------
-    keypoints
-        The names of the K keypoints.
-    heatmap
-        A keypoint of which this label's patch misses the map entirely has the weight 0; None asks no label.
-    """
-
-    keypoints: tuple[str, ...]
-    heatmap: TopDownLabel | None = None
-
-    @property
-    def spec(self) -> ArraySpec:
-        """The array that `render` makes."""
-        return ArraySpec(name="weight", channels=self.keypoints, cells=())
-
-    def render(self, scene: Scene) -> NDArray[np.float32]:
-        """Return (K,) float32, 0 or 1."""
-        drawn = scene.drawn if self.heatmap is None else self.heatmap.touches(scene)
-        return np.asarray(drawn.any(axis=0), np.float32)
-
-
 def create_heatmap(context: LabelContext) -> TopDownLabel:
     """Make the label `heatmap` of a top-down kind."""
     input_size, cells = context.grid.input_size, context.grid.cells
@@ -200,14 +179,8 @@ def create_heatmap(context: LabelContext) -> TopDownLabel:
         cells=cells,
         keypoints=context.skeleton.keypoints,
         sigma_cells=context.sigma_px * cells[1] / input_size[1],
+        mirror=mirror_keypoints(context.skeleton),
     )
-
-
-def create_weight(context: LabelContext) -> tuple[WeightLabel]:
-    """Make the label `weight`."""
-    context.read_options()
-    heatmap = create_heatmap(context) if context.heatmap in TOP_DOWN_KINDS else None
-    return (WeightLabel(keypoints=context.skeleton.keypoints, heatmap=heatmap),)
 
 
 @lru_cache(maxsize=64)

@@ -23,10 +23,10 @@ from posegen.images.codec import decode_input
 from posegen.loader.batch import unpack_label
 from posegen.loader.fields import Field, describe_fields, select_fields
 from posegen.loader.flip import Chance, Mirror
-from posegen.shards import SAMPLE_FIELDS, VIEW_FIELDS
 from posegen.shards.manifest import Manifest
 from posegen.shards.pool import ShardPool
 from posegen.shards.quantize import Widen
+from posegen.shards.schema import list_columns
 from posegen.skeleton import Skeleton
 
 MAX_OPEN = 64
@@ -102,7 +102,7 @@ class PoseDataset:
         widen: Widen | None = None,
         max_open: int = MAX_OPEN,
     ) -> None:
-        self.path = Path(path)
+        self.path = Path(path).absolute()  # whatever the working directory is when shards are opened
         self.manifest = Manifest.read(self.path)
         self.raw = raw
         self.seed = seed
@@ -120,7 +120,7 @@ class PoseDataset:
             self._fields = select_fields(every, fields)
         except ConfigError as error:
             raise ConfigError(f"{self.path}: {error}") from error
-        self._facts = tuple(name for name in (*SAMPLE_FIELDS, *VIEW_FIELDS) if name in self._fields)
+        self._columns = {column.name: column for column in list_columns(self.config) if column.name in self._fields}
         self._labels = tuple(label for label in stored if label.spec.name in self._fields)
         picture = math.prod(self.config.input_size) * 3 if "image" in self._fields else 0
         self._logical = picture + sum(label.logical for label in self._labels) or 1
@@ -191,9 +191,10 @@ class PoseDataset:
         """
         numbers = [self._normalize(index) for index in indices]
         found = self._read(numbers, self._lay(len(numbers), allocate))
-        for name in set(found) & {"image_id", "width", "height", "affine", "copy", "view"}:
+        for name in self._columns:
             field = self._fields[name]
-            found[name] = np.array(found[name], field.dtype).reshape(field.stack(len(numbers)))
+            if field.is_stacked:
+                found[name] = np.array(found[name], field.dtype).reshape(field.stack(len(numbers)))
         return {name: found[name] for name in self._fields}
 
     def close(self) -> None:
@@ -205,23 +206,23 @@ class PoseDataset:
         return {
             name: allocate(field.stack(count), np.dtype(field.dtype))
             for name, field in self._fields.items()
-            if name not in self._facts
+            if name not in self._columns
         }
 
     def _read(self, numbers: Sequence[int], arrays: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
         """Read pictures and labels of samples into `arrays`, and other fields as lists; return all of them."""
-        found: dict[str, Any] = {name: [] for name in self._facts}
+        found: dict[str, Any] = {name: [] for name in self._columns}
         few = max(1, _HELD_BYTES // self._logical)
         for start in range(0, len(numbers), few):
             part = slice(start, start + few)
-            facts = self._read_some(numbers[part], {name: values[part] for name, values in arrays.items()})
-            for name, values in facts.items():
+            columns = self._read_some(numbers[part], {name: values[part] for name, values in arrays.items()})
+            for name, values in columns.items():
                 found[name] += values
         return found | dict(arrays)
 
     def _read_some(self, numbers: Sequence[int], arrays: Mapping[str, NDArray[Any]]) -> dict[str, list[Any]]:
         """Read files shard by shard, and then unpack what came of them kind by kind, in the order of the samples."""
-        facts: dict[str, list[Any]] = {name: [None] * len(numbers) for name in self._facts}
+        columns: dict[str, list[Any]] = {name: [None] * len(numbers) for name in self._columns}
         chunks: dict[str, list[Any]] = {label.spec.name: [None] * len(numbers) for label in self._labels}
         pictures = [b""] * len(numbers)
         mirrors = [self._mirror if self._mirror is not None and self._is_flipped(i) else None for i in numbers]
@@ -234,10 +235,10 @@ class PoseDataset:
                     of_label = chunks[label.spec.name]
                     for place, position in zip(places, positions, strict=True):
                         of_label[place] = reader.chunk(label, position)
-                for name, values in facts.items():
-                    for place, value in zip(places, reader.facts(name, positions), strict=True):
+                for name, values in columns.items():
+                    for place, value in zip(places, reader.column(name, positions), strict=True):
                         mirror = mirrors[place]
-                        values[place] = value if mirror is None else mirror.fact(name, value)
+                        values[place] = value if mirror is None else mirror.column(self._columns[name], value)
                 if "image" in arrays:
                     for place, position in zip(places, positions, strict=True):
                         pictures[place] = reader.picture_bytes(position)
@@ -246,7 +247,7 @@ class PoseDataset:
             unpack_label(label, chunks[label.spec.name], mirrors, arrays[label.spec.name], self._widen)
         if "image" in arrays:
             self._decode(pictures, numbers, mirrors, arrays["image"])
-        return facts
+        return columns
 
     def _shard(self, number: int) -> int:
         """Find the shard of a sample."""

@@ -7,10 +7,7 @@ from dataclasses import dataclass
 
 from posegen.config import BuildConfig
 from posegen.errors import ConfigError, nearest
-from posegen.shards import SAMPLE_FIELDS, VIEW_FIELDS, StoredLabel
-
-PEOPLE = ("keypoints", "bbox", "annotation_id")
-"""Have a row a person."""
+from posegen.shards.schema import StoredLabel, list_columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +29,11 @@ class Field:
         """Return the shape of the array of so many samples; people have none, because their number differs."""
         return (count, *(side or 0 for side in self.shape))
 
+    @property
+    def is_stacked(self) -> bool:
+        """Whether a batch has it in one array: people and text come as lists."""
+        return self.dtype != "str" and None not in self.shape
+
 
 def describe_fields(
     config: BuildConfig, keypoints: int, labels: Sequence[StoredLabel], *, raw: bool
@@ -51,17 +53,15 @@ def describe_fields(
     """
     fields = {"image": Field((*config.input_size, 3), "uint8")}
     fields |= {label.spec.name: Field(label.shape, label.storage.dtype if raw else "float32") for label in labels}
-    fields |= {name: Field((), "int64") for name in ("image_id", "width", "height")}
-    fields |= {
-        "file_name": Field((), "str"),
-        "affine": Field((2, 3), "float64"),
-        "keypoints": Field((None, keypoints, 3), "float32"),
-        "bbox": Field((None, 4), "float32"),
-        "annotation_id": Field((None,), "int64"),
-    }
-    if config.augment is not None:
-        fields |= {"copy": Field((), "int64"), "view": Field((5,), "float64")}
+    for column in list_columns(config):
+        people = (None,) if column.of == "person" else ()
+        fields[column.name] = Field((*people, *column.element(keypoints)), column.read_dtype)
     return fields
+
+
+def list_padded() -> frozenset[str]:
+    """List the fields that have a row a person, which batches of tensors pad."""
+    return frozenset(column.name for column in list_columns() if column.of == "person")
 
 
 def select_fields(fields: Mapping[str, Field], wanted: Sequence[str] | None) -> dict[str, Field]:
@@ -86,4 +86,5 @@ def choose_fields(fields: Mapping[str, Field], wanted: Sequence[str] | None) -> 
     """Return the fields asked for, or where that is None picture, labels and `image_id`, which need no padding."""
     if wanted is not None:
         return wanted
-    return [name for name in fields if name == "image_id" or name not in SAMPLE_FIELDS + VIEW_FIELDS]
+    columns = {column.name for column in list_columns()} - {"image_id"}
+    return [name for name in fields if name not in columns]

@@ -1,8 +1,7 @@
 """Flipping a sample left to right: pixels, people, and the channels that mean left and right.
 
-A pixel at x goes to W - 1 - x. A left wrist becomes a right one, so keypoints and their channels change places by the
-skeleton's flip pairs, limbs with the limbs that join the other side's keypoints, and the x of a part affinity field
-changes its sign.
+A pixel at x goes to W - 1 - x. A left wrist becomes a right one, so keypoints change places by the skeleton's flip
+pairs, and channels and signs of a label as the shard says that its label said; see `posegen.labels.mirror`.
 """
 
 from __future__ import annotations
@@ -18,8 +17,8 @@ from numpy.typing import NDArray
 
 from posegen.config import BuildConfig
 from posegen.errors import ConfigError
-from posegen.labels.base import without_stride
-from posegen.shards import StoredLabel
+from posegen.shards.mirror import find_mirrors
+from posegen.shards.schema import Column, StoredLabel
 from posegen.skeleton import Skeleton
 
 
@@ -51,22 +50,20 @@ class Mirror:
         Raises
         ------
         ConfigError
-            If a limb's mirror image is not among the limbs, or a label is drawn otherwise to the left than to the
-            right, or not one of ours.
+            If a label cannot be flipped as it is stored; it says why.
         """
-        keypoints = np.arange(len(skeleton.keypoints))
-        for a, b in skeleton.flip_pairs:
-            keypoints[[a, b]] = b, a
+        keypoints = np.array(skeleton.mirrored, np.intp)
         channels: dict[str, NDArray[np.intp] | None] = {}
         negated: dict[str, NDArray[np.intp] | None] = {}
-        for label in labels:
-            name, kind = label.spec.name, without_stride(label.spec.name)
-            if kind not in _CHANNELS or (kind, getattr(config, kind, None)) in _LOPSIDED:
+        for name, mirror in find_mirrors(config, skeleton, labels).items():
+            if isinstance(mirror, str):
+                reason = " ".join(mirror.split())[:_LONGEST_REASON]
                 raise ConfigError(
-                    f"'{name}' cannot be flipped as it is stored: drawn of a flipped sample it would be another; "
-                    "leave it out of the fields, or do not flip"
+                    f"'{name}' cannot be flipped as it is stored: {reason}; leave it out of the fields, or do not flip"
                 )
-            channels[name], negated[name] = _CHANNELS[kind](skeleton, keypoints, len(label.spec.channels))
+            stay = mirror.order == tuple(range(len(mirror.order)))
+            channels[name] = None if stay else np.array(mirror.order, np.intp)
+            negated[name] = np.array(mirror.negated, np.intp) if mirror.negated else None
         return cls(config.input_size[1], keypoints, channels, negated)
 
     def image(self, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -85,11 +82,12 @@ class Mirror:
             return mirrored
         return mirrored[..., ::-1] if axis == 0 else mirrored[..., ::-1, :]
 
-    def fact(self, name: str, value: Any) -> Any:
-        """Mirror what `ShardReader.sample` tells of a sample under a name."""
-        return _FACTS[name](self, value) if name in _FACTS else value
+    def column(self, column: Column, value: Any) -> Any:
+        """Mirror what `ShardReader.column` gives of one sample."""
+        mirror = _MIRRORED.get(column.kind)
+        return value if mirror is None else mirror(self, value)
 
-    def _people(self, keypoints: NDArray[np.float32]) -> NDArray[np.float32]:
+    def _points(self, keypoints: NDArray[np.float32]) -> NDArray[np.float32]:
         mirrored = keypoints[:, self.keypoints]
         labelled = mirrored[..., 2] > 0
         mirrored[labelled, 0] = self.width - 1 - mirrored[labelled, 0]
@@ -108,70 +106,16 @@ class Mirror:
         return mirrored
 
 
-_FACTS: dict[str, Callable[[Mirror, Any], Any]] = {
-    "keypoints": Mirror._people,  # noqa: SLF001 (its own)
-    "bbox": Mirror._boxes,  # noqa: SLF001
+_MIRRORED: dict[str, Callable[[Mirror, Any], Any]] = {
+    "points": Mirror._points,  # noqa: SLF001 (its own)
+    "boxes": Mirror._boxes,  # noqa: SLF001
     "affine": Mirror._affine,  # noqa: SLF001
 }
+"""By the kind of a column: its values, mirrored."""
 
 _WIDEST = (1 << 64) - 1
 
-_Order = tuple[NDArray[np.intp] | None, NDArray[np.intp] | None]
-"""Which channel comes to each place, and which change their sign there."""
-
-
-def _order_keypoints(_: Skeleton, keypoints: NDArray[np.intp], count: int) -> _Order:
-    """Channels are keypoints, and what else there is, the background, stays."""
-    return np.concatenate([keypoints, np.arange(len(keypoints), count)]), None
-
-
-def _order_limbs(skeleton: Skeleton, keypoints: NDArray[np.intp], _: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Mirrored, a limb from a to b is one from a' to b'; where the skeleton has it from b' to a' it points back."""
-    places = {limb: e for e, limb in reversed([*enumerate(skeleton.limbs)])}
-    channels, negated = [], []
-    for e, (a, b) in enumerate(skeleton.limbs):
-        there = int(keypoints[a]), int(keypoints[b])
-        found = places.get(there, places.get(there[::-1]))
-        if found is None:
-            names = skeleton.keypoints
-            raise ConfigError(
-                f"skeleton '{skeleton.name}' cannot be flipped: it has the limb {names[a]}-{names[b]}, but not its "
-                f"mirror image {names[there[0]]}-{names[there[1]]}; add it, or leave 'paf' out of the fields"
-            )
-        channels += [2 * found, 2 * found + 1]
-        negated.append(2 * e if there in places else 2 * e + 1)
-    return np.array(channels, np.intp), np.array(negated, np.intp)
-
-
-def _order_limb_heatmaps(skeleton: Skeleton, keypoints: NDArray[np.intp], count: int) -> _Order:
-    """Channels are limbs, whichever way they point."""
-    return _order_limbs(skeleton, keypoints, count)[0][::2] // 2, None
-
-
-def _order_offsets(_: Skeleton, keypoints: NDArray[np.intp], __: int) -> _Order:
-    """Each keypoint has three channels, of which the second points along x."""
-    return (3 * keypoints[:, None] + np.arange(3)).ravel(), 3 * np.arange(len(keypoints)) + 1
-
-
-def _stay(_: Skeleton, __: NDArray[np.intp], ___: int) -> _Order:
-    return None, None
-
-
-_CHANNELS: dict[str, Callable[[Skeleton, NDArray[np.intp], int], _Order]] = {
-    "heatmap": _order_keypoints,
-    "weight": _order_keypoints,
-    "paf": _order_limbs,
-    "mask": _stay,
-    "center": _stay,
-    "limb": _order_limb_heatmaps,
-    "offset": _order_offsets,
-}
-
-_LOPSIDED = {
-    *(("heatmap", kind) for kind in ("msra", "msra-unbiased", "megvii")),
-    ("paf", "cells"),
-}
-"""Labels, and how a build draws them, that count cells from the left edge of the first pixel, not from its middle."""
+_LONGEST_REASON = 300
 
 
 class Chance:

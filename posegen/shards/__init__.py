@@ -11,27 +11,28 @@
     /sample/image_id int64, file_name, width, height int32 (N,); affine float64 (N, 2, 3), image pixels to input pixels
     /sample/copy int32 (N,), view float64 (N, 5)   if views are drawn: scale, degrees, shift in x and y, 1 if mirrored
 
-`schema` says what is in it and `quantize` how a label's values are stored; `writer` writes one, `reader` reads one by
-way of `hdf5` and `codecs`; `record` is what the `manifest` says of it; `pool` opens those of a
-dataset when they are read.
+`schema` is the table of what it tells of samples and people, `quantize` how a label's values are stored, `codecs` the
+table of compressions. `writer` writes one, `reader` reads one by way of `hdf5`, which holds each array against its rule
+of `rules` and each chunk against its `checksum`. `record` is what the `manifest` says of a shard; `pool` opens those of
+a dataset when they are read.
 """
 
 from posegen.shards.manifest import MANIFEST_NAME, Manifest, find_dataset
 from posegen.shards.quantize import Storage, Widen, choose_storage
-from posegen.shards.reader import SAMPLE_FIELDS, VIEW_FIELDS, ArrayInfo, ShardReader
+from posegen.shards.reader import ArrayInfo, ShardReader
 from posegen.shards.record import ShardRecord, compare_bytes, hash_file, locate
-from posegen.shards.schema import FORMAT, FORMAT_VERSION, StoredLabel
+from posegen.shards.schema import COLUMNS, FORMAT, FORMAT_VERSION, BuiltSample, Column, StoredLabel
 from posegen.shards.versions import library_versions
-from posegen.shards.writer import BuiltSample, ShardWriter
+from posegen.shards.writer import ShardWriter
 
 __all__ = [
+    "COLUMNS",
     "FORMAT",
     "FORMAT_VERSION",
     "MANIFEST_NAME",
-    "SAMPLE_FIELDS",
-    "VIEW_FIELDS",
     "ArrayInfo",
     "BuiltSample",
+    "Column",
     "Manifest",
     "ShardReader",
     "ShardRecord",

@@ -1,8 +1,9 @@
-"""Unpacking the chunks of an HDF5 array: their checksum, and what they inflate to.
+"""The compressions of a shard's labels, an entry each: how HDF5 writes one, and how its chunks are unpacked.
 
-HDF5 does it too, but allocates all it needs for every chunk anew, and its plugin for zstd (hdf5plugin up to 7.1) does
-not notice that zstd fails (HDFGroup/hdf5_plugins, pull request 280): the array then has what was in memory before.
-What cannot be inflated here, LZF and without the package zstandard also zstd, is left to HDF5.
+HDF5 unpacks chunks, too, but allocates all it needs for every chunk anew, and its plugin for zstd (hdf5plugin up to
+7.1) does not notice that zstd fails (HDFGroup/hdf5_plugins, pull request 280): the array then has what was in memory
+before. What has no `inflate` here, LZF and without the package zstandard also zstd, is left to HDF5 once `measure` has
+said what it comes to.
 """
 
 from __future__ import annotations
@@ -10,10 +11,11 @@ from __future__ import annotations
 import struct
 import threading
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
+import h5py
 from numpy.typing import NDArray
 
 try:
@@ -21,65 +23,61 @@ try:
 except ModuleNotFoundError:
     zstandard = None  # type: ignore[assignment,unused-ignore]
 
-CHECKSUM_BYTES = 4
-
-_MOST_WORDS = 1 << 12
-"""Of a checksum at once: too few for BLAS to start threads, and for sums that a float64 cannot hold."""
-
-_ONE_AND_NUMBER = np.stack([np.ones(_MOST_WORDS), np.arange(_MOST_WORDS)], axis=1)
-
-_WORD = np.dtype("<u2")
-
 _ZSTD_MAGIC = 0xFD2FB528
 _ZSTD_REPETITION = 1
 
+Inflate = Callable[[memoryview, NDArray[Any]], None]
+"""Inflates a chunk without its checksum into a contiguous array.
 
-class _Local(threading.local):
-    """What each thread has for itself."""
+It raises `ValueError` if the stream is wrong, or inflates to another number of bytes than the array has; more than
+these are not inflated.
+"""
 
-    def __init__(self) -> None:
-        self.zstd = None if zstandard is None else zstandard.ZstdDecompressor()
-
-
-_LOCAL = _Local()
-
-
-def can_inflate(compressor: str) -> bool:
-    """Tell whether `inflate` knows a compressor."""
-    return compressor in _INFLATE and (compressor != "zstd" or zstandard is not None)
+Measure = Callable[[memoryview, int], int]
+"""Counts, up to a limit, what a chunk without its checksum claims to inflate to; -1 if it does not say."""
 
 
-def measure(body: memoryview, compressor: str, limit: int) -> int:
-    """Count what a stream of `zstd` or `lzf` claims to inflate to, without inflating it; -1 if it does not say."""
-    return measure_zstd(body) if compressor == "zstd" else measure_lzf(body, limit)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Codec:
+    """One compression of chunks.
 
-
-def take_body(chunk: bytes) -> memoryview:
-    """Take off a chunk the checksum that it ends with; raises `ValueError` if that is wrong."""
-    body = memoryview(chunk)[:-CHECKSUM_BYTES]
-    if fletcher32(body) != int.from_bytes(chunk[-CHECKSUM_BYTES:], "little"):
-        raise ValueError("its checksum is wrong")
-    return body
-
-
-def inflate(body: memoryview, compressor: str, out: NDArray[Any]) -> None:
-    """Inflate a chunk.
-
-    Parameters
+    Attributes
     ----------
-    body
-        The chunk without its checksum.
-    compressor
-        `zstd`, `gzip` or `none`.
-    out
-        Where to write it: contiguous.
-
-    Raises
-    ------
-    ValueError
-        If the stream is wrong, or inflates to another number of bytes than `out` has; more than these are not inflated.
+    name
+        As `BuildConfig.compression` has it.
+    filter_id
+        HDF5's number of the filter; None without one.
+    options
+        What `h5py.Group.create_dataset` takes to write with it.
+    is_plugin
+        Whether HDF5 has it from the package hdf5plugin.
+    most_inflated
+        More bytes than that cannot come of one.
+    size_option
+        Which of the filter's options, if any, has HDF5 take memory for a chunk of that size.
+    inflate
+        Unpacks a chunk; None where HDF5 has to.
+    measure
+        Says before HDF5 unpacks a chunk what that comes to; needed where there is no `inflate`.
     """
-    _INFLATE[compressor](body, out)
+
+    name: str
+    filter_id: int | None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    is_plugin: bool = False
+    most_inflated: int
+    size_option: int | None = None
+    inflate: Inflate | None = None
+    measure: Measure | None = None
+
+    def __post_init__(self) -> None:
+        if self.inflate is None and self.measure is None:
+            raise ValueError(f"{self.name}: HDF5 must not unpack what cannot be measured before")
+
+    def load(self) -> None:
+        """Make sure that HDF5 has the filter."""
+        if self.is_plugin:
+            import hdf5plugin  # noqa: F401 (HDF5 knows the filter from it)
 
 
 def compare_sizes(inflated: int, size: int) -> None:
@@ -88,25 +86,13 @@ def compare_sizes(inflated: int, size: int) -> None:
         raise ValueError(f"it inflates to {inflated} bytes, not to {size}")
 
 
-def fletcher32(data: memoryview) -> int:
-    """Compute HDF5's checksum (H5_checksum_fletcher32 in H5checksum.c): sums of big-endian words modulo 65535."""
-    words = np.frombuffer(data, _WORD, len(data) // 2)
-    first = second = 0
-    for start in range(0, len(words), _MOST_WORDS):
-        block = words[start : start + _MOST_WORDS].astype(np.float64)
-        # Of n words, number i is in n - i of the sums that are summed up.
-        total, numbered = block.dot(_ONE_AND_NUMBER[: len(block)]).tolist()
-        second += len(block) * (first + int(total)) - int(numbered)
-        first += int(total)
-    # Swapping the bytes of a word is multiplying it by 256 modulo 65535, and summing up swapped words takes longer.
-    first, second = first << 8, second << 8
-    if len(data) % 2:
-        first += data[-1] << 8
-        second += first
-    return _fold(second) << 16 | _fold(first)
+def copy_body(body: memoryview, out: NDArray[Any]) -> None:
+    """Unpack what is not compressed: an `Inflate`."""
+    compare_sizes(len(body), out.nbytes)
+    out.data.cast("B")[:] = body
 
 
-def measure_zstd(body: memoryview) -> int:
+def measure_zstd(body: memoryview, _: int) -> int:
     """Read from a frame's header what it inflates to (RFC 8878, section 3.1.1).
 
     -1 if it does not say, or its last block is not the end of `body`: zstd would read on, or wait for more.
@@ -150,14 +136,19 @@ def measure_lzf(data: memoryview, limit: int) -> int:
     return size if at == len(data) else -1
 
 
-def _fold(total: int) -> int:
-    """Reduce a sum modulo 65535 as repeated carrying does: only nothing adds up to 0."""
-    return (total - 1) % 0xFFFF + 1 if total else 0
+class _Local(threading.local):
+    """What each thread has for itself."""
+
+    def __init__(self) -> None:
+        self.zstd = None if zstandard is None else zstandard.ZstdDecompressor()
+
+
+_LOCAL = _Local()
 
 
 def _inflate_zstd(body: memoryview, out: NDArray[Any]) -> None:
     """Inflate one frame and nothing else."""
-    compare_sizes(measure_zstd(body), out.nbytes)
+    compare_sizes(measure_zstd(body, out.nbytes), out.nbytes)
     try:
         inflated = _LOCAL.zstd.stream_reader(body).readinto(out)
     except zstandard.ZstdError as error:
@@ -175,16 +166,37 @@ def _inflate_gzip(body: memoryview, out: NDArray[Any]) -> None:
     compare_sizes(len(data) if stream.eof or len(data) > out.nbytes else -1, out.nbytes)
     if stream.unused_data:
         raise ValueError(f"{len(stream.unused_data)} bytes follow its stream")
-    _copy(memoryview(data), out)
+    copy_body(memoryview(data), out)
 
 
-def _copy(body: memoryview, out: NDArray[Any]) -> None:
-    compare_sizes(len(body), out.nbytes)
-    out.data.cast("B")[:] = body
+NONE = Codec(name="none", filter_id=None, most_inflated=1, inflate=copy_body)
 
+ZSTD = Codec(
+    name="zstd",
+    filter_id=32015,
+    options={"compression": 32015, "compression_opts": (1,)},  # its level
+    is_plugin=True,
+    most_inflated=33_000,  # a block of 4 bytes repeats one 128 Ki times
+    inflate=None if zstandard is None else _inflate_zstd,
+    measure=measure_zstd,
+)
 
-_INFLATE: dict[str, Callable[[memoryview, NDArray[Any]], None]] = {
-    "zstd": _inflate_zstd,
-    "gzip": _inflate_gzip,
-    "none": _copy,
-}
+GZIP = Codec(
+    name="gzip",
+    filter_id=h5py.h5z.FILTER_DEFLATE,
+    options={"compression": "gzip"},
+    most_inflated=1040,  # 2 bits repeat 258 bytes
+    inflate=_inflate_gzip,
+)
+
+LZF = Codec(
+    name="lzf",
+    filter_id=h5py.h5z.FILTER_LZF,
+    options={"compression": "lzf"},
+    most_inflated=90,  # 3 bytes repeat 264
+    size_option=2,
+    measure=measure_lzf,
+)
+
+CODECS: Mapping[str, Codec] = {codec.name: codec for codec in (ZSTD, GZIP, LZF, NONE)}
+"""By name: the words that `BuildConfig.compression` may have."""

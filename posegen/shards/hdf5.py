@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import math
 import os
+import stat
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,9 +22,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posegen.errors import ConfigError, ShardError
-from posegen.shards.codecs import CHECKSUM_BYTES, can_inflate, compare_sizes, inflate, measure, take_body
+from posegen.shards.checksum import CHECKSUM_BYTES, take_body
+from posegen.shards.codecs import Inflate, compare_sizes, copy_body
+from posegen.shards.rules import ArrayRule
 
-_BLAMED = (
+_RAISED_AT_DAMAGE = (
     ArithmeticError, AttributeError, ConfigError, LookupError, MemoryError, OSError, RuntimeError, TypeError,
     ValueError,
 )  # fmt: skip
@@ -31,34 +34,6 @@ _BLAMED = (
 
 LONGEST_TEXT = (1 << 16) - 1024
 """So many bytes of an attribute fit in its owner's header, which has a checksum."""
-
-_COMPRESSORS = {"gzip": h5py.h5z.FILTER_DEFLATE, "lzf": h5py.h5z.FILTER_LZF, "zstd": 32015}
-
-_MOST_INFLATED = {"none": 1, "gzip": 1040, "lzf": 90, "zstd": 33000}
-"""More than that many bytes cannot come of one: deflate repeats 258 bytes in 2 bits, LZF 264 in 3 bytes, zstd 128 KiB
-in 4 bytes."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ArrayRule:
-    """What an array has to be.
-
-    Attributes
-    ----------
-    shape
-        Its shape.
-    dtype
-        Its NumPy dtype; `S` is text of any fixed length.
-    chunk
-        The shape of a chunk; None for one that lies in one piece, without filters. Chunks have a checksum.
-    compressor
-        Of the chunks: `zstd`, `gzip`, `lzf` or `none`.
-    """
-
-    shape: tuple[int, ...]
-    dtype: str
-    chunk: tuple[int, ...] | None = None
-    compressor: str = "none"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -93,16 +68,16 @@ class Chunk:
     ----------
     file, name, index
         Whose it is.
-    body, compressor
-        What there is of it: as it lies in the file, or where `posegen.shards.codecs.inflate` does not know the
-        compressor what HDF5 made of it, with the compressor `none`.
+    body, inflate
+        What there is of it, and what unpacks that: as it lies in the file, or where only HDF5 can inflate it what HDF5
+        made of it.
     """
 
     file: GuardedFile
     name: str
     index: int
     body: memoryview
-    compressor: str
+    inflate: Inflate
 
     def unpack(self, out: NDArray[Any]) -> None:
         """Write the element into an array of its shape and dtype that is contiguous.
@@ -113,9 +88,9 @@ class Chunk:
             If it is damaged.
         """
         try:
-            inflate(self.body, self.compressor, out)
+            self.inflate(self.body, out)
         except ValueError as error:
-            raise self.file.blame(f"{self.name}[{self.index}] cannot be read", error) from error
+            raise self.file.wrap_error(f"{self.name}[{self.index}] cannot be read", error) from error
 
 
 class GuardedFile:
@@ -129,15 +104,14 @@ class GuardedFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        if not path.is_file():
-            raise ShardError(f"{path}: no such shard")
-        self.size = path.stat().st_size
+        self.size = _find_size(path)
         self._found: dict[str, h5py.Group | h5py.Dataset] = {}
         self._arrays: dict[str, _Array] = {}
         try:
-            # Every chunk is read once: a cache would only grow.
-            self._file = h5py.File(path, "r", driver="sec2", rdcc_nbytes=0)
+            self._file = _open_file(path)
         except (OSError, RuntimeError, ValueError) as error:
+            if isinstance(error, OSError) and error.errno:
+                raise _fail_to_open(path, error) from error
             raise ShardError(f"{path}: is not an HDF5 file, or is damaged: {error}") from error
         self._handle = int(self._file.id.get_vfd_handle())
         if self._file.userblock_size:
@@ -153,26 +127,28 @@ class GuardedFile:
         """Make the error that says what is wrong with the file."""
         return ShardError(f"{self.path}: is damaged: {what}")
 
-    def blame(self, what: str, error: BaseException) -> ShardError:
-        """Make the error that says what h5py or a parser raised at it."""
+    def wrap_error(self, what: str, error: BaseException) -> ShardError:
+        """Make the error that says what h5py or a parser raised at it; what the system refuses is no damage."""
+        if isinstance(error, OSError) and error.errno:
+            return ShardError(f"{self.path}: {what}: {os.strerror(error.errno)}")
         said = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)  # it quotes itself
         return self.damage(f"{what}: {' '.join(said[:300].split()) or type(error).__name__}")
 
     @contextlib.contextmanager
-    def blamed(self, what: str) -> Iterator[None]:
+    def wrap_errors(self, what: str) -> Iterator[None]:
         """Turn whatever h5py and parsers raise at a damaged file into a `ShardError`; it says `what`.
 
         What is read for every sample does so itself, in less time.
         """
         try:
             yield
-        except _BLAMED as error:
-            raise self.blame(what, error) from error
+        except _RAISED_AT_DAMAGE as error:
+            raise self.wrap_error(what, error) from error
 
     def attribute(self, name: str, of: str = "") -> Any:
         """Return an attribute of the file or of an array: text, a number, or None if it is not there."""
         what = f"attribute {name} of {of}" if of else f"attribute {name}"
-        with self.blamed(what):
+        with self.wrap_errors(what):
             owner = self._find(of) if of else self._file
             if not h5py.h5a.exists(owner.id, name.encode()):
                 return None
@@ -187,7 +163,7 @@ class GuardedFile:
 
     def names(self, groups: Collection[str]) -> set[str]:
         """List what there is, as `name`, or for what is in one of some groups as `group/name`."""
-        with self.blamed("its list of arrays"):
+        with self.wrap_errors("its list of arrays"):
             found = set()
             for name in map(_decode, self._file.id):
                 found |= {f"{name}/{_decode(inner)}" for inner in self._find(name).id} if name in groups else {name}
@@ -195,25 +171,26 @@ class GuardedFile:
 
     def length(self, name: str) -> int:
         """Return what an array claims to be its length; its rule has to confirm it."""
-        with self.blamed(name):
+        with self.wrap_errors(name):
             return int(self._find_array(name).shape[0])
 
     def open(self, name: str, rule: ArrayRule) -> h5py.Dataset:
         """Hold an array against its rule; from then on it can be read."""
         if name in self._arrays:
             return self._arrays[name].dataset
-        with self.blamed(name):
+        with self.wrap_errors(name):
             dataset = self._find_array(name)
-            self._check_header(name, dataset, rule)
+            if wrong := rule.compare(dataset):
+                raise self.damage(f"{name} {wrong}")
             count = 0 if rule.chunk is None else rule.shape[0] // rule.chunk[0]
             chunk_bytes = math.prod(rule.chunk or ()) * int(dataset.dtype.itemsize)
             start = dataset.id.get_offset() or 0 if rule.chunk is None else 0
             array = _Array(dataset, rule, start, chunk_bytes, np.zeros((count, 3), np.int64))
             logical = math.prod(rule.shape) * int(dataset.dtype.itemsize)
             stored = dataset.id.get_storage_size()
-            if start + stored > self.size or logical > stored * _MOST_INFLATED[rule.compressor]:
+            if start + stored > self.size or logical > stored * rule.codec.most_inflated:
                 raise self.damage(f"{name} claims {logical} bytes, but of it {stored} are stored in {self.size}")
-            if rule.chunk == rule.shape and rule.compressor == "none":
+            if rule.chunk == rule.shape and rule.codec.filter_id is None:
                 _, size, _ = self._find_chunk(array, 0)
                 compare_sizes(size - CHECKSUM_BYTES, chunk_bytes)
         self._arrays[name] = array
@@ -221,7 +198,7 @@ class GuardedFile:
 
     def read(self, name: str, where: Any) -> Any:
         """Read a part of an open array that lies in one piece or in one chunk."""
-        with self.blamed(f"{name} cannot be read"):
+        with self.wrap_errors(f"{name} cannot be read"):
             return self._arrays[name].dataset[where]
 
     def read_chunk(self, name: str, index: int) -> Chunk:
@@ -233,12 +210,12 @@ class GuardedFile:
             if len(data) != size:
                 raise ValueError(f"{len(data)} bytes are there of {size}")
             body = take_body(data)
-            compressor = "none" if bare else array.rule.compressor
-            if can_inflate(compressor):
-                return Chunk(self, name, index, body, compressor)
-            return Chunk(self, name, index, self._inflate(array, index, body), "none")
-        except _BLAMED as error:
-            raise self.blame(f"{name}[{index}] cannot be read", error) from error
+            inflate = copy_body if bare else array.rule.codec.inflate
+            if inflate is None:
+                body, inflate = self._inflate(array, index, body), copy_body
+            return Chunk(self, name, index, body, inflate)
+        except _RAISED_AT_DAMAGE as error:
+            raise self.wrap_error(f"{name}[{index}] cannot be read", error) from error
 
     def read_bytes(self, name: str, start: int, stop: int) -> bytes:
         """Read an open array that lies in one piece from its byte `start` to before its byte `stop`."""
@@ -246,16 +223,16 @@ class GuardedFile:
             data = os.pread(self._handle, stop - start, self._arrays[name].start + start)
             if len(data) != stop - start:
                 raise ValueError(f"{len(data)} bytes are there of {stop - start}")
-        except _BLAMED as error:
-            raise self.blame(f"{name} cannot be read", error) from error
+        except _RAISED_AT_DAMAGE as error:
+            raise self.wrap_error(f"{name} cannot be read", error) from error
         return data
 
     def _inflate(self, array: _Array, index: int, body: memoryview) -> memoryview:
         """Let HDF5 inflate a chunk."""
-        compressor = array.rule.compressor
-        compare_sizes(measure(body, compressor, array.chunk_bytes), array.chunk_bytes)
-        if compressor == "zstd":
-            import hdf5plugin  # noqa: F401 (HDF5 knows zstd from it)
+        codec = array.rule.codec
+        if codec.measure is not None:
+            compare_sizes(codec.measure(body, array.chunk_bytes), array.chunk_bytes)
+        codec.load()
         return np.asarray(array.dataset[index]).data.cast("B")
 
     def _find(self, name: str) -> h5py.Group | h5py.Dataset:
@@ -277,29 +254,6 @@ class GuardedFile:
             raise self.damage(f"{name} is no array")
         return item
 
-    def _check_header(self, name: str, array: h5py.Dataset, rule: ArrayRule) -> None:
-        """Compare what the file says of an array with its rule."""
-        found, plist = array.id.get_type(), array.id.get_create_plist()
-        if rule.dtype == "S":
-            fits = found.get_class() == h5py.h5t.STRING and not found.is_variable_str()
-        else:
-            fits = found.equal(h5py.h5t.py_create(np.dtype(rule.dtype)))
-        if not fits:
-            wanted = "text of fixed length" if rule.dtype == "S" else rule.dtype
-            raise self.damage(f"{name} has the dtype {array.dtype}, expected {wanted}")
-        if array.shape != rule.shape:
-            raise self.damage(f"{name} has the shape {array.shape}, expected {rule.shape}")
-        if plist.get_external_count() or plist.get_layout() == h5py.h5d.VIRTUAL:
-            raise self.damage(f"{name} lies in another file")
-        filters = [plist.get_filter(i) for i in range(plist.get_nfilters())]
-        compressors = [_COMPRESSORS[rule.compressor]] if rule.compressor != "none" else []
-        expected = [] if rule.chunk is None else [*compressors, h5py.h5z.FILTER_FLETCHER32]
-        layout = h5py.h5d.CONTIGUOUS if rule.chunk is None else h5py.h5d.CHUNKED
-        if plist.get_layout() != layout or array.chunks != rule.chunk or [f[0] for f in filters] != expected:
-            raise self.damage(f"{name} has other chunks or filters than a shard's")
-        if rule.compressor == "lzf" and filters[0][2][2:] != (math.prod(array.chunks) * array.dtype.itemsize,):
-            raise self.damage(f"{name} has LZF chunks of another size")
-
     def _find_chunk(self, array: _Array, index: int) -> tuple[int, int, bool]:
         """Find where a chunk starts, how many bytes it has, and whether it is not compressed.
 
@@ -313,13 +267,48 @@ class GuardedFile:
         if info.byte_offset is None or info.byte_offset + info.size > self.size:
             raise ValueError("it is not in the file")
         # The first bit is the compressor's, which leaves alone what it cannot shrink; the checksum's must not be set.
-        if info.filter_mask > (rule.compressor != "none"):
+        if info.filter_mask > (rule.codec.filter_id is not None):
             raise ValueError("its checksum is switched off")
         stored = info.size - CHECKSUM_BYTES
         if not 0 < stored <= logical + logical // 64 + 1024:
             raise ValueError(f"{info.size} bytes are stored of {logical}")
         array.chunks[index] = info.byte_offset, info.size, info.filter_mask
         return info.byte_offset, info.size, bool(info.filter_mask)
+
+
+def _find_size(path: Path) -> int:
+    """Return how many bytes a file has."""
+    try:
+        status = path.stat()
+    except (FileNotFoundError, NotADirectoryError, ValueError) as error:  # ValueError: a path with a zero
+        raise ShardError(f"{path}: no such shard") from error
+    except OSError as error:
+        raise _fail_to_open(path, error) from error
+    if not stat.S_ISREG(status.st_mode):
+        raise ShardError(f"{path}: no such shard")
+    return status.st_size
+
+
+def _open_file(path: Path) -> h5py.File:
+    """Open a file for reading, with a lock or without.
+
+    Shards appear whole and do not change, so that none is needed, and not every file system has locks. But HDF5 opens a
+    file a second time in a process only as it did the first time: without a lock from the start, nobody here could open
+    a shard by plain h5py while it is read.
+    """
+    options = {"driver": "sec2", "rdcc_nbytes": 0}  # every chunk is read once: a cache would only grow
+    try:
+        return h5py.File(path, "r", **options)
+    except OSError:
+        return h5py.File(path, "r", locking=False, **options)
+
+
+def _fail_to_open(path: Path, error: OSError) -> ShardError:
+    """Make the error that says why the system does not open a file, which may be sound."""
+    what = f"{path}: cannot be opened: {os.strerror(error.errno or 0)}"
+    if "unable to lock file" not in str(error):
+        return ShardError(what)
+    return ShardError(f"{what}: HDF5 locks files because of HDF5_USE_FILE_LOCKING, which must be FALSE or not set here")
 
 
 def _decode(name: bytes) -> str:

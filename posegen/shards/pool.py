@@ -6,7 +6,7 @@ import contextlib
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -117,8 +117,12 @@ class ShardPool:
                 f"manifest says {recorded[0]} and {recorded[1]}; `posegen verify --repair` builds it again"
             )
         same = (reader.config, reader.skeleton) == (self._manifest.config, self._manifest.skeleton)
-        if not same or (self._labels is not None and reader.labels != self._labels):
+        if not same or (self._labels is not None and not _agree(reader.labels, self._labels)):
             raise ShardError(
                 f"{reader.path}: was built with another configuration than the manifest's; "
                 "`posegen verify --repair` builds it again"
             )
+
+
+def _agree(labels: Sequence[StoredLabel], others: Sequence[StoredLabel]) -> bool:
+    return len(labels) == len(others) and all(a.agrees(b) for a, b in zip(labels, others, strict=True))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,20 +18,17 @@ from posegen.errors import ShardError
 from posegen.geometry import Size
 from posegen.labels import ArraySpec
 from posegen.labels.registry import check_name
-from posegen.shards.hdf5 import ArrayRule, Chunk, GuardedFile
-from posegen.shards.quantize import Storage, choose_storage
+from posegen.shards.codecs import NONE
+from posegen.shards.hdf5 import Chunk, GuardedFile
+from posegen.shards.mirror import read_mirror
+from posegen.shards.quantize import choose_storage
 from posegen.shards.record import parse_json
-from posegen.shards.schema import FORMAT, FORMAT_VERSION, StoredLabel
+from posegen.shards.rules import lay_out
+from posegen.shards.schema import FORMAT, FORMAT_VERSION, GROUPS, StoredLabel, list_columns
 from posegen.skeleton import Skeleton
 
 if TYPE_CHECKING:
     from typing_extensions import Self
-
-SAMPLE_FIELDS = ("image_id", "file_name", "width", "height", "affine", "keypoints", "bbox", "annotation_id")
-"""What a shard tells of a sample besides picture and labels."""
-
-VIEW_FIELDS = ("copy", "view")
-"""What it tells in addition where views were drawn."""
 
 _LARGEST = 1e9
 """No label has larger values."""
@@ -104,7 +102,7 @@ class ShardReader:
                 shape=item.shape,
                 dtype="text" if rule.dtype == "S" else rule.dtype,
                 chunk=item.chunks,
-                compressor="" if rule.compressor == "none" else rule.compressor,
+                compressor="" if rule.codec is NONE else rule.codec.name,
                 stored=item.id.get_storage_size(),
                 logical=item.nbytes,
             )
@@ -155,30 +153,31 @@ class ShardReader:
     def sample(self, index: int) -> dict[str, Any]:
         """Return what is known of a sample besides picture and labels.
 
-        A dict of `image_id`, `file_name`, `width`, `height`, `affine` (2, 3), `keypoints` (n, K, 3), `bbox` (n, 4) and
-        `annotation_id` (n,); where views were drawn also `copy` and `view` (5,), see `posegen.images.augment.View`.
+        A dict of the columns of `posegen.shards.schema.COLUMNS` that there are: `image_id`, `file_name`, `width`,
+        `height`, `affine` (2, 3), `keypoints` (n, K, 3), `bbox` (n, 4) and `annotation_id` (n,); where views were drawn
+        also `copy` and `view` (5,), see `posegen.images.augment.View`.
         """
-        names = SAMPLE_FIELDS if self.config.augment is None else SAMPLE_FIELDS + VIEW_FIELDS
-        return {name: self.facts(name, [index])[0] for name in names}
+        return {name: self.column(name, [index])[0] for name in self._columns}
 
     def key(self, index: int) -> tuple[int, ...]:
         """Tell a sample from others: image id, annotation id where it is one person, copy where there are several."""
-        people = self.facts("annotation_id", [index])[0].tolist() if self.config.unit == "person" else []
-        copies = self.facts("copy", [index]) if self.config.copies > 1 else []
-        return (*self.facts("image_id", [index]), *people, *copies)
+        people = self.column("annotation_id", [index])[0].tolist() if self.config.unit == "person" else []
+        copies = self.column("copy", [index]) if self.config.copies > 1 else []
+        return (*self.column("image_id", [index]), *people, *copies)
 
-    def facts(self, name: str, indices: Sequence[int]) -> list[Any]:
-        """Return one of the things that `sample` tells, of several samples."""
-        if name in {"keypoints", "bbox", "annotation_id"}:
-            column = self._column(f"person/{name}")
-            return [column[slice(*self._rows("person", index))].copy() for index in indices]
-        values = self._column(f"sample/{name}")[list(indices)]
-        if name in {"affine", "view"}:
-            return list(values)
-        if name != "file_name":
-            return list(values.tolist())
-        with self._file.blamed("sample/file_name"):
-            return [value.decode() for value in values]
+    def column(self, name: str, indices: Sequence[int]) -> list[Any]:
+        """Return one of the columns that `sample` tells of, of several samples."""
+        column = self._columns[name]
+        values = self._read_whole(column.path)
+        if column.of == "person":
+            return [values[slice(*self._rows("person", index))].copy() for index in indices]
+        chosen = values[list(indices)]
+        if column.is_array:
+            return list(chosen)
+        if not column.is_text:
+            return list(chosen.tolist())
+        with self._file.wrap_errors(column.path):
+            return [value.decode() for value in chosen]
 
     def _read_header(self) -> None:
         file = self._file
@@ -190,16 +189,24 @@ class ShardReader:
                 f"{self.path}: has format version {version}, this posegen reads {FORMAT_VERSION}; "
                 "use the posegen that wrote it, or build the dataset again"
             )
-        with file.blamed("its description"):
+        with file.wrap_errors("its description"):
             self.config = BuildConfig.from_dict(self._parse("config"))
             self.skeleton = Skeleton.from_dict(self._parse("skeleton"))
             self.versions: dict[str, str] = dict(self._parse("versions"))
         self._length = file.length("sample/image_id")
         self._labels = tuple(self._stored_label(name) for name in self._list_labels())
-        self._rules = self._lay_out(file.length("person/keypoints"))
-        self._columns: dict[str, NDArray[Any]] = {}
+        self._rules = lay_out(
+            self.config,
+            self._labels,
+            samples=self._length,
+            people=file.length("person/keypoints"),
+            keypoints=len(self.skeleton.keypoints),
+            picture_bytes=self._count_picture_bytes(),
+        )
+        self._columns = {column.name: column for column in list_columns(self.config)}
+        self._whole: dict[str, NDArray[Any]] = {}
         self._offsets: dict[str, NDArray[np.int64]] = {}
-        if foreign := sorted(file.names({"image", "person", "sample"}) - self._rules.keys()):
+        if foreign := sorted(file.names(GROUPS) - self._rules.keys()):
             raise file.damage(f"{foreign[0]!r} is no part of a shard")
         for name in ("sample/image_id", *(label.spec.name for label in self._labels)):
             file.open(name, self._rules[name])
@@ -213,7 +220,7 @@ class ShardReader:
     def _list_labels(self) -> list[str]:
         """Read which arrays are labels: the package that made them need not be here to read them."""
         names = self._parse("labels")
-        with self._file.blamed("its list of labels"):
+        with self._file.wrap_errors("its list of labels"):
             for name in names:
                 check_name(name)
                 if not any(name == label or name.startswith(f"{label}_") for label in self.config.labels):
@@ -224,25 +231,23 @@ class ShardReader:
 
     def _stored_label(self, name: str) -> StoredLabel:
         """Read how a label is stored; what that determines is held against the configuration."""
-        with self._file.blamed(name):
+        with self._file.wrap_errors(name):
             channels = tuple(map(str, self._parse("channels", name)))
             scale, error, low, high = (
                 float(self._file.attribute(key, name)) for key in ("scale", "max_abs_error", "low", "high")
             )
             if not -_LARGEST <= low <= 0 <= high <= _LARGEST or low == high:
                 raise ValueError(f"its values cannot lie between {low} and {high}")
-            spec = ArraySpec(name=name, channels=channels, cells=self._read_cells(name), low=low, high=high)
+            cells, mirror = self._read_cells(name), read_mirror(self._file.attribute("mirror", name))
+            spec = ArraySpec(name=name, channels=channels, cells=cells, low=low, high=high, mirror=mirror)
             storage = choose_storage(self.config.label_dtype, spec)
         if not channels or len(set(channels)) != len(channels):
             raise self._file.damage(f"{name} has {len(channels)} channels, {len(set(channels))} of different names")
         laid_out = self._file.attribute("layout", name) == self.config.layout and scale == storage.scale
         if not laid_out or not 0 <= error < high - low:
             raise self._file.damage(f"{name} is not laid out as its configuration says")
-        return StoredLabel(
-            spec=spec,
-            storage=Storage(dtype=storage.dtype, scale=scale, max_abs_error=error),
-            layout=self.config.layout,
-        )
+        storage = dataclasses.replace(storage, max_abs_error=error)
+        return StoredLabel(spec=spec, storage=storage, layout=self.config.layout)
 
     def _read_cells(self, name: str) -> Size | tuple[()]:
         """Read how many rows and columns of cells a label has: none, or as many as the input has pixels at the most."""
@@ -255,43 +260,14 @@ class ShardReader:
                 raise ValueError(f"an input of {self.config.input_size} cannot have the cells {cells}")
         return rows, columns
 
-    def _lay_out(self, people: int) -> dict[str, ArrayRule]:
-        """Say what every array has to be in a shard of so many samples and people."""
-        samples, keypoints = self._length, len(self.skeleton.keypoints)
-
-        def single(dtype: str, *shape: int) -> ArrayRule:
-            return ArrayRule(shape=shape, dtype=dtype, chunk=shape if math.prod(shape) else None)
-
-        rules = {
-            "person/offsets": single("int64", samples + 1),
-            "person/keypoints": single("float32", people, keypoints, 3),
-            "person/bbox": single("float32", people, 4),
-            "person/annotation_id": single("int64", people),
-            "sample/image_id": single("int64", samples),
-            "sample/file_name": single("S", samples),
-            "sample/width": single("int32", samples),
-            "sample/height": single("int32", samples),
-            "sample/affine": single("float64", samples, 2, 3),
-        }
-        if self.config.augment is not None:
-            rules |= {"sample/copy": single("int32", samples), "sample/view": single("float64", samples, 5)}
-        for label in self._labels:
-            rules[label.spec.name] = ArrayRule(
-                shape=(samples, *label.shape),
-                dtype=label.storage.dtype,
-                chunk=(1, *label.shape),
-                compressor=self.config.compression,
-            )
-        height, width = self.config.input_size
+    def _count_picture_bytes(self) -> int:
+        """Read how many bytes the encoded pictures claim to have: enough for what they show; 0 for pixels."""
         if self.config.image_encoding == "raw":
-            return rules | {"image/pixels": ArrayRule(shape=(samples, height, width, 3), dtype="uint8")}
-        size = self._file.length("image/bytes")
-        if samples * height * width * 3 > size * _MOST_PIXEL_BYTES:
-            raise self._file.damage(f"{size} bytes of pictures cannot be {samples} of {width}x{height} pixels")
-        return rules | {
-            "image/offsets": single("int64", samples + 1),
-            "image/bytes": ArrayRule(shape=(size,), dtype="uint8"),
-        }
+            return 0
+        size, (height, width) = self._file.length("image/bytes"), self.config.input_size
+        if self._length * height * width * 3 > size * _MOST_PIXEL_BYTES:
+            raise self._file.damage(f"{size} bytes of pictures cannot be {self._length} of {width}x{height} pixels")
+        return size
 
     def _rows(self, group: str, index: int) -> tuple[int, int]:
         """Find from which on and to before which the people of a sample are, or the bytes of its picture."""
@@ -307,13 +283,13 @@ class ShardReader:
     def _read(self, name: str, where: Any) -> Any:
         """Read a part of an array."""
         if self._rules[name].chunk is not None:
-            return self._column(name)[where].copy()
+            return self._read_whole(name)[where].copy()
         self._file.open(name, self._rules[name])
         return self._file.read(name, where)
 
-    def _column(self, name: str) -> NDArray[Any]:
+    def _read_whole(self, name: str) -> NDArray[Any]:
         """Return a small array, which is read once and whole."""
-        if name not in self._columns:
+        if name not in self._whole:
             self._file.open(name, self._rules[name])
-            self._columns[name] = self._file.read(name, ...)
-        return self._columns[name]
+            self._whole[name] = self._file.read(name, ...)
+        return self._whole[name]

@@ -1,20 +1,190 @@
-"""What lies in a shard: the names of its format, how a label is stored, what the manifest says of a file."""
+"""What lies in a shard: the names of its format, the columns of its samples and people, how a label is stored."""
 
 from __future__ import annotations
 
+import dataclasses
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from operator import attrgetter
+from typing import Any, Literal
 
+import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from posegen.config import BuildConfig
 from posegen.errors import ConfigError
 from posegen.labels import ArraySpec
 from posegen.shards.quantize import Storage
 
 FORMAT = "posegen-shard"
 FORMAT_VERSION = 1
+
+GROUPS = ("image", "person", "sample")
+"""Of an HDF5 file; labels lie beside them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class BuiltSample:
+    """One sample as it is stored.
+
+    Attributes
+    ----------
+    image_id, file_name, width, height
+        As in the annotations.
+    affine
+        (2, 3) float64, image pixels to input pixels.
+    image
+        The encoded picture.
+    keypoints
+        (n, K, 3) float32 x, y in input pixels, v.
+    bboxes
+        (n, 4) float32 x, y, width, height in input pixels.
+    annotation_ids
+        (n,) int64.
+    copy, view
+        Which of the image's copies it is, and (5,) float64 how that is seen; see `posegen.images.augment.View`.
+    """
+
+    image_id: int
+    file_name: str
+    width: int
+    height: int
+    affine: NDArray[np.float64]
+    image: bytes
+    keypoints: NDArray[np.float32]
+    bboxes: NDArray[np.float32]
+    annotation_ids: NDArray[np.int64]
+    copy: int = 0
+    view: NDArray[np.float64] | None = None
+
+
+def _always(_: BuildConfig) -> bool:
+    return True
+
+
+def _draws_views(config: BuildConfig) -> bool:
+    return config.augment is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """One thing that a shard tells of every sample, or of every person, besides picture and labels.
+
+    Whoever writes, reads, describes, mirrors, compares or pads columns takes them from `COLUMNS`.
+
+    Attributes
+    ----------
+    name
+        Of the field of a sample, and of the array in the group of what it is told of.
+    dtype
+        As it is stored; `S` is UTF-8, of a sample alone.
+    take
+        Takes it from a sample: a value of `shape`, or of people (n, *shape).
+    shape
+        Of one element; `K` stands for the number of keypoints.
+    of
+        What has an element each.
+    kind
+        What its numbers are, by which a mirror changes them and `posegen.inspect.diff` names them: `points` x, y in
+        input pixels and v, of every keypoint; `boxes` x, y, width, height in input pixels; `affine` a map to input
+        pixels; `plain` is what a mirror leaves as it is.
+    compared_as
+        What `posegen.inspect.diff` says where it differs, which several columns may share; '' if it does not look.
+    is_there
+        Tells of a configuration whether shards built with it have the column. One that joins the format later says
+        here which shards are older, for they are read without it.
+    """
+
+    name: str
+    dtype: str
+    take: Callable[[BuiltSample], Any]
+    shape: tuple[int | Literal["K"], ...] = ()
+    of: Literal["sample", "person"] = "sample"
+    kind: Literal["points", "boxes", "affine", "plain"] = "plain"
+    compared_as: str = ""
+    is_there: Callable[[BuildConfig], bool] = _always
+
+    @property
+    def path(self) -> str:
+        """The name of its array in a shard."""
+        return f"{self.of}/{self.name}"
+
+    @property
+    def is_text(self) -> bool:
+        """Whether it is text."""
+        return self.dtype == "S"
+
+    @property
+    def is_array(self) -> bool:
+        """Whether an element is read as an array and not as a number or text."""
+        return self.of == "person" or bool(self.shape)
+
+    @property
+    def read_dtype(self) -> str:
+        """The NumPy dtype of what is read: that of Python's numbers where it is one number a sample; `str` for text."""
+        if self.is_text:
+            return "str"
+        return self.dtype if self.is_array or np.dtype(self.dtype).kind != "i" else "int64"
+
+    def element(self, keypoints: int) -> tuple[int, ...]:
+        """Return the shape of an element where people have so many keypoints."""
+        return tuple(keypoints if isinstance(side, str) else side for side in self.shape)
+
+    def gather(self, samples: list[BuiltSample], keypoints: int) -> NDArray[Any]:
+        """Take it from all samples of a shard, or from all people, (N, *shape)."""
+        taken = [self.take(sample) for sample in samples]
+        if self.is_text:
+            encoded = [text.encode() for text in taken]
+            return np.array(encoded, h5py.string_dtype("utf-8", max([1, *map(len, encoded)])))
+        element = self.element(keypoints)
+        if self.of == "person":
+            return np.concatenate([np.zeros((0, *element), self.dtype), *taken]).astype(self.dtype, copy=False)
+        return np.array(taken, self.dtype).reshape(len(taken), *element)
+
+
+COLUMNS = (
+    Column(name="image_id", dtype="int64", take=attrgetter("image_id")),
+    Column(name="file_name", dtype="S", take=attrgetter("file_name")),
+    Column(name="width", dtype="int32", take=attrgetter("width"), compared_as="image"),
+    Column(name="height", dtype="int32", take=attrgetter("height"), compared_as="image"),
+    Column(
+        name="affine",
+        dtype="float64",
+        shape=(2, 3),
+        take=attrgetter("affine"),
+        kind="affine",
+        compared_as="affine",
+    ),
+    Column(
+        name="keypoints",
+        dtype="float32",
+        shape=("K", 3),
+        of="person",
+        take=attrgetter("keypoints"),
+        kind="points",
+        compared_as="keypoints",
+    ),
+    Column(
+        name="bbox",
+        dtype="float32",
+        shape=(4,),
+        of="person",
+        take=attrgetter("bboxes"),
+        kind="boxes",
+        compared_as="bbox",
+    ),
+    Column(name="annotation_id", dtype="int64", of="person", take=attrgetter("annotation_ids")),
+    Column(name="copy", dtype="int32", take=attrgetter("copy"), is_there=_draws_views),
+    Column(name="view", dtype="float64", shape=(5,), take=attrgetter("view"), is_there=_draws_views),
+)
+"""Every column that a shard may have, in the order in which a sample has them."""
+
+
+def list_columns(config: BuildConfig | None = None) -> tuple[Column, ...]:
+    """List the columns that shards built with a configuration have; without one, all there are."""
+    return tuple(column for column in COLUMNS if config is None or column.is_there(config))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +205,13 @@ class StoredLabel:
     def logical(self) -> int:
         """The bytes of one sample before compression."""
         return math.prod(self.shape) * np.dtype(self.storage.dtype).itemsize
+
+    def agrees(self, other: StoredLabel) -> bool:
+        """Tell whether another shard's label lies there as this one; a shard of before need not say how it mirrors."""
+        if None in {self.spec.mirror, other.spec.mirror}:
+            mine, theirs = (dataclasses.replace(label.spec, mirror=None) for label in (self, other))
+            return (mine, self.storage, self.layout) == (theirs, other.storage, other.layout)
+        return self == other
 
     def arrange(self, values: NDArray[np.float32]) -> NDArray[Any]:
         """Turn the rendered float32 values of S samples, (S, C, h, w) or (S, C), into what is stored.

@@ -10,7 +10,6 @@ import dataclasses
 import hashlib
 import io
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,48 +20,13 @@ from numpy.typing import NDArray
 from posegen.config import BuildConfig
 from posegen.errors import ConfigError
 from posegen.files import canonical_json, write_atomically
+from posegen.shards.codecs import CODECS
 from posegen.shards.hdf5 import LONGEST_TEXT
+from posegen.shards.mirror import write_mirror
 from posegen.shards.record import ShardRecord
-from posegen.shards.schema import FORMAT, FORMAT_VERSION, StoredLabel
+from posegen.shards.schema import FORMAT, FORMAT_VERSION, GROUPS, BuiltSample, StoredLabel, list_columns
 from posegen.shards.versions import library_versions
 from posegen.skeleton import Skeleton
-
-_GROUPS = ("image", "person", "sample")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class BuiltSample:
-    """One sample as it is stored.
-
-    Attributes
-    ----------
-    image_id, file_name, width, height
-        As in the annotations.
-    affine
-        (2, 3) float64, image pixels to input pixels.
-    image
-        The encoded picture.
-    keypoints
-        (n, K, 3) float32 x, y in input pixels, v.
-    bboxes
-        (n, 4) float32 x, y, width, height in input pixels.
-    annotation_ids
-        (n,) int64.
-    copy, view
-        Which of the image's copies it is, and (5,) float64 how that is seen; see `posegen.images.augment.View`.
-    """
-
-    image_id: int
-    file_name: str
-    width: int
-    height: int
-    affine: NDArray[np.float64]
-    image: bytes
-    keypoints: NDArray[np.float32]
-    bboxes: NDArray[np.float32]
-    annotation_ids: NDArray[np.int64]
-    copy: int = 0
-    view: NDArray[np.float64] | None = None
 
 
 class ShardWriter:
@@ -90,7 +54,7 @@ class ShardWriter:
         task_digest: str,
     ) -> None:
         self._config = config
-        self._nobody = np.zeros((0, len(skeleton.keypoints), 3), np.float32)
+        self._keypoints = len(skeleton.keypoints)
         self._samples: list[BuiltSample] = []
         self._images: list[bytes] = []
         self._memory = io.BytesIO()
@@ -136,23 +100,7 @@ class ShardWriter:
         for dataset in self._datasets.values():
             dataset.resize(len(samples), axis=0)
         self._write_images()
-        keypoints = np.concatenate([s.keypoints for s in samples] or [self._nobody])
-        self._put("person/offsets", _offsets([len(s.keypoints) for s in samples]))
-        self._put("person/keypoints", keypoints)
-        self._put("person/bbox", np.concatenate([s.bboxes for s in samples] or [np.zeros((0, 4), np.float32)]))
-        self._put(
-            "person/annotation_id",
-            np.concatenate([s.annotation_ids for s in samples] or [np.zeros(0, np.int64)]),
-        )
-        self._put("sample/image_id", np.array([s.image_id for s in samples], np.int64))
-        names = [s.file_name.encode() for s in samples]
-        self._put("sample/file_name", np.array(names, h5py.string_dtype("utf-8", max(map(len, names), default=1))))
-        self._put("sample/width", np.array([s.width for s in samples], np.int32))
-        self._put("sample/height", np.array([s.height for s in samples], np.int32))
-        self._put("sample/affine", np.array([s.affine for s in samples]).reshape(-1, 2, 3))
-        if self._config.augment is not None:
-            self._put("sample/copy", np.array([s.copy for s in samples], np.int32))
-            self._put("sample/view", np.array([s.view for s in samples], np.float64).reshape(-1, 5))
+        keypoints = self._write_columns()["keypoints"]
         self.close()
         data = self._memory.getbuffer()
         write_atomically(path, data)
@@ -170,7 +118,8 @@ class ShardWriter:
         self._file.close()
 
     def _create_label(self, capacity: int, label: StoredLabel) -> h5py.Dataset:
-        shape = (capacity, *label.shape)
+        shape, codec = (capacity, *label.shape), CODECS[self._config.compression]
+        codec.load()
         dataset = self._file.create_dataset(
             label.spec.name,
             shape,
@@ -179,7 +128,7 @@ class ShardWriter:
             chunks=(1, *label.shape),
             fletcher32=True,
             track_times=False,
-            **_filters(self._config.compression),
+            **codec.options,
         )
         dataset.attrs.update(
             {
@@ -190,6 +139,7 @@ class ShardWriter:
                 "low": label.spec.low,
                 "high": label.spec.high,
                 "channels": _text(canonical_json(label.spec.channels)),
+                "mirror": _text(write_mirror(label.spec.mirror)),
             }
         )
         return dataset
@@ -212,6 +162,15 @@ class ShardWriter:
                 dataset[offsets[i] : offsets[i + 1]] = pixels
             images[i] = b""  # what is in the shard is not kept beside it
 
+    def _write_columns(self) -> dict[str, NDArray[Any]]:
+        """Store what the samples and their people have besides pictures and labels; returns it by name."""
+        self._put("person/offsets", _offsets([len(sample.keypoints) for sample in self._samples]))
+        columns = sorted(list_columns(self._config), key=lambda column: column.of)  # people first
+        found = {column.name: column.gather(self._samples, self._keypoints) for column in columns}
+        for column in columns:
+            self._put(column.path, found[column.name])
+        return found
+
     def _put(self, name: str, values: NDArray[Any]) -> None:
         """Store a small array as one chunk with a checksum; one without elements can have no chunk."""
         guarded = {"chunks": values.shape, "fletcher32": True} if values.size else {}
@@ -233,17 +192,9 @@ def _create_file(memory: io.BytesIO) -> h5py.File:
     creation.set_obj_track_times(False)
     grouping.set_obj_track_times(False)
     file = h5py.File(h5py.h5f.create(b"shard", h5py.h5f.ACC_TRUNC, fcpl=creation, fapl=access))
-    for name in _GROUPS:
+    for name in GROUPS:
         h5py.h5g.create(file.id, name.encode(), gcpl=grouping)
     return file
-
-
-def _filters(compression: str) -> dict[str, Any]:
-    if compression == "zstd":
-        import hdf5plugin
-
-        return dict(hdf5plugin.Zstd(clevel=1))
-    return {} if compression == "none" else {"compression": compression}
 
 
 def _offsets(lengths: Iterable[int]) -> NDArray[np.int64]:

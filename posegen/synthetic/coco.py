@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +12,23 @@ from numpy.typing import NDArray
 from pycocotools import mask as mask_utils
 
 from posegen.errors import ConfigError
+from posegen.files import write_atomically
 from posegen.skeleton import COCO_17
-from posegen.synthetic.scene import Figure, Plan, draw_scene
+from posegen.synthetic.scene import Person, Plan, draw_scene
+
+_CYCLE, _PNG, _GRAYSCALE, _COMPRESSED = 16, 2, 3, 5
+_PLANS = {
+    0: Plan(people=2), 1: Plan(people=2, crowd=13), 4: Plan(people=0), 5: Plan(people=2), 6: Plan(people=2, tiny=6),
+    7: Plan(people=8), 9: Plan(people=2, cut=True), 12: Plan(people=0, tiny=5), 14: Plan(people=1, cut=True),
+}  # fmt: skip
+"""The pictures that differ, by their position in every sixteen."""
+
+_INFO = {"description": "People drawn by posegen", "version": "1.0", "year": 2025}
+_CC0 = {"id": 1, "name": "CC0 1.0", "url": "https://creativecommons.org/publicdomain/zero/1.0/"}
+_PERSON = {
+    "id": 1, "name": "person", "supercategory": "person", "keypoints": list(COCO_17.keypoints),
+    "skeleton": [[a + 1, b + 1] for a, b in COCO_17.limbs],
+}  # fmt: skip
 
 
 def write_sample_coco(directory: Path | str, *, images: int = 64, seed: int = 0, split: str = "train2017") -> Path:
@@ -62,167 +74,68 @@ def write_sample_coco(directory: Path | str, *, images: int = 64, seed: int = 0,
             raise ConfigError(f"{path}: expected a directory for the sample dataset, found a file: choose another one")
     for path in (labels, pictures):
         if path.exists():
-            raise ConfigError(
-                f"{path}: expected nothing here, as the sample dataset would overwrite it, but it exists: "
-                "choose another directory or remove it"
-            )
+            reason = "expected nothing here, as the sample dataset would overwrite it, but it exists"
+            raise ConfigError(f"{path}: {reason}: choose another directory or remove it")
     labels.parent.mkdir(parents=True, exist_ok=True)
     pictures.mkdir()
-    dataset = _frame(split)
+    records, people = list[dict[str, Any]](), list[dict[str, Any]]()
     for position in range(images):
         name, content, image, annotations = _render(seed, position)
         (pictures / name).write_bytes(content)
-        dataset["images"].append(image)
-        dataset["annotations"].extend(annotations)
-    temporary = labels.with_name(f"{labels.name}.tmp")
-    temporary.write_text(json.dumps(dataset), encoding="utf-8")
-    os.replace(temporary, labels)  # noqa: PTH105 - the same on every platform, also over an existing file
+        records.append(image)
+        people += annotations
+    document = {"info": _INFO, "licenses": [_CC0], "images": records, "annotations": people, "categories": [_PERSON]}
+    write_atomically(labels, json.dumps(document).encode())
     return root
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Special:
-    """How a picture differs from an ordinary one."""
-
-    plan: Plan
-    png: bool = False
-    grayscale: bool = False
-    compressed: bool = False
-
-
-_CYCLE = 16
-_SPECIALS = {
-    0: _Special(plan=Plan(people=2)),
-    1: _Special(plan=Plan(people=2, crowd=13)),
-    2: _Special(plan=Plan(), png=True),
-    3: _Special(plan=Plan(), grayscale=True),
-    4: _Special(plan=Plan(people=0)),
-    5: _Special(plan=Plan(people=2), compressed=True),
-    6: _Special(plan=Plan(people=2, tiny=6)),
-    7: _Special(plan=Plan(people=8)),
-    9: _Special(plan=Plan(people=2, cut=True)),
-    12: _Special(plan=Plan(people=0, tiny=5)),
-    14: _Special(plan=Plan(people=1, cut=True)),
-}
-"""The pictures that differ, by their position in every sixteen."""
 
 
 def _render(seed: int, position: int) -> tuple[str, bytes, dict[str, Any], list[dict[str, Any]]]:
     """Draw the picture of a position: its file name, its bytes, its record and those of its people."""
-    rng = np.random.default_rng([seed, position])
-    special = _SPECIALS.get(position % _CYCLE, _Special(plan=Plan()))
-    scene = draw_scene(rng, special.plan)
+    kind = position % _CYCLE
+    picture, people = draw_scene(np.random.default_rng([seed, position]), _PLANS.get(kind, Plan()))
     # Gaps as in COCO: an image's identifier is not its position, an annotation's not its rank.
-    image_id = 1 + 4 * position + position * position % 3
-    name = f"{image_id:012d}{'.png' if special.png else '.jpg'}"
-    image = {
-        "license": 1,
-        "file_name": name,
-        "height": scene.picture.shape[0],
-        "width": scene.picture.shape[1],
-        "date_captured": "2025-01-01 12:00:00",
-        "id": image_id,
-    }
+    image_id, (height, width) = 1 + 4 * position + position * position % 3, picture.shape[:2]
+    name = f"{image_id:012d}{'.png' if kind == _PNG else '.jpg'}"
+    image = {"id": image_id, "file_name": name, "height": height, "width": width, "license": 1}
     annotations = []
-    for rank, figure in enumerate(scene.figures):
-        record = _annotation(figure, compressed=special.compressed and rank == len(scene.figures) - 1)
-        if record is not None:
+    for rank, person in enumerate(people):
+        record = _describe(person, compressed=kind == _COMPRESSED and rank == len(people) - 1)
+        if record["segmentation"]:
             annotations.append(record | {"image_id": image_id, "id": 100 * image_id + 3 * rank + rank % 2})
-    picture = cv2.cvtColor(scene.picture, cv2.COLOR_BGR2GRAY) if special.grayscale else scene.picture
-    options = [cv2.IMWRITE_PNG_COMPRESSION, 3] if special.png else [cv2.IMWRITE_JPEG_QUALITY, 92]
-    encoded = cv2.imencode(Path(name).suffix, picture, options)[1]
-    return name, encoded.tobytes(), image, annotations
+    shown = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY) if kind == _GRAYSCALE else picture
+    options = [cv2.IMWRITE_PNG_COMPRESSION, 3] if kind == _PNG else [cv2.IMWRITE_JPEG_QUALITY, 92]
+    return name, cv2.imencode(Path(name).suffix, shown, options)[1].tobytes(), image, annotations
 
 
-def _annotation(figure: Figure, *, compressed: bool) -> dict[str, Any] | None:
-    """Describe a figure as COCO does; None if what is seen of it is too thin for an outline."""
+def _describe(person: Person, *, compressed: bool) -> dict[str, Any]:
+    """Describe a person as COCO does; without an outline if what is seen of it is too thin."""
     segmentation: Any
-    if figure.crowd or compressed:
-        rle = mask_utils.encode(np.asfortranarray(figure.mask, dtype=np.uint8))
-        area = float(mask_utils.area(rle))
-        bbox = [float(v) for v in mask_utils.toBbox(rle)]
-        counts: Any = rle["counts"].decode("ascii") if compressed else _run_lengths(figure.mask)
-        segmentation = {"counts": counts, "size": list(figure.mask.shape)}
+    if person.crowd or compressed:
+        rle = mask_utils.encode(np.asfortranarray(person.mask, dtype=np.uint8))
+        area, bbox = float(mask_utils.area(rle)), mask_utils.toBbox(rle)
+        changes = np.flatnonzero(np.diff(person.mask.ravel(order="F"), prepend=False))
+        counts = rle["counts"].decode() if compressed else np.diff([0, *changes, person.mask.size]).tolist()
+        segmentation = {"counts": counts, "size": list(person.mask.shape)}
     else:
-        outlines = list(_outlines(figure.mask))
-        if not outlines:
-            return None
-        corners = np.concatenate(outlines)
-        low, high = corners.min(axis=0), corners.max(axis=0)
-        area = round(sum(_enclosed(outline) for outline in outlines), 4)
-        bbox = [round(float(v), 2) for v in (*low, *(high - low))]
-        segmentation = [[round(float(v), 2) for v in outline.reshape(-1)] for outline in outlines]
+        outlines = _trace(person.mask)
+        corners = np.concatenate(outlines or [np.zeros((1, 2))])
+        area = sum(cv2.contourArea(outline.astype(np.float32)) for outline in outlines)
+        bbox = np.append(corners.min(axis=0), np.ptp(corners, axis=0))
+        segmentation = [outline.ravel().tolist() for outline in outlines]
     return {
-        "segmentation": segmentation,
-        "num_keypoints": int(np.count_nonzero(figure.keypoints[:, 2])),
-        "area": area,
-        "iscrowd": int(figure.crowd),
-        "keypoints": figure.keypoints.reshape(-1).tolist(),
-        "bbox": bbox,
-        "category_id": 1,
-    }
+        "category_id": 1, "iscrowd": int(person.crowd), "segmentation": segmentation, "area": round(area, 4),
+        "bbox": np.round(bbox, 2).tolist(), "keypoints": person.keypoints.ravel().tolist(),
+        "num_keypoints": int(np.count_nonzero(person.keypoints[:, 2])),
+    }  # fmt: skip
 
 
-def _outlines(mask: NDArray[np.bool_]) -> Iterator[NDArray[np.float64]]:
+def _trace(mask: NDArray[np.bool_]) -> list[NDArray[np.float64]]:
     """Trace the outer outlines of a (H, W) mask: (n, 2) corners x, y in pixels, pixel edges at integers."""
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    x0, y0 = int(columns[0]), int(rows[0])
-    window = mask[y0 : rows[-1] + 1, x0 : columns[-1] + 1].astype(np.uint8)
-    fold = 4 if max(window.shape) < 120 else 2
-    enlarged = window.repeat(fold, axis=0).repeat(fold, axis=1)
-    height, width = enlarged.shape
-    grid = np.zeros((height + 1, width + 1), np.uint8)
+    x, y, w, h = cv2.boundingRect(mask.astype(np.uint8))
+    fold = 4 if max(w, h) < 120 else 2
+    enlarged = mask[y : y + h, x : x + w].astype(np.uint8).repeat(fold, axis=0).repeat(fold, axis=1)
     # A contour runs through centres: mark the corners of the (enlarged) pixels instead of the pixels.
-    for down, right in ((0, 0), (0, 1), (1, 0), (1, 1)):
-        grid[down : height + down, right : width + right] |= enlarged
-    contours, _ = cv2.findContours(grid, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
-    for contour in contours:
-        corners = cv2.approxPolyDP(contour, 0.45 * fold, closed=True)
-        outline = np.round(corners.reshape(-1, 2) / fold + (x0, y0), 2)
-        if len(outline) >= 3 and _enclosed(outline) >= 3:
-            yield outline
-
-
-def _enclosed(outline: NDArray[np.float64]) -> float:
-    """Return the area of a polygon by the shoelace formula."""
-    x, y = outline.T
-    return abs(float(x @ np.roll(y, -1) - y @ np.roll(x, -1))) / 2
-
-
-def _run_lengths(mask: NDArray[np.bool_]) -> list[int]:
-    """Encode a mask as COCO's uncompressed RLE: lengths of runs down the columns, the first one of zeros."""
-    flat = np.concatenate([[False], mask.reshape(-1, order="F")])
-    starts = np.flatnonzero(np.diff(flat))
-    return [int(n) for n in np.diff(np.concatenate([[0], starts, [mask.size]]))]
-
-
-def _frame(split: str) -> dict[str, Any]:
-    """Return the dataset without images."""
-    return {
-        "info": {
-            "description": f"People drawn by posegen, {split}",
-            "url": "",
-            "version": "1.0",
-            "year": 2025,
-            "contributor": "posegen",
-            "date_created": "2025/01/01",
-        },
-        "licenses": [
-            {
-                "url": "https://creativecommons.org/publicdomain/zero/1.0/",
-                "id": 1,
-                "name": "CC0 1.0 Universal",
-            }
-        ],
-        "images": [],
-        "annotations": [],
-        "categories": [
-            {
-                "supercategory": "person",
-                "id": 1,
-                "name": "person",
-                "keypoints": list(COCO_17.keypoints),
-                "skeleton": [[a + 1, b + 1] for a, b in COCO_17.limbs],
-            }
-        ],
-    }
+    corners = cv2.dilate(np.pad(enlarged, (0, 1)), np.ones((2, 2), np.uint8), anchor=(1, 1))
+    contours, _ = cv2.findContours(corners, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    smooth = [cv2.approxPolyDP(contour, 0.45 * fold, closed=True).reshape(-1, 2) for contour in contours]
+    return [np.round(outline / fold + (x, y), 2) for outline in smooth if cv2.contourArea(outline) >= 3 * fold * fold]

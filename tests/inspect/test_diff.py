@@ -124,7 +124,7 @@ def test_differences_within_the_tolerance_do_not_count(make: Make, tmp_path: Pat
         ("person/keypoints", (1, 0, 2), 1.0, "visibility", "nose"),
         ("person/bbox", (1, 2), 2.0, "bbox", "width"),
         ("sample/affine", (1, 0, 2), 0.125, "affine", "row 0, column 2"),
-        ("sample/width", (1,), 7, "image", "size"),
+        ("sample/width", (1,), 7, "image", "width"),
     ],
 )
 def test_what_is_known_of_a_sample_is_compared(

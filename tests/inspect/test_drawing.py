@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from posegen.config import BuildConfig
 from posegen.errors import ConfigError, ImageError
 from posegen.images.codec import encode
-from posegen.inspect.drawing.sample import draw_sample, draw_sheet, write_png
+from posegen.inspect.drawing.canvas import write_png
+from posegen.inspect.drawing.sample import draw_sample, draw_sheet
 from posegen.shards import BuiltSample, ShardReader, ShardWriter, StoredLabel
 from posegen.shards.quantize import choose_storage
 from posegen.skeleton import Skeleton

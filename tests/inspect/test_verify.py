@@ -663,9 +663,9 @@ class TestCommand:
             run("verify", dataset, "--deep", "--coco", corpus.root),
         )
         assert (alone.status, with_annotations.status) == (0, 0)
-        assert "masks were held against their range and the padding only" in alone.out
-        assert "masks" not in with_annotations.out
-        assert "masks" not in run("verify", build("raw"), "--deep").out, "it has none"
+        assert "is not stored: mask; to have all rendered again, add --coco PATH" in alone.out
+        assert "held only" not in with_annotations.out
+        assert "held only" not in run("verify", build("raw"), "--deep").out, "it has none"
 
     def test_repair_builds_again_says_so_and_ends_with_a_good_dataset(self, run: Run, copy: Path, corpus: Coco) -> None:
         bad = shards_of(copy)[1]

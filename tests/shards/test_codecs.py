@@ -14,7 +14,8 @@ import pytest
 import zstandard
 from numpy.typing import NDArray
 
-from posegen.shards.codecs import fletcher32, inflate, take_body
+from posegen.shards.checksum import fletcher32, take_body
+from posegen.shards.codecs import CODECS, Inflate
 
 FILTERS = {"zstd": dict(hdf5plugin.Zstd(clevel=1)), "gzip": {"compression": "gzip"}, "none": {}}
 
@@ -28,8 +29,15 @@ def write_chunk(path: Path, values: NDArray[np.uint8], compressor: str) -> bytes
 
 def unpack(chunk: bytes, compressor: str, size: int) -> bytes:
     out = np.full(size, 85, np.uint8)
-    inflate(take_body(chunk), compressor, out)
+    inflate(compressor)(take_body(chunk), out)
     return out.tobytes()
+
+
+def inflate(compressor: str) -> Inflate:
+    """What unpacks a compression without HDF5."""
+    found = CODECS[compressor].inflate
+    assert found is not None
+    return found
 
 
 def values(size: int) -> NDArray[np.uint8]:
@@ -45,7 +53,7 @@ def test_the_checksum_is_hdf5s(tmp_path: Path, size: int) -> None:
 
 
 def test_the_checksum_of_many_words_is_summed_up_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("posegen.shards.codecs._MOST_WORDS", 100)
+    monkeypatch.setattr("posegen.shards.checksum._MOST_WORDS", 100)
     chunk = write_chunk(tmp_path / "a.h5", values(1001), "none")
     assert fletcher32(memoryview(chunk)[:-4]) == int.from_bytes(chunk[-4:], "little")
 
@@ -125,7 +133,7 @@ def test_a_chunk_is_inflated_into_an_array_of_any_shape_and_dtype(tmp_path: Path
     stored = values(48)
     body = take_body(write_chunk(tmp_path / "a.h5", stored, compressor))
     out = np.empty((3, 2, 4), np.float16)
-    inflate(body, compressor, out)
+    inflate(compressor)(body, out)
     assert out.tobytes() == stored.tobytes()
 
 

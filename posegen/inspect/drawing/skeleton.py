@@ -15,10 +15,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from posegen.inspect.drawing.sample import Picture, write_png
+from posegen.inspect.drawing.canvas import BOLDNESS, INK, PAPER, Picture, write_png
 from posegen.skeleton import Skeleton, is_left
 
-_INK, _PAPER, _GRAY = (30, 26, 22), (255, 255, 255), (120, 116, 112)
+_GRAY = (120, 116, 112)
 _LEFT, _RIGHT = (176, 84, 20), (30, 96, 226)
 _STEP, _ROW, _ROUNDS, _LONGEST = 84, 22, 400, 48
 _MOST_PLACED = 600
@@ -54,14 +54,14 @@ def draw_skeleton(skeleton: Skeleton) -> Picture:
     columns = [names[i : i + rows] for i in range(0, len(names), rows)]
     widths = [24 + max(_measure(name) for name in column) for column in columns]
     height = max(figure_height, _ROW * (min(rows, len(names)) + 1))
-    picture = np.full((height, figure_width + sum(widths), 3), _PAPER, np.uint8)
+    picture = np.full((height, figure_width + sum(widths), 3), PAPER, np.uint8)
     points[:, 1] += (height - figure_height) // 2
     places = [(int(x), int(y)) for x, y in points]
     _draw_figure(picture, skeleton, places)
     left = figure_width
     for column, width in zip(columns, widths, strict=True):
         for row, name in enumerate(column):
-            _write(picture, name, (left, _ROW * (row + 1)), _INK)
+            _write(picture, name, (left, _ROW * (row + 1)), INK)
         left += width
     return picture
 
@@ -158,10 +158,10 @@ def _draw_figure(picture: Picture, skeleton: Skeleton, places: Sequence[_Point])
         colour = colours[a] if colours[a] == colours[b] else _GRAY
         cv2.line(picture, places[a], places[b], colour, 3, cv2.LINE_AA)
     for k, place in enumerate(places):
-        cv2.circle(picture, place, 15, _PAPER, cv2.FILLED, cv2.LINE_AA)
+        cv2.circle(picture, place, 15, PAPER, cv2.FILLED, cv2.LINE_AA)
         cv2.circle(picture, place, 15, colours[k], 2, cv2.LINE_AA)
         text = str(k)
-        _write(picture, text, (place[0] - _measure(text) // 2, place[1] + 5), _INK)
+        _write(picture, text, (place[0] - _measure(text) // 2, place[1] + 5), INK)
 
 
 def _shorten(name: str) -> str:
@@ -171,8 +171,8 @@ def _shorten(name: str) -> str:
 
 
 def _write(picture: Picture, text: str, place: _Point, colour: tuple[int, int, int]) -> None:
-    cv2.putText(picture, text, place, colour, cv2.FontFace("sans"), 15, 450)
+    cv2.putText(picture, text, place, colour, cv2.FontFace("sans"), 15, BOLDNESS)
 
 
 def _measure(text: str) -> int:
-    return int(cv2.getTextSize((0, 0), text, (0, 0), cv2.FontFace("sans"), 15, 450)[2])
+    return int(cv2.getTextSize((0, 0), text, (0, 0), cv2.FontFace("sans"), 15, BOLDNESS)[2])

@@ -15,7 +15,8 @@ from posegen.labels.grid import GridKind, count_cells, make_grid
 from posegen.labels.heatmap import HeatmapLabel
 from posegen.labels.paf import CellPafLabel, PafLabel
 from posegen.labels.scene import Scene
-from posegen.labels.topdown import TopDownKind, TopDownLabel, WeightLabel
+from posegen.labels.topdown import TopDownKind, TopDownLabel
+from posegen.labels.weight import WeightLabel
 
 _FARTHEST = 1e15
 """Pixels: cells are counted in whole numbers."""

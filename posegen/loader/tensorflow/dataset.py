@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from posegen.errors import ConfigError
 from posegen.loader.dataset import PoseDataset
-from posegen.loader.fields import PEOPLE, choose_fields
+from posegen.loader.fields import choose_fields, list_padded
 from posegen.loader.shuffle import Remainder, shuffle_shards, take_share
 
 
@@ -134,21 +134,21 @@ def _specify(data: PoseDataset, batch: int | None) -> dict[str, tf.TensorSpec]:
         name: tf.TensorSpec((batch, *field.shape), tf.string if field.dtype == "str" else tf.as_dtype(field.dtype))
         for name, field in data.fields.items()
     }
-    if not specs.keys().isdisjoint(PEOPLE):
+    if not specs.keys().isdisjoint(list_padded()):
         specs["people"] = tf.TensorSpec((batch,), tf.int64)
     return specs
 
 
 def _stack(batch: dict[str, Any]) -> dict[str, NDArray[Any]]:
     """Make arrays of a batch's lists."""
-    found = {}
+    found, people = {}, list_padded()
     for name, values in batch.items():
-        if name in PEOPLE:
-            found["people"] = np.array([len(people) for people in values], np.int64)
+        if name in people:
+            found["people"] = np.array([len(rows) for rows in values], np.int64)
             padded = np.zeros((len(values), found["people"].max(initial=0), *values[0].shape[1:]), values[0].dtype)
-            for i, people in enumerate(values):
-                padded[i, : len(people)] = people
+            for i, rows in enumerate(values):
+                padded[i, : len(rows)] = rows
             found[name] = padded
         else:
-            found[name] = np.array([text.encode() for text in values]) if name == "file_name" else values
+            found[name] = np.array([text.encode() for text in values]) if isinstance(values, list) else values
     return found

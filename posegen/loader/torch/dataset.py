@@ -12,7 +12,7 @@ from torch.utils.data import Dataset, default_collate, get_worker_info
 
 from posegen.errors import ConfigError
 from posegen.loader.dataset import PoseDataset
-from posegen.loader.fields import PEOPLE, choose_fields
+from posegen.loader.fields import choose_fields, list_padded
 from posegen.loader.torch.halves import widen_halves
 from posegen.loader.torch.sharing import SharedArrays, SharedBatch, make_tensor
 
@@ -142,9 +142,10 @@ def collate(samples: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     says how many are.
     """
     stacked = samples.stacked if isinstance(samples, _Batch) else _stack(samples)
+    padded = list_padded()
     found = {} if get_worker_info() is None else SharedBatch()
     for name, values in stacked.items():
-        if name in PEOPLE:
+        if name in padded:
             found["people"] = torch.tensor([len(people) for people in values])
             found[name] = torch.nn.utils.rnn.pad_sequence(values, batch_first=True)
         else:
@@ -153,8 +154,9 @@ def collate(samples: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _stack(samples: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    padded = list_padded()
     return {
-        name: [s[name] for s in samples] if name in PEOPLE else default_collate([s[name] for s in samples])
+        name: [s[name] for s in samples] if name in padded else default_collate([s[name] for s in samples])
         for name in samples[0]
     }
 

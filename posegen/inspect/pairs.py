@@ -1,0 +1,168 @@
+"""Comparing the samples of one shard with the same ones of another dataset."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from posegen.build.executors import Report
+from posegen.images import codec
+from posegen.inspect.findings import PEOPLE, PICTURE, VISIBILITY, Findings, Key
+from posegen.shards import ShardReader
+from posegen.shards.record import locate
+from posegen.shards.schema import Column, list_columns
+
+_OPEN_SHARDS = 16
+
+_BOX = ("x", "y", "width", "height")
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A sample: its position in a shard of a, and shard and position in b."""
+
+    key: Key
+    position: int
+    file: str
+    there: int
+
+
+@dataclass(frozen=True, slots=True)
+class ShardPairs:
+    """All that a worker needs: a shard of a, and where its samples are in b."""
+
+    a: Path
+    file: str
+    b: Path
+    pairs: tuple[Pair, ...]
+
+
+def compare_shard(task: ShardPairs, report: Report) -> tuple[Findings, tuple[str, ...]]:
+    """Compare the samples of one shard with those of the other dataset."""
+    found, notes = Findings(), set()
+    open_shards: dict[str, ShardReader] = {}
+    with ShardReader(locate(task.a, task.file)) as first:
+        try:
+            for pair in task.pairs:
+                if pair.file not in open_shards:
+                    while len(open_shards) >= _OPEN_SHARDS:
+                        open_shards.pop(next(iter(open_shards))).close()
+                    open_shards[pair.file] = ShardReader(locate(task.b, pair.file))
+                second = open_shards[pair.file]
+                notes |= set(_compare_labels(found, pair, first, second))
+                _compare_columns(found, pair, first, second)
+                notes |= set(_compare_pictures(found, pair, first, second))
+                report(1)
+        finally:
+            for reader in open_shards.values():
+                reader.close()
+    return found, tuple(notes)
+
+
+def _compare_labels(found: Findings, pair: Pair, first: ShardReader, second: ShardReader) -> Iterator[str]:
+    """Compare the labels that both have, channel by channel of the same name; yields what cannot be compared."""
+    mine, theirs = ({label.spec.name: label for label in reader.labels} for reader in (first, second))
+    yield from (f"{name} is only in a" for name in mine.keys() - theirs.keys())
+    yield from (f"{name} is only in b" for name in theirs.keys() - mine.keys())
+    for name in mine.keys() & theirs.keys():
+        a, b = mine[name].spec, theirs[name].spec
+        if a.cells != b.cells:
+            yield f"{name} has {_size(a.cells)} cells in a, {_size(b.cells)} in b"
+            continue
+        for which, channels, others in (("a", a.channels, b.channels), ("b", b.channels, a.channels)):
+            if alone := [channel for channel in channels if channel not in others]:
+                yield f"{name} has channels in {which} alone: {', '.join(alone)}"
+        common = [channel for channel in a.channels if channel in b.channels]
+        if common:
+            values = first.label(mine[name], pair.position)[[a.channels.index(c) for c in common]]
+            values_b = second.label(theirs[name], pair.there)[[b.channels.index(c) for c in common]]
+            difference, at = _measure(values, values_b)
+            words = ["row", "column"][: len(at) - 1]
+            cell = "".join(f", {word} {i}" for word, i in zip(words, at[1:], strict=True))
+            found.add(name, pair.key, difference, f"{common[at[0]]}{cell}")
+
+
+def _compare_columns(found: Findings, pair: Pair, first: ShardReader, second: ShardReader) -> None:
+    """Compare what is known of a sample and of the people that both have in it."""
+    a, b = first.sample(pair.position), second.sample(pair.there)
+    ids, others = a["annotation_id"].tolist(), b["annotation_id"].tolist()
+    people = [person for person in ids if person in others]
+    found.add(PEOPLE, pair.key, float(len({*ids} ^ {*others})), f"{len(ids)} in a, {len(others)} in b")
+    rows = [[of.index(person) for person in people] for of in (ids, others)]
+    names = [name for name in first.skeleton.keypoints if name in second.skeleton.keypoints]
+    differences: dict[str, list[tuple[float, str]]] = defaultdict(list)
+    for column in list_columns():
+        if not column.compared_as or column.name not in a.keys() & b.keys():
+            continue
+        values = [np.asarray(known[column.name]) for known in (a, b)]
+        if column.of == "person":
+            values = [of_all[some] for of_all, some in zip(values, rows, strict=True)]
+        if column.kind == "points":
+            values = [
+                points[:, [reader.skeleton.keypoints.index(name) for name in names]]
+                for points, reader in zip(values, (first, second), strict=True)
+            ]
+        if not values[0].size:
+            continue
+        parts = {column.compared_as: values}
+        if column.kind == "points":
+            parts = {column.compared_as: [v[..., :2] for v in values], VISIBILITY: [v[..., 2:] for v in values]}
+        for array, (mine, theirs) in parts.items():
+            difference, at = _measure(mine, theirs)
+            differences[array].append((difference, _say_where(column, at, people, names)))
+    for array, of_array in differences.items():
+        found.add(array, pair.key, *max(of_array, key=lambda one: one[0]))
+
+
+def _say_where(column: Column, at: tuple[int, ...], people: Sequence[int], names: Sequence[str]) -> str:
+    """Say of whom and of what an element of a column is."""
+    whose, place = ([f"person {people[at[0]]}"], at[1:]) if column.of == "person" else ([], at)
+    if column.kind == "points":
+        parts = [names[place[0]]]
+    elif column.kind == "boxes":
+        parts = [_BOX[place[0]]]
+    elif column.kind == "affine":
+        parts = [f"row {place[0]}", f"column {place[1]}"]
+    else:
+        parts = [column.name, *map(str, place)]
+    return ", ".join(whose + parts)
+
+
+def _compare_pictures(found: Findings, pair: Pair, first: ShardReader, second: ShardReader) -> Iterator[str]:
+    """Compare the decoded pictures; yields why, if they cannot be."""
+    a, b = first.config.input_size, second.config.input_size
+    if a != b:
+        yield f"picture is of {_size(a)} pixels in a, {_size(b)} in b"
+        return
+    difference, at = _measure(_decode(first, pair.position), _decode(second, pair.there))
+    found.add(PICTURE, pair.key, difference, f"{('red', 'green', 'blue')[at[2]]}, row {at[0]}, column {at[1]}")
+
+
+def _decode(reader: ShardReader, index: int) -> NDArray[np.int16]:
+    stored = reader.picture(index)
+    if isinstance(stored, bytes):
+        name = f"{reader.path}: the picture of sample {index}"
+        stored = codec.decode_input(stored, reader.config.input_size, name)
+    return stored.astype(np.int16)
+
+
+def _measure(a: NDArray[Any], b: NDArray[Any]) -> tuple[float, tuple[int, ...]]:
+    """Find the largest difference of two arrays of one shape, and where it is."""
+    with np.errstate(invalid="ignore"):
+        difference = np.asarray(np.abs(np.subtract(a, b, dtype=np.float64)))
+    if np.isnan(difference).any():
+        difference[a == b] = 0  # infinities
+        difference[np.isnan(a) & np.isnan(b)] = 0
+        difference[np.isnan(difference)] = np.inf
+    at = np.unravel_index(int(difference.argmax()), difference.shape)
+    return float(difference[at]), tuple(map(int, at))
+
+
+def _size(size: Sequence[int]) -> str:
+    return "x".join(map(str, reversed(size))) or "no"

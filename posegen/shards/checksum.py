@@ -1,0 +1,45 @@
+"""The checksum that each chunk of an HDF5 array ends with."""
+
+from __future__ import annotations
+
+import numpy as np
+
+CHECKSUM_BYTES = 4
+
+_MOST_WORDS = 1 << 12
+"""Of a checksum at once: too few for BLAS to start threads, and for sums that a float64 cannot hold."""
+
+_ONE_AND_NUMBER = np.stack([np.ones(_MOST_WORDS), np.arange(_MOST_WORDS)], axis=1)
+
+_WORD = np.dtype("<u2")
+
+
+def take_body(chunk: bytes) -> memoryview:
+    """Take off a chunk the checksum that it ends with; raises `ValueError` if that is wrong."""
+    body = memoryview(chunk)[:-CHECKSUM_BYTES]
+    if fletcher32(body) != int.from_bytes(chunk[-CHECKSUM_BYTES:], "little"):
+        raise ValueError("its checksum is wrong")
+    return body
+
+
+def fletcher32(data: memoryview) -> int:
+    """Compute HDF5's checksum (H5_checksum_fletcher32 in H5checksum.c): sums of big-endian words modulo 65535."""
+    words = np.frombuffer(data, _WORD, len(data) // 2)
+    first = second = 0
+    for start in range(0, len(words), _MOST_WORDS):
+        block = words[start : start + _MOST_WORDS].astype(np.float64)
+        # Of n words, number i is in n - i of the sums that are summed up.
+        total, numbered = block.dot(_ONE_AND_NUMBER[: len(block)]).tolist()
+        second += len(block) * (first + int(total)) - int(numbered)
+        first += int(total)
+    # Swapping the bytes of a word is multiplying it by 256 modulo 65535, and summing up swapped words takes longer.
+    first, second = first << 8, second << 8
+    if len(data) % 2:
+        first += data[-1] << 8
+        second += first
+    return _fold(second) << 16 | _fold(first)
+
+
+def _fold(total: int) -> int:
+    """Reduce a sum modulo 65535 as repeated carrying does: only nothing adds up to 0."""
+    return (total - 1) % 0xFFFF + 1 if total else 0
