@@ -46,7 +46,7 @@ LEFT_OUT = ("online/torch.py", "online/tensorflow.py", "loader/torch/", "loader/
 
 # mutmut passes over decorated functions; under this mark it sees none.
 DECORATOR, MARKED = re.compile(r"(?m)^( *)@(?=\w)"), re.compile(r"(?m)^( *)# decorator: @")
-VERDICT = re.compile(r"(?m)^(?:SUBFAILED\S*|FAILED|ERROR)(?:\(.*?\)|\[.*?\])? (\S+)(?: - (.*))?$")
+VERDICT = re.compile(r"(?m)^(?:SUBFAILED.*?|FAILED|ERROR) (tests/\S+)(?: - (.*))?$")
 RUNNING: set[subprocess.Popen[str]] = set()
 """The tests that are running, to be ended with this script."""
 ASSERTED = re.compile(r"assert|AssertionError|Failed: |posegen\.errors\.ContractError")

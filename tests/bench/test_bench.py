@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from each import each
 
 from posegen import bench
 from posegen.annotations import find_coco, read_coco
@@ -289,8 +290,8 @@ def test_people_made_up_for_scaling_lie_inside_the_input_and_do_not_repeat() -> 
     np.testing.assert_array_equal(scene.points, make_people(20, 17, seed=1).points)
 
 
-@pytest.mark.parametrize(
-    ("options", "said"),
+@each(
+    "options, said",
     [
         (["heatmap", "speed"], "there is no section 'speed'"),
         (["--repeats", "0"], "repeats must be at least 1"),

@@ -16,6 +16,7 @@ import hdf5plugin  # noqa: F401 (registers the compressor)
 import numpy as np
 import pytest
 from conftest import Coco, Run
+from each import each
 
 from posegen.build.pipeline import build
 from posegen.config import BuildConfig
@@ -85,8 +86,8 @@ def views(make: Make) -> dict[tuple[int, int], dict[str, Any]]:
 
 
 class TestRanges:
-    @pytest.mark.parametrize(
-        ("text", "expected"),
+    @each(
+        "text, expected",
         [
             ("scale=0.5-1.1,rotate=40,shift=40,flip=0.5", USUAL),
             ("flip=.5", Augmentation(flip=0.5)),
@@ -97,8 +98,8 @@ class TestRanges:
     def test_they_are_read_from_text(self, text: str, expected: Augmentation) -> None:
         assert Augmentation.parse(text) == expected
 
-    @pytest.mark.parametrize(
-        ("text", "message"),
+    @each(
+        "text, message",
         [
             ("", "augment is written scale="),
             ("rotat=40", r"not 'rotat=40' \(did you mean 'rotate'\?\)"),
@@ -122,12 +123,12 @@ class TestRanges:
         assert again == config
         assert again.digest != dataclasses.replace(config, copies=4).digest
 
-    @pytest.mark.parametrize("options", [{"copies": 2}, {"plain_copy": True}])
+    @each(options=[{"copies": 2}, {"plain_copy": True}])
     def test_copies_that_would_be_the_same_are_refused(self, options: dict[str, Any]) -> None:
         with pytest.raises(ConfigError, match="would all be the same"):
             BuildConfig(**options)
 
-    @pytest.mark.parametrize("augment", ["flip=0.5", 3, {"flip": 0.5}])
+    @each(augment=["flip=0.5", 3, {"flip": 0.5}])
     def test_what_is_no_augmentation_is_refused(self, augment: Any) -> None:
         with pytest.raises(ConfigError, match="augment must be ranges"):
             BuildConfig(augment=augment)
@@ -144,8 +145,7 @@ class TestRanges:
 
 
 class TestView:
-    @pytest.mark.parametrize("flip", [False, True])
-    @pytest.mark.parametrize("degrees", [0, 30, -117])
+    @each(flip=[False, True], degrees=[0, 30, -117])
     def test_it_mirrors_scales_and_turns_about_the_middle_and_then_moves(self, degrees: float, *, flip: bool) -> None:
         view = View(scale=0.7, rotation=degrees, shift=(5.0, -3.0), flip=flip)
         found = view.affine((96, 128)).apply(np.array([[63.5, 47.5], [100.0, 20.0]]))
@@ -182,7 +182,7 @@ class TestView:
 
 
 class TestPictures:
-    @pytest.mark.parametrize(("scale", "degrees"), [(0.3, 20), (0.31, -70), (0.9, 133), (2.5, 45)])
+    @each("scale, degrees", [(0.3, 20), (0.31, -70), (0.9, 133), (2.5, 45)])
     def test_each_pixel_shows_what_its_place_shows_in_the_picture(self, scale: float, degrees: float) -> None:
         rows, columns = np.mgrid[:300, :400]
         picture = np.stack([columns / 2, rows / 2, (rows + columns) / 4], axis=2)
@@ -331,7 +331,7 @@ class TestBuild:
         assert len(files) == 4
         assert all((one / name).read_bytes() == (two / name).read_bytes() for name in files)
 
-    @pytest.mark.parametrize("options", [{}, {"unit": "person", "sigma_scale": "area"}])
+    @each(options=[{}, {"unit": "person", "sigma_scale": "area"}])
     def test_labels_are_verified_as_they_were_drawn(self, make: Make, corpus: Coco, options: dict[str, Any]) -> None:
         labels = ("heatmap", "paf", "mask", "limb", "offset", "center")
         out = make(copies=2, augment=USUAL, labels=labels, **options)

@@ -6,6 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from each import each
 from numpy.typing import NDArray
 
 from posegen.errors import ImageError
@@ -39,7 +40,7 @@ def orient(jpeg: bytes, orientation: int) -> bytes:
 
 
 class TestDecode:
-    @pytest.mark.parametrize("suffix", [".png", ".bmp", ".webp"])
+    @each(suffix=[".png", ".bmp", ".webp"])
     def test_lossless_files_give_their_pixels(self, suffix: str) -> None:
         picture = draw_picture(31, 45)
         lossless = [cv2.IMWRITE_WEBP_QUALITY, 101] if suffix == ".webp" else []
@@ -50,7 +51,7 @@ class TestDecode:
         found = decode(pack(picture, ".jpg", cv2.IMWRITE_JPEG_QUALITY, 98), (64, 80), "a")
         assert np.abs(found.astype(int) - picture).mean() < 3
 
-    @pytest.mark.parametrize("suffix", [".png", ".jpg"])
+    @each(suffix=[".png", ".jpg"])
     def test_gray_becomes_three_equal_channels(self, suffix: str) -> None:
         gray = draw_picture(40, 50)[..., 0]
         data = pack(gray, suffix)
@@ -73,10 +74,9 @@ class TestDecode:
         found = decode(pack(np.concatenate([picture, alpha], axis=2), ".png"), (20, 30), "a")
         np.testing.assert_array_equal(found, picture)
 
-    @pytest.mark.parametrize(
-        ("suffix", "parameters"),
+    @each(
+        "suffix, parameters",
         [(".jpg", ()), (".jpg", (cv2.IMWRITE_JPEG_PROGRESSIVE, 1)), (".png", ()), (".webp", ()), (".bmp", ())],
-        ids=["baseline", "progressive", "png", "webp", "bmp"],
     )
     def test_a_truncated_file_is_refused_wherever_it_ends(self, suffix: str, parameters: tuple[int, ...]) -> None:
         data = pack(draw_picture(90, 120), suffix, *parameters)
@@ -86,7 +86,7 @@ class TestDecode:
             with pytest.raises(ImageError, match=r"^a: is not an image, or is truncated"):
                 decode(data[:length], (90, 120), "a")
 
-    @pytest.mark.parametrize("data", [b"x", b"<html></html>", b"\xff\xd8\xff\xe0", b"\0" * 5000, b"{}" * 999])
+    @each(data=[b"x", b"<html></html>", b"\xff\xd8\xff\xe0", b"\0" * 5000, b"{}" * 999])
     def test_what_is_no_image_is_refused(self, data: bytes) -> None:
         with pytest.raises(ImageError) as caught:
             decode(data, (1, 1), "folder/a.jpg")
@@ -103,15 +103,13 @@ class TestDecode:
 
 
 class TestOrientation:
-    @pytest.mark.parametrize("orientation", range(1, 9))
+    @each(orientation=range(1, 9))
     def test_it_is_not_applied_where_the_annotation_has_the_stored_size(self, orientation: int) -> None:
         data = pack(draw_picture(40, 60), ".jpg")
         expected = decode(data, (40, 60), "a")
         np.testing.assert_array_equal(decode(orient(data, orientation), (40, 60), "a"), expected)
 
-    @pytest.mark.parametrize(
-        ("orientation", "turn"), [(6, cv2.ROTATE_90_CLOCKWISE), (8, cv2.ROTATE_90_COUNTERCLOCKWISE)]
-    )
+    @each("orientation, turn", [(6, cv2.ROTATE_90_CLOCKWISE), (8, cv2.ROTATE_90_COUNTERCLOCKWISE)])
     def test_it_is_applied_where_the_annotation_has_the_turned_size(self, orientation: int, turn: int) -> None:
         data = pack(draw_picture(40, 60), ".jpg")
         stored = decode(data, (40, 60), "a")
@@ -142,8 +140,8 @@ class TestReadFile:
         assert read_file(images, "a.jpg") == b"abc"
         assert read_file(images, "sub/b c.jpg") == b"def"
 
-    @pytest.mark.parametrize(
-        ("name", "expected"),
+    @each(
+        "name, expected",
         [
             ("missing.jpg", "missing.jpg: cannot be read: No such file or directory"),
             ("sub", "sub: is no regular file"),
@@ -206,7 +204,7 @@ def find_centre(values: NDArray[np.float64]) -> tuple[float, float]:
 
 
 class TestWarp:
-    @pytest.mark.parametrize("size", [(200, 300), (97, 640), (480, 101)])
+    @each(size=[(200, 300), (97, 640), (480, 101)])
     def test_a_plain_shrinking_is_opencvs_area_resize(self, size: tuple[int, int]) -> None:
         picture = draw_picture(*size)
         affine = fit(size, (96, 64), "stretch")
@@ -243,16 +241,15 @@ class TestWarp:
         found = warp_fitted(picture, fit((100, 300), (50, 50), "cover"), (50, 50))
         np.testing.assert_array_equal(found, cv2.resize(picture, (150, 50), interpolation=cv2.INTER_AREA)[:, 50:100])
 
-    @pytest.mark.parametrize("height", [400, 20], ids=["both axes shrink", "one axis grows"])
+    @each(height={"both axes shrink": 400, "one axis grows": 20})
     def test_fine_stripes_shrink_to_their_mean(self, height: int) -> None:
         stripes = np.zeros((height, 400, 3), np.uint8)
         stripes[:, ::4] = 255
         found = warp_fitted(stripes, fit((height, 400), (50, 50), "stretch"), (50, 50))
         assert np.abs(found.astype(int) - 64).max() <= 1
 
-    @pytest.mark.parametrize("mode", ["letterbox", "stretch", "cover"])
-    @pytest.mark.parametrize(
-        ("size", "target"),
+    @each(
+        "size, target",
         [
             ((400, 300), (96, 96)),
             ((301, 417), (128, 64)),
@@ -261,6 +258,7 @@ class TestWarp:
             ((97, 300), (150, 120)),
             ((128, 128), (96, 160)),
         ],
+        mode=["letterbox", "stretch", "cover"],
     )
     def test_a_dot_moves_with_the_points(self, size: tuple[int, int], target: tuple[int, int], mode: str) -> None:
         affine = fit(size, target, mode)
@@ -275,8 +273,7 @@ class TestWarp:
             expected = affine.apply(np.array(at))
             np.testing.assert_allclose(find_centre(moved[..., 0]), expected, atol=tolerance)
 
-    @pytest.mark.parametrize("size", [(1, 1), (1, 500), (500, 1), (2, 3)])
-    @pytest.mark.parametrize("mode", ["letterbox", "stretch", "cover"])
+    @each(size=[(1, 1), (1, 500), (500, 1), (2, 3)], mode=["letterbox", "stretch", "cover"])
     def test_tiny_and_thin_pictures_fill_the_input(self, size: tuple[int, int], mode: str) -> None:
         picture = np.full((*size, 3), 7, np.uint8)
         found = warp_fitted(picture, fit(size, (32, 48), mode), (32, 48))
@@ -316,14 +313,13 @@ class TestEncode:
         assert sizes == sorted(sizes)
         assert len(set(sizes)) == 3
 
-    @pytest.mark.parametrize("encoding", ["jpeg", "png", "raw"])
+    @each(encoding=["jpeg", "png", "raw"])
     def test_equal_pictures_give_equal_bytes(self, encoding: str) -> None:
         assert encode(draw_picture(40, 40), encoding, 90) == encode(draw_picture(40, 40), encoding, 90)
 
 
 class TestDecodeInput:
-    @pytest.mark.parametrize("quality", [30, 90, 100])
-    @pytest.mark.parametrize("size", [(1, 1), (8, 8), (33, 47), (368, 368)])
+    @each(quality=[30, 90, 100], size=[(1, 1), (8, 8), (33, 47), (368, 368)])
     def test_a_jpeg_is_decoded_as_opencv_decodes_it(self, size: tuple[int, int], quality: int) -> None:
         data = encode(draw_picture(*size), "jpeg", quality)
         out = np.zeros((*size, 3), np.uint8)
@@ -348,13 +344,13 @@ class TestDecodeInput:
         found = decode_input(data, (24, 24), "it")
         np.testing.assert_array_equal(found, cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB))
 
-    @pytest.mark.parametrize("kept", [2, 3, 200, -40])
+    @each(kept=[2, 3, 200, -40])
     def test_a_truncated_jpeg_is_refused(self, kept: int) -> None:
         data = encode(draw_picture(64, 64), "jpeg", 90)
         with pytest.raises(ImageError, match="it: is not an image of 64x64 pixels, or is truncated"):
             decode_input(data[:kept], (64, 64), "it", np.zeros((64, 64, 3), np.uint8))
 
-    @pytest.mark.parametrize("size", [(64, 32), (32, 64), (63, 64), (640, 640)])
+    @each(size=[(64, 32), (32, 64), (63, 64), (640, 640)])
     def test_a_jpeg_of_another_size_is_refused(self, size: tuple[int, int]) -> None:
         out = np.full((64, 64, 3), 7, np.uint8)
         with pytest.raises(ImageError, match="is not an image of 64x64 pixels"):
@@ -363,8 +359,7 @@ class TestDecodeInput:
 
 
 class TestTransform:
-    @pytest.mark.parametrize("degrees", [0, 33, -120])
-    @pytest.mark.parametrize("scale", [0.6, 1.0, 3.1])
+    @each(degrees=[0, 33, -120], scale=[0.6, 1.0, 3.1])
     def test_each_pixel_is_interpolated_between_four_of_the_picture(self, scale: float, degrees: float) -> None:
         picture, (c, s) = draw_picture(60, 80), (f(np.radians(degrees)) * scale for f in (np.cos, np.sin))
         affine = Affine(c, -s, 20.3 - 40 * c + 30 * s, s, c, 25.8 - 40 * s - 30 * c)
@@ -381,8 +376,7 @@ class TestTransform:
         assert (expected != PADDING).any()
         assert np.abs(warp_linear(picture, affine, (50, 40)) - expected).max() <= 0.51
 
-    @pytest.mark.parametrize("box", [(30.0, 20.0, 40.0, 90.0), (10.5, 60.2, 100.7, 20.1), (-0.5, 3.0, 30.0, 7.0)])
-    @pytest.mark.parametrize("corners", [False, True])
+    @each(box=[(30.0, 20.0, 40.0, 90.0), (10.5, 60.2, 100.7, 20.1), (-0.5, 3.0, 30.0, 7.0)], corners=[False, True])
     def test_a_dot_comes_to_where_its_point_comes(self, box: tuple[float, ...], corners: bool) -> None:
         affine = crop(box, (256, 192), corners=corners)
         point = np.array([box[0] + 0.4 * box[2], box[1] + 0.7 * box[3]])

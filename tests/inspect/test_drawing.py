@@ -11,6 +11,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from each import each
 from numpy.typing import NDArray
 
 from posegen.config import BuildConfig
@@ -123,7 +124,7 @@ def _block(row: int, column: int) -> NDArray[np.bool_]:
     return inside
 
 
-@pytest.mark.parametrize(("x", "y"), [(20.0, 16.0), (12.25, 20.5), (27.9, 9.4)])
+@each("x, y", [(20.0, 16.0), (12.25, 20.5), (27.9, 9.4)])
 def test_a_keypoint_is_drawn_where_its_pixel_is_in_the_enlarged_picture(open_shard: Open, x: float, y: float) -> None:
     reader = open_shard(Drawn(people=[[(x, y, 2), (0, 0, 0)]]), skeleton=DOTS, labels=("mask",))
     found = _centroid(_panels(draw_sample(reader, 0), 2)[0])
@@ -131,7 +132,7 @@ def test_a_keypoint_is_drawn_where_its_pixel_is_in_the_enlarged_picture(open_sha
     assert found == pytest.approx(((x + 0.5) * FACTOR - 0.5, (y + 0.5) * FACTOR - 0.5), abs=0.1)
 
 
-@pytest.mark.parametrize(("x", "y"), [(19.5, 11.5), (17.0, 14.25), (24.2, 16.9)])
+@each("x, y", [(19.5, 11.5), (17.0, 14.25), (24.2, 16.9)])
 def test_a_heatmap_glows_around_its_keypoint(open_shard: Open, x: float, y: float) -> None:
     heat = np.zeros((3, 16, 20), np.float32)
     rows, columns = np.mgrid[:16, :20] * 2 + 0.5  # the middles of cells of 2x2 pixels
@@ -148,7 +149,7 @@ def test_the_background_channel_does_not_glow(open_shard: Open) -> None:
     np.testing.assert_array_equal(draw_sample(reader, 0), draw_sample(reader, 1))
 
 
-@pytest.mark.parametrize(("visibility", "dots"), [("labelled", 2), ("visible", 1)])
+@each("visibility, dots", [("labelled", 2), ("visible", 1)])
 def test_the_heatmap_panel_has_a_dot_at_every_drawn_keypoint(open_shard: Open, visibility: str, dots: int) -> None:
     people = [[(10, 10, 2), (30, 20, 1)], [(20, 5, 0), (20, 25, 0)]]
     reader = open_shard(Drawn(people=people), labels=("heatmap",), visibility=visibility)
@@ -156,8 +157,8 @@ def test_the_heatmap_panel_has_a_dot_at_every_drawn_keypoint(open_shard: Open, v
     assert cv2.connectedComponents((panel.min(axis=2) > 128).astype(np.uint8))[0] - 1 == dots
 
 
-@pytest.mark.parametrize(
-    ("labels", "skeleton", "panels"),
+@each(
+    "labels, skeleton, panels",
     [
         (("heatmap", "paf", "mask"), PAIR, 4),
         (("heatmap", "paf"), PAIR, 3),
@@ -244,7 +245,7 @@ def test_visible_keypoints_are_filled_and_occluded_ones_hollow(open_shard: Open)
     assert occluded.max() < 64
 
 
-@pytest.mark.parametrize(("v", "joined"), [(2, True), (1, True), (0, False)])
+@each("v, joined", [(2, True), (1, True), (0, False)])
 def test_a_limb_is_drawn_where_both_its_keypoints_are_labelled(open_shard: Open, v: int, joined: bool) -> None:
     people = [[(10, 16, 2), (30, 16, v)]]
     panel = _panels(draw_sample(open_shard(Drawn(people=people), labels=("mask",)), 0), 2)[0]
@@ -285,7 +286,7 @@ def test_nobody_on_a_picture_leaves_it_as_it_is(open_shard: Open) -> None:
     assert (panel == (10, 20, 30)).all()
 
 
-@pytest.mark.parametrize("encoding", ["raw", "png"])
+@each(encoding=["raw", "png"])
 def test_colours_are_blue_green_red_however_pictures_are_stored(open_shard: Open, encoding: str) -> None:
     panel = _panels(draw_sample(open_shard(Drawn(image=(255, 0, 9)), labels=("mask",), image_encoding=encoding), 0), 2)[
         0
@@ -301,7 +302,7 @@ def test_labels_stored_channels_last_in_whole_numbers_look_the_same(open_shard: 
     np.testing.assert_allclose(draw_sample(plain, 0).astype(int), draw_sample(other, 0), atol=1)
 
 
-@pytest.mark.parametrize("size", [(8, 8), (640, 8), (8, 640), (640, 160)])
+@each(size=[(8, 8), (640, 8), (8, 640), (640, 160)])
 def test_pictures_of_any_size_have_captions_that_fit(open_shard: Open, size: tuple[int, int]) -> None:
     name = "a very long name " * 20
     reader = open_shard(Drawn(image=200, file_name=name), input_size=size, labels=("paf",))
@@ -330,8 +331,7 @@ def test_the_caption_tells_pictures_apart(open_shard: Open) -> None:
         assert changed.max(axis=0)[1] < 640, "only the first panel's"
 
 
-@pytest.mark.parametrize("index", [-1, 2])
-@pytest.mark.parametrize("draw", [draw_sample, lambda reader, index: draw_sheet(reader, [0, index])])
+@each(index=[-1, 2], draw=[draw_sample, lambda reader, index: draw_sheet(reader, [0, index])])
 def test_an_index_out_of_range_is_refused_and_the_range_named(
     open_shard: Open, draw: Callable[[ShardReader, int], object], index: int
 ) -> None:
@@ -372,7 +372,7 @@ def test_the_tile_of_a_sheet_shows_skeleton_and_heatmap(open_shard: Open) -> Non
     assert not tile[28 * 8, 36 * 8].any()
 
 
-@pytest.mark.parametrize(("indices", "columns"), [([], 4), ([0], 0)])
+@each("indices, columns", [([], 4), ([0], 0)])
 def test_a_sheet_of_nothing_is_refused(open_shard: Open, indices: list[int], columns: int) -> None:
     with pytest.raises(ConfigError, match="at least one sample and one column"):
         draw_sheet(open_shard(Drawn()), indices, columns)

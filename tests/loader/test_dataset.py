@@ -20,6 +20,7 @@ import hdf5plugin  # noqa: F401 (registers the zstd filter)
 import numpy as np
 import pytest
 from conftest import Build
+from each import each
 
 import posegen
 from posegen.errors import ConfigError, ShardError
@@ -99,7 +100,7 @@ needs_proc = pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="only
 
 
 class TestSamples:
-    @pytest.mark.parametrize("variant", SIZES)
+    @each(variant=[*SIZES])
     def test_a_sample_is_what_h5py_reads(self, build: Build, variant: str) -> None:
         data, expected = posegen.PoseDataset(build(variant)), read_by_h5py(build(variant))
         assert len(data) == len(expected) == sum(SIZES[variant])
@@ -108,7 +109,7 @@ class TestSamples:
             assert_same(data[i], sample)
             assert data[i]["image"].shape == (*data.config.input_size, 3)
 
-    @pytest.mark.parametrize("variant", SIZES)
+    @each(variant=[*SIZES])
     def test_raw_labels_are_as_they_are_stored(self, build: Build, variant: str) -> None:
         data = posegen.PoseDataset(build(variant), raw=True, fields=LABELS[variant])
         i = 0
@@ -137,7 +138,7 @@ class TestSamples:
         assert [data[i]["image_id"] for i in range(-8, 0)] == numbers
         assert data[np.int64(-1)]["image_id"] == numbers[-1]
 
-    @pytest.mark.parametrize("index", [8, -9, 1 << 70])
+    @each(index=[8, -9, 1 << 70])
     def test_there_is_no_sample_beyond_the_ends(self, dataset: Path, index: int) -> None:
         data = posegen.PoseDataset(dataset)
         with pytest.raises(IndexError, match=f"there is no sample {index}: .* has 8"):
@@ -191,8 +192,8 @@ class TestFields:
         with pytest.raises(ShardError, match=r"copy/shard-00000-of-00003\.h5.*paf\[0\]"):
             posegen.PoseDataset(copy, fields=["paf"])[0]
 
-    @pytest.mark.parametrize(
-        ("fields", "said"),
+    @each(
+        "fields, said",
         [
             (
                 ["heatmaps"],
@@ -209,15 +210,14 @@ class TestFields:
     def test_a_dataset_without_a_label_has_no_such_field(self, build: Build) -> None:
         assert "mask" not in posegen.PoseDataset(build("raw")).fields
 
-    @pytest.mark.parametrize(("option", "value"), [("flip", "sometimes"), ("flip", 2), ("max_open", 0)])
+    @each("option, value", [("flip", "sometimes"), ("flip", 2), ("max_open", 0)])
     def test_a_wrong_option_is_refused(self, dataset: Path, option: str, value: Any) -> None:
         with pytest.raises(ConfigError, match=f"{option} must be"):
             posegen.PoseDataset(dataset, **{option: value})
 
 
 class TestBatches:
-    @pytest.mark.parametrize("variant", SIZES)
-    @pytest.mark.parametrize("indices", [[4], [7, 0, 3], [5, 5, -1, 0, 5], list(range(8))])
+    @each(variant=[*SIZES], indices=[[4], [7, 0, 3], [5, 5, -1, 0, 5], list(range(8))])
     def test_a_batch_has_its_samples_in_the_order_asked_for(
         self, build: Build, variant: str, indices: list[int]
     ) -> None:
@@ -231,8 +231,7 @@ class TestBatches:
             assert isinstance(batch[name], np.ndarray)
             assert len(batch[name]) == len(indices)
 
-    @pytest.mark.parametrize("variant", SIZES)
-    @pytest.mark.parametrize("samples", [0, 1, 3])
+    @each(variant=[*SIZES], samples=[0, 1, 3])
     def test_a_batch_is_the_same_however_many_samples_are_read_and_unpacked_at_once(
         self, build: Build, variant: str, samples: int, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -240,9 +239,10 @@ class TestBatches:
         expected = posegen.PoseDataset(build(variant), flip="random", seed=1).batch(indices)
         data = posegen.PoseDataset(build(variant), flip="random", seed=1)
         largest = max(data[:1][name].nbytes for name in LABELS[variant])
-        monkeypatch.setattr("posegen.loader.dataset._HELD_BYTES", samples * largest)
-        monkeypatch.setattr("posegen.loader.batch._CACHED_BYTES", samples * largest // 4)
-        found = data.batch(indices)
+        with monkeypatch.context() as patch:
+            patch.setattr("posegen.loader.dataset._HELD_BYTES", samples * largest)
+            patch.setattr("posegen.loader.batch._CACHED_BYTES", samples * largest // 4)
+            found = data.batch(indices)
         for name, values in expected.items():
             for a, b in zip(found[name], values, strict=True):
                 np.testing.assert_array_equal(a, b, name)
@@ -303,7 +303,7 @@ class TestProcesses:
         data.close()
 
     @needs_proc
-    @pytest.mark.parametrize("most", [1, 2, 64])
+    @each(most=[1, 2, 64])
     def test_no_more_shards_are_open_than_allowed(self, dataset: Path, most: int) -> None:
         data = posegen.PoseDataset(dataset, max_open=most)
         for i in (0, 7, 3, 1, 6, 4, 0):
@@ -397,7 +397,7 @@ class TestProcesses:
 
 
 class TestChance:
-    @pytest.mark.parametrize("flip", [1, np.True_])
+    @each(flip=[1, np.True_])
     def test_what_is_equal_to_true_is_true(self, dataset: Path, flip: Any) -> None:
         data = posegen.PoseDataset(dataset, fields=["affine"], flip=flip)
         assert (data.batch(range(8))["affine"][:, 0, 0] < 0).all()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from each import each
 from pycocotools.cocoeval import Params
 
 from posegen.errors import AnnotationError, ConfigError
@@ -68,7 +69,7 @@ def test_coco_17_is_the_person_category():
     assert [[a + 1, b + 1] for a, b in COCO_17.limbs] == COCO_SKELETON
 
 
-@pytest.mark.parametrize("skeleton", SKELETONS.values(), ids=SKELETONS)
+@each(skeleton=SKELETONS)
 def test_a_mirror_swaps_each_left_keypoint_with_the_right_one(skeleton):
     pairs = {frozenset((skeleton.keypoints[a], skeleton.keypoints[b])) for a, b in skeleton.flip_pairs}
     lefts = {name for name in skeleton.keypoints if name.startswith("left_")}
@@ -93,7 +94,7 @@ def test_the_built_in_skeletons_go_by_their_names():
         assert len(skeleton.keypoints) == int(name.rsplit("-", 1)[1])
 
 
-@pytest.mark.parametrize("skeleton", SKELETONS.values(), ids=SKELETONS)
+@each(skeleton=SKELETONS)
 def test_the_limbs_of_a_built_in_skeleton_are_its_own_mirror_image(skeleton):
     mirror = {k: k for k in range(len(skeleton.keypoints))}
     for a, b in skeleton.flip_pairs:
@@ -187,13 +188,13 @@ def test_the_neck_is_the_mean_of_the_shoulders():
     assert found["neck"] == [15, 42, 2]
 
 
-@pytest.mark.parametrize(("left", "right"), [(1, 2), (2, 1), (1, 1)])
+@each("left, right", [(1, 2), (2, 1), (1, 1)])
 def test_the_neck_is_as_visible_as_the_less_visible_shoulder(left, right):
     found = derive(person(left_shoulder=(10, 40, left), right_shoulder=(20, 44, right)))
     assert found["neck"] == [15, 42, 1]
 
 
-@pytest.mark.parametrize(("left", "right"), [(0, 2), (2, 0), (0, 0)])
+@each("left, right", [(0, 2), (2, 0), (0, 0)])
 def test_there_is_no_neck_unless_both_shoulders_are_labelled(left, right):
     found = derive(person(left_shoulder=(10, 40, left), right_shoulder=(20, 44, right)))
     assert found["neck"] == [0, 0, 0]
@@ -248,8 +249,8 @@ def test_a_parent_that_is_not_annotated_is_named_with_what_there_is():
         assert part in str(error.value)
 
 
-@pytest.mark.parametrize(
-    ("fields", "message"),
+@each(
+    "fields, message",
     [
         ({"keypoints": ()}, "no keypoints"),
         ({"keypoints": ("a", "b", "a", "b", "c")}, "a, b more than once"),
@@ -280,12 +281,12 @@ def test_a_skeleton_cannot_be_changed_and_can_be_a_key():
     assert {COCO_17: 1}[Skeleton.from_dict(COCO_17.to_dict())] == 1
 
 
-@pytest.mark.parametrize("skeleton", SKELETONS.values(), ids=SKELETONS)
+@each(skeleton=SKELETONS)
 def test_a_skeleton_is_read_back_from_json(skeleton):
     assert Skeleton.from_dict(json.loads(json.dumps(skeleton.to_dict()))) == skeleton
 
 
-@pytest.mark.parametrize("missing", ["name", "keypoints", "limbs", "flip_pairs", "parents"])
+@each(missing=["name", "keypoints", "limbs", "flip_pairs", "parents"])
 def test_a_stored_skeleton_with_a_part_missing_is_refused(missing):
     record = COCO_17.to_dict()
     del record[missing]
@@ -293,17 +294,15 @@ def test_a_stored_skeleton_with_a_part_missing_is_refused(missing):
         Skeleton.from_dict(record)
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
+@each(
+    change=[
         {"limbs": [[1]]},
         {"limbs": [["a", "b"]]},
         {"limbs": 3},
         {"keypoints": None},
         {"parents": [1]},
         {"flip_pairs": [1]},
-    ],
-    ids=str,
+    ]
 )
 def test_a_stored_skeleton_of_the_wrong_form_is_refused(change):
     with pytest.raises(ConfigError, match="stored skeleton cannot be read"):
@@ -316,13 +315,13 @@ def test_a_category_counts_its_keypoints_from_one():
     assert skeleton.name == "dog"
 
 
-@pytest.mark.parametrize("limbs", [{}, {"skeleton": []}, {"skeleton": None}], ids=str)
+@each(limbs=[{}, {"skeleton": []}, {"skeleton": None}])
 def test_a_category_need_not_have_limbs(limbs):
     assert Skeleton.from_category({"name": "dog", "keypoints": ["a", "b"], **limbs}).limbs == ()
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
+@each(
+    "change, message",
     [
         ({"keypoints": None}, "'keypoints' must be a list of names"),
         ({"keypoints": []}, "'keypoints' must be a list of names"),
@@ -338,7 +337,6 @@ def test_a_category_need_not_have_limbs(limbs):
         ({"skeleton": [["a", "b"]]}, r"numbers 1\.\.3"),
         ({"skeleton": "1-2"}, r"numbers 1\.\.3"),
     ],
-    ids=str,
 )
 def test_a_category_of_the_wrong_form_is_refused_and_named(change, message):
     with pytest.raises(AnnotationError, match=message) as error:
@@ -388,8 +386,8 @@ def test_flip_pairs_of_a_file_have_their_lower_index_first(tmp_path):
     assert read_skeleton(write(tmp_path / "s.toml", text)).flip_pairs == ((0, 1),)
 
 
-@pytest.mark.parametrize(
-    ("text", "parts"),
+@each(
+    "text, parts",
     [
         ('keypoint = ["a"]', ["unknown key 'keypoint'", "did you mean 'keypoints'?"]),
         ('keypoints = ["a"]\nlimb = []', ["unknown key 'limb'", "did you mean 'limbs'?"]),
@@ -433,7 +431,6 @@ def test_flip_pairs_of_a_file_have_their_lower_index_first(tmp_path):
         ('keypoints = ["a", "b"]\n[sigmas]\na = 1', ["line 2", "sigmas: there is none for b"]),
         ('keypoints = ["a", ""]', ["line 1", "'keypoints' must be a list of names"]),
     ],
-    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_a_bad_file_is_refused_with_its_path_and_the_nearest_name(text, parts, tmp_path):
     path = write(tmp_path / "mine.toml", text)
@@ -443,8 +440,8 @@ def test_a_bad_file_is_refused_with_its_path_and_the_nearest_name(text, parts, t
         assert part in str(error.value)
 
 
-@pytest.mark.parametrize(
-    ("text", "line"),
+@each(
+    "text, line",
     [
         ('# mine\n\nlimb = [\n["a", "b"]]', 3),
         ('keypoints = [\n  "nose",\n  "neck",\n]\nlimbs = [\n  ["neck", "nose"],\n  ["neck", "nouse"],\n]', 7),
@@ -464,7 +461,7 @@ def test_sigmas_of_a_file_are_a_list_or_a_table(tmp_path):
     assert read_skeleton(write(tmp_path / "s.toml", names + "[sigmas]\nb = 2\na = 0.1")).sigmas == (0.1, 2.0)
 
 
-@pytest.mark.parametrize("skeleton", SKELETONS.values(), ids=SKELETONS)
+@each(skeleton=SKELETONS)
 def test_a_skeleton_is_read_back_from_the_file_that_is_written(skeleton, tmp_path):
     assert read_skeleton(write(tmp_path / "any.toml", write_skeleton(skeleton))) == skeleton
 
@@ -503,8 +500,8 @@ def test_a_file_of_another_encoding_is_refused(tmp_path):
         read_skeleton(path)
 
 
-@pytest.mark.parametrize(
-    ("left", "right"),
+@each(
+    "left, right",
     [
         ("left_eye", "right_eye"),
         ("eye_left", "eye_right"),
@@ -532,9 +529,8 @@ def test_left_and_right_names_are_a_flip_pair(left, right):
         assert find_flip_pairs(names) == (pair,)
 
 
-@pytest.mark.parametrize(
-    "names",
-    [
+@each(
+    names=[
         ["left_eye", "right_ear"],
         ["left_eye", "left_ear"],
         ["tail", "tair"],
@@ -545,8 +541,7 @@ def test_left_and_right_names_are_a_flip_pair(left, right):
         ["left_eye"],
         ["nose", "neck"],
         [],
-    ],
-    ids=str,
+    ]
 )
 def test_names_that_only_look_alike_are_no_flip_pair(names):
     assert find_flip_pairs(names) == ()
