@@ -41,7 +41,7 @@ test: .venv/dev
 
 # TensorFlow brings an older h5py: what is written with it has to be right, too.
 test-all: test .venv/frameworks
-	$(BIN)/python -m pytest -n 2 $(WITH_FRAMEWORKS) tests/shards/test_shard.py tests/build/test_exactness.py
+	$(BIN)/python -m pytest -n 2 $(WITH_FRAMEWORKS) tests/shards tests/build/test_exactness.py
 
 bench: .venv/posegen
 	$(BIN)/posegen bench $(ARGS)

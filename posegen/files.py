@@ -68,3 +68,8 @@ def load_toml(path: Path) -> dict[str, Any]:
     except ValueError as error:
         raise ConfigError(f"{path}: is not TOML: {error}") from error
     return table
+
+
+def quote_toml(text: str) -> str:
+    """Write a TOML basic string, whose escapes are JSON's but for the delete character."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007F")

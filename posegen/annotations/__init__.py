@@ -1,6 +1,7 @@
 """What a dataset says, whoever wrote it: found, read, checked and counted, once, at the border.
 
-`read_annotations` is the door; `coco` reads COCO's files, `sample` is what they become, `audit` counts what was odd.
+`read_annotations` is the door, `find_annotations` the first half of it; `coco` reads COCO's files, `sample` is what
+they become, `audit` counts what was odd.
 
 What leaves this package is trusted: ids are unique, numbers are finite, file names stay inside the image directory.
 Problems are collected and reported together. pycocotools' own `COCO` class keeps the last of two equal ids, prints, and
@@ -9,7 +10,17 @@ asserts; it is what the tests compare this package with.
 
 from posegen.annotations.coco.paths import CocoPaths, find_coco
 from posegen.annotations.coco.read import read_coco
-from posegen.annotations.read import read_annotations
+from posegen.annotations.read import AnnotationSource, find_annotations, read_annotations
 from posegen.annotations.sample import Annotations, Sample, Shape
 
-__all__ = ["Annotations", "CocoPaths", "Sample", "Shape", "find_coco", "read_annotations", "read_coco"]
+__all__ = [
+    "AnnotationSource",
+    "Annotations",
+    "CocoPaths",
+    "Sample",
+    "Shape",
+    "find_annotations",
+    "find_coco",
+    "read_annotations",
+    "read_coco",
+]

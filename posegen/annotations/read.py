@@ -1,14 +1,73 @@
-"""The one door to a dataset's annotations, whoever wrote them."""
+"""The one door to a dataset's annotations, whoever wrote them: find them, and read what was found."""
 
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 from posegen.annotations.coco.paths import find_coco
 from posegen.annotations.coco.read import read_coco
 from posegen.annotations.sample import Annotations
 from posegen.config import BuildConfig
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnnotationSource:
+    """Annotations that were found and not read yet; made by `find_annotations`.
+
+    Attributes
+    ----------
+    path, images
+        The annotation file, and the directory that its file names are relative to.
+    """
+
+    path: Path
+    images: Path
+
+    def read(self, config: BuildConfig) -> Annotations:
+        """Read, check and count them.
+
+        Parameters
+        ----------
+        config
+            Which categories and which skeleton, and who is drawn.
+
+        Raises
+        ------
+        ConfigError
+            If `config` does not fit the file.
+        AnnotationError
+            If the file is not what it has to be.
+        """
+        return read_coco(self.path, config, self.images)
+
+
+def find_annotations(
+    path: str | os.PathLike[str],
+    *,
+    split: str | None = None,
+    images: str | os.PathLike[str] | None = None,
+    need_images: bool = True,
+) -> AnnotationSource:
+    """Find a dataset's annotations and images, which says what is wrong with a path before long work begins.
+
+    Parameters
+    ----------
+    path
+        A COCO root or an annotation file; see `posegen.annotations.find_coco`.
+    split, images
+        Which split of a root, and the image directory, if that is not obvious.
+    need_images
+        Whether it is an error that there is no image directory.
+
+    Raises
+    ------
+    ConfigError
+        If something does not exist, or several things could be meant.
+    """
+    found = find_coco(Path(path), split=split, images=None if images is None else Path(images), need_images=need_images)
+    return AnnotationSource(path=found.annotations, images=found.images)
 
 
 def read_annotations(
@@ -23,14 +82,10 @@ def read_annotations(
 
     Parameters
     ----------
-    path
-        A COCO root or an annotation file; see `posegen.annotations.find_coco`.
+    path, split, images, need_images
+        As for `find_annotations`.
     config
         Which categories and which skeleton, and who is drawn.
-    split, images
-        Which split of a root, and the image directory, if that is not obvious.
-    need_images
-        Whether it is an error that there is no image directory.
 
     Raises
     ------
@@ -39,5 +94,4 @@ def read_annotations(
     AnnotationError
         If the file is not what it has to be.
     """
-    found = find_coco(Path(path), split=split, images=None if images is None else Path(images), need_images=need_images)
-    return read_coco(found.annotations, config, found.images)
+    return find_annotations(path, split=split, images=images, need_images=need_images).read(config)

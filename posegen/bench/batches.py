@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from posegen.annotations import Sample
 from posegen.build.plan import ShardTask
-from posegen.build.worker import place
+from posegen.build.scene import place
 from posegen.images import codec, files, warp
 from posegen.labels import Label, reference
 from posegen.loader import PoseDataset

@@ -17,7 +17,7 @@ from posegen.bench.scaling import INPUT_SIZE, make_people
 from posegen.bench.source import Source
 from posegen.bench.turns import Notify, compare, one_thread, take_in_turn
 from posegen.build.persons import split_people
-from posegen.build.worker import place
+from posegen.build.scene import place
 from posegen.config import BuildConfig
 from posegen.labels import Scene
 from posegen.skeleton import Skeleton

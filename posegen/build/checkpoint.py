@@ -1,6 +1,7 @@
 """What a build leaves behind to go on from: finished shards, a record of each, and the lock.
 
     out/.posegen/lock               held by the process that builds; the kernel frees it when that process is gone
+    out/.posegen/repair/            shards that `repair` is building again
     out/.posegen/<digest>/          of one configuration
         options.json                the configuration
         shard-00000-of-00064.json   a commit record, written after its shard
@@ -35,6 +36,7 @@ from posegen.shards.manifest import MANIFEST_NAME, Manifest
 from posegen.shards.record import locate
 
 STATE_NAME = ".posegen"
+REPAIR_NAME = "repair"
 
 _SHARD_FILE = re.compile(r"shard-\d+-of-\d+\.h5")
 _OPTIONS = "options.json"
@@ -99,13 +101,6 @@ class BuildState:
             if other.is_dir() and other != self.home:
                 shutil.rmtree(other)
 
-    def remove_partial(self) -> None:
-        """Remove the files that a killed worker was writing."""
-        for directory in (self.staged, self.home, self.out):
-            with contextlib.suppress(OSError):
-                for path in directory.glob(f".*{TEMPORARY_SUFFIX}"):
-                    path.unlink()
-
     def _record_path(self, file_name: str) -> Path:
         return self.home / f"{Path(file_name).stem}.json"
 
@@ -153,16 +148,14 @@ def open_state(out: Path, config: BuildConfig, *, overwrite: bool) -> Iterator[B
         locate(out, str(state.staged.relative_to(out)))
         state.staged.mkdir(parents=True, exist_ok=True)
         write_atomically(state.home / _OPTIONS, canonical_json(config.to_dict()).encode())
-        state.remove_partial()
-        try:
-            yield state
-        finally:
-            state.remove_partial()
+        yield state
 
 
 @contextlib.contextmanager
 def hold_lock(out: Path) -> Iterator[None]:
     """Keep other processes from writing to an output directory, which is made if it does not exist.
+
+    What killed processes were writing is removed, both what is found there and what this one leaves.
 
     Raises
     ------
@@ -177,7 +170,21 @@ def hold_lock(out: Path) -> Iterator[None]:
     locate(out, f"{STATE_NAME}/lock").parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+") as lock:
         _lock(lock.fileno(), path, out)
-        yield
+        _remove_partial(out)
+        try:
+            yield
+        finally:
+            _remove_partial(out)
+
+
+def _remove_partial(out: Path) -> None:
+    """Remove files that nobody is writing any more, wherever a build or a repair puts them."""
+    shutil.rmtree(out / STATE_NAME / REPAIR_NAME, ignore_errors=True)
+    inside = (directory for directory, _, _ in os.walk(out / STATE_NAME))  # which follows no symbolic links
+    for directory in (out, *map(Path, inside)):
+        with contextlib.suppress(OSError):
+            for path in directory.glob(f".*{TEMPORARY_SUFFIX}"):
+                path.unlink()
 
 
 def _refuse_foreign(out: Path) -> None:

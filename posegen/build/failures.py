@@ -11,10 +11,11 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from posegen.errors import ConfigError, ShardError
 from posegen.files import write_atomically
-from posegen.shards import Manifest, locate
+from posegen.shards import Manifest, SampleKey, locate
 
 FAILURES_NAME = "failures.jsonl"
 
@@ -23,20 +24,14 @@ _SHOWN_FAILURES = 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """A sample that could not be built; with an annotation id where a sample is one person, a number where a copy."""
+    """A sample that could not be built: which, the name of its picture's file, and why."""
 
-    image_id: int
-    annotation_id: int | None = None
-    copy: int | None = None
+    key: SampleKey
     file: str
     reason: str
 
-    @property
-    def sample(self) -> str:
-        """Name the sample for people."""
-        person = "" if self.annotation_id is None else f", person {self.annotation_id}"
-        copy = "" if self.copy is None else f", copy {self.copy}"
-        return f"image {self.image_id}{person}{copy}"
+    def __str__(self) -> str:
+        return f"{self.key}: {self.reason}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,32 +58,49 @@ def write_failures(out: Path, failures: Sequence[Failure]) -> None:
     """Write the file of failures; without any there is none. Raises `OSError` if that fails."""
     path = out / FAILURES_NAME
     if failures:
-        records = ({k: v for k, v in dataclasses.asdict(failure).items() if v is not None} for failure in failures)
-        lines = [json.dumps(record, ensure_ascii=False) + "\n" for record in records]
+        lines = (json.dumps(_to_record(failure), ensure_ascii=False) + "\n" for failure in failures)
         write_atomically(path, "".join(lines).encode())
     else:
         path.unlink(missing_ok=True)
 
 
-def read_failures(directory: Path, manifest: Manifest) -> Mapping[int, str]:
-    """Read which samples failed when the dataset was built: without them its shards are what they were."""
+def read_failures(directory: Path, manifest: Manifest) -> list[Failure]:
+    """Read which samples failed when the dataset was built: without them its shards are what they were.
+
+    Raises
+    ------
+    ShardError
+        If the file is damaged, or leads out of the directory.
+    OSError
+        If it cannot be read.
+    """
     path = locate(directory, FAILURES_NAME)
     if not manifest.failures or not path.is_file():
-        return {}
+        return []
     try:
-        failures = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-        found = {int(failure["image_id"]): str(failure["reason"]) for failure in failures}
+        failures = [_from_record(json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines()]
     except (ArithmeticError, LookupError, RecursionError, TypeError, ValueError) as error:
         raise ShardError(f"{path}: is damaged: {error!r:.300}") from error
     # A file of another number is that of a later build, which ended without a dataset.
-    return found if len(failures) == manifest.failures else {}
+    return failures if len(failures) == manifest.failures else []
 
 
 def describe_failures(out: Path, failures: Sequence[Failure], samples: int) -> str:
     """Say what failed, the first few by name, and what to do."""
     lines = [f"{len(failures)} of {samples} samples could not be built; there is no dataset"]
-    lines += [f"{failure.sample}: {failure.reason}" for failure in failures[:_SHOWN_FAILURES]]
+    lines += map(str, failures[:_SHOWN_FAILURES])
     if len(failures) > _SHOWN_FAILURES:
         lines.append(f"... and {len(failures) - _SHOWN_FAILURES} more")
     advice = f"all are in {out / FAILURES_NAME}; mend the files and run again, or allow them with --max-failures"
     return "\n  ".join(lines) + "\n" + advice
+
+
+def _to_record(failure: Failure) -> dict[str, Any]:
+    key = {name: number for name, number in dataclasses.asdict(failure.key).items() if number is not None}
+    return {**key, "file": failure.file, "reason": failure.reason}
+
+
+def _from_record(record: Mapping[str, Any]) -> Failure:
+    person, copy = (None if record.get(name) is None else int(record[name]) for name in ("annotation_id", "copy"))
+    key = SampleKey(int(record["image_id"]), person, copy)
+    return Failure(key=key, file=str(record["file"]), reason=str(record["reason"]))

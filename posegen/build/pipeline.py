@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from posegen.annotations import find_coco, read_annotations
+from posegen.annotations import find_annotations, read_annotations
 from posegen.annotations.audit import Audit
 from posegen.build.checkpoint import open_state
 from posegen.build.executors import Executor, choose_executor
@@ -81,11 +81,10 @@ def build(
     out = Path(out)
     executor = choose_executor(executor, workers)
     allowed = Allowance.parse(max_failures)
-    # A path that is wrong is told before a directory is made.
-    find_coco(Path(coco), split=split, images=None if images is None else Path(images))
+    source = find_annotations(coco, split=split, images=images)
     try:
         with open_state(out, config, overwrite=overwrite) as state:
-            annotations = read_annotations(coco, config, split=split, images=images)
+            annotations = source.read(config)
             plan = make_plan(annotations, config)
             if not plan.samples:
                 raise BuildError(f"{annotations.path}: there is nothing to build: {_why_empty(plan)}")

@@ -13,6 +13,7 @@ from posegen.build.persons import split_people
 from posegen.config import BuildConfig
 from posegen.errors import ConfigError
 from posegen.files import canonical_json
+from posegen.shards import SampleKey
 from posegen.skeleton import Skeleton
 
 
@@ -41,7 +42,7 @@ class ShardTask:
     needs_ignored
         Whether a label reads what is ignored in the pictures.
     quarantined
-        Reasons not to touch an image, by its id: those that killed their workers.
+        Reasons not to touch a sample, by its key: those that killed their workers.
     """
 
     file_name: str
@@ -53,7 +54,7 @@ class ShardTask:
     directory: Path
     digest: str
     needs_ignored: bool
-    quarantined: Mapping[int, str] = field(default_factory=dict)
+    quarantined: Mapping[SampleKey, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -74,7 +75,7 @@ class BuildPlan:
         """Name the file of a shard."""
         return f"shard-{index:05d}-of-{len(self.shards):05d}.h5"
 
-    def task(self, index: int, *, directory: Path, quarantined: Mapping[int, str] | None = None) -> ShardTask:
+    def task(self, index: int, *, directory: Path, quarantined: Mapping[SampleKey, str] | None = None) -> ShardTask:
         """Make the task of one shard; made when it is sent, so that the plan is all that stays in memory."""
         return ShardTask(
             file_name=self.file_name(index),
@@ -126,16 +127,15 @@ def make_plan(annotations: Annotations, config: BuildConfig) -> BuildPlan:
         split_people(annotations.samples, annotations.audit, shapes=needs_ignored) if by_person else annotations.samples
     )
 
-    def name(sample: Sample) -> tuple[int, int]:
-        return sample.image_id, int(sample.annotation_ids[0]) if by_person else 0
+    def rank(sample: Sample) -> tuple[bytes, SampleKey]:
+        return _rank(config.seed, sample.image_id, sample.copy), find_key(sample, config)
 
-    def place(sample: Sample) -> tuple[bytes, int, int, int]:
-        image_id, person = name(sample)
-        return _rank(config.seed, image_id, sample.copy), image_id, sample.copy, person
+    def name(sample: Sample) -> SampleKey:
+        return dataclasses.replace(find_key(sample, config), copy=None)
 
     copies = range(1, config.copies)
     order = [*samples, *(dataclasses.replace(sample, copy=copy) for copy in copies for sample in samples)]
-    order.sort(key=place)
+    order.sort(key=rank)
     if config.limit is not None and len(order) > config.limit:
         order, beyond = order[: config.limit], order[config.limit :]
         # Of what keeps a copy nothing is left out.
@@ -144,6 +144,11 @@ def make_plan(annotations: Annotations, config: BuildConfig) -> BuildPlan:
             counter["beyond the limit"] = len(lost)
     shards = tuple(_cut(order, config.shard_size))
     return BuildPlan(annotations=annotations, config=config, needs_ignored=needs_ignored, shards=shards)
+
+
+def find_key(sample: Sample, config: BuildConfig) -> SampleKey:
+    """Return what tells a sample of a plan from all others, as `ShardReader.key` does of one that is stored."""
+    return SampleKey.of(config, sample.image_id, sample.annotation_ids.tolist(), sample.copy)
 
 
 def _rank(seed: int, image_id: int, copy: int) -> bytes:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-import shutil
 from pathlib import Path
 
 from posegen.annotations import read_annotations
-from posegen.build.checkpoint import STATE_NAME, hold_lock
+from posegen.build.checkpoint import REPAIR_NAME, STATE_NAME, hold_lock
 from posegen.build.executors import Executor, Lost, choose_executor
 from posegen.build.failures import read_failures
 from posegen.build.plan import BuildPlan, ShardTask, make_plan
@@ -20,7 +19,6 @@ from posegen.shards.hdf5 import GuardedFile
 from posegen.shards.manifest import Manifest, find_dataset
 from posegen.shards.record import compare_bytes, locate
 
-_STAGING = "repair"
 _ATTEMPTS = 3
 
 
@@ -70,7 +68,7 @@ def repair(
     directory = find_dataset(directory)
     executor = choose_executor(executor, workers)
     manifest = Manifest.read(directory)
-    staging = locate(directory, STATE_NAME) / _STAGING
+    staging = locate(directory, STATE_NAME) / REPAIR_NAME
     try:
         with hold_lock(directory):
             bad = {shard.file: what for shard in manifest.shards if (what := compare_bytes(directory, shard))}
@@ -81,13 +79,9 @@ def repair(
                     notify(f"{name}: {what}; building it again")
             annotations = read_annotations(coco, manifest.config, split=split, images=images)
             plan = make_plan(annotations, manifest.config)
-            shutil.rmtree(staging, ignore_errors=True)
             staging.mkdir()
-            try:
-                repairing = _Repairing(directory, manifest, plan, list(bad))
-                repairing.run(executor, staging, progress)
-            finally:
-                shutil.rmtree(staging, ignore_errors=True)
+            repairing = _Repairing(directory, manifest, plan, list(bad))
+            repairing.run(executor, staging, progress)
     except OSError as error:
         raise BuildError(f"{error.filename or directory}: {error.strerror or error}") from error
     return list(bad)
@@ -101,7 +95,7 @@ class _Repairing:
         self.plan = plan
         self.versions = manifest.versions
         self.records = {shard.file: shard for shard in manifest.shards if shard.file in bad}
-        self.left_out = read_failures(directory, manifest)
+        self.left_out = {failure.key: failure.reason for failure in read_failures(directory, manifest)}
         self.refused: dict[str, str] = {}
 
     def run(self, executor: Executor, staging: Path, progress: Progress | None) -> None:
@@ -142,8 +136,8 @@ class _Repairing:
 
     def _explain(self, task: ShardTask, result: ShardResult) -> str:
         """Say why a shard is not what it was, as far as that can be told."""
-        if failures := [failure for failure in result.failures if failure.image_id not in self.left_out]:
-            return f"{failures[0].sample} cannot be built: {failures[0].reason}"
+        if failures := [failure for failure in result.failures if failure.key not in self.left_out]:
+            return f"{failures[0].key} cannot be built: {failures[0].reason}"
         now = library_versions(self.plan.config.labels)
         if others := [f"{key} {now[key]}, not {was}" for key, was in self.versions.items() if now.get(key, was) != was]:
             return f"the libraries are others: {', '.join(others)}"

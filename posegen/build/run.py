@@ -9,11 +9,11 @@ from posegen.build.checkpoint import BuildState
 from posegen.build.estimate import estimate_bytes
 from posegen.build.executors import Done, Executor, Lost
 from posegen.build.failures import Failure
-from posegen.build.plan import BuildPlan, ShardTask
+from posegen.build.plan import BuildPlan, ShardTask, find_key
 from posegen.build.progress import Notify, Progress
 from posegen.build.worker import ShardResult, build_shard
 from posegen.errors import BuildError
-from posegen.shards import ShardRecord
+from posegen.shards import SampleKey, ShardRecord
 
 _DEATHS_AT_ONE_IMAGE = 3
 """In a row: then it was not chance."""
@@ -33,16 +33,14 @@ class Run:
         self.done = 0
         self.results: dict[str, ShardResult] = {}
         self.waiting = list(range(len(plan.shards)))
-        self.quarantined: dict[int, dict[int, str]] = defaultdict(dict)
+        self.quarantined: dict[int, dict[SampleKey, str]] = defaultdict(dict)
         self.deaths: dict[int, list[int | None]] = defaultdict(list)
 
     @property
     def failures(self) -> list[Failure]:
-        """The samples that could not be built, by image id."""
+        """The samples that could not be built, by key."""
         found = (failure for result in self.results.values() for failure in result.failures)
-        return sorted(
-            found, key=lambda failure: (failure.image_id, failure.annotation_id or 0, failure.copy or 0, failure.file)
-        )
+        return sorted(found, key=lambda failure: failure.key)
 
     @property
     def records(self) -> tuple[ShardRecord, ...]:
@@ -110,14 +108,17 @@ class Run:
 
         Workers report every image as its turn comes, so it is known at which one they died, and need not be searched.
         """
-        deaths, samples = self.deaths[index], lost.task.samples
+        deaths, samples, left_out = self.deaths[index], lost.task.samples, self.quarantined[index]
         at = lost.reported if lost.reported is not None and lost.reported < len(samples) else None
+        if at is not None and find_key(samples[at], self.plan.config) in left_out:
+            at = None  # it was not touched: something else is to blame
         deaths.append(at)
         self.waiting.append(index)
         if at is not None and deaths[-_DEATHS_AT_ONE_IMAGE:] == [at] * _DEATHS_AT_ONE_IMAGE:
             sample = samples[at]
             reason = f"{sample.file_name}: the worker that decodes it {lost.reason}, {_DEATHS_AT_ONE_IMAGE} times"
-            self.quarantined[index][sample.image_id] = reason
+            of_image = (other for other in samples if other.image_id == sample.image_id)
+            left_out |= dict.fromkeys((find_key(other, self.plan.config) for other in of_image), reason)
             deaths.clear()
             self.notify(f"image {sample.image_id} is left out: {reason}")
         elif len(deaths) >= _DEATHS_OF_ONE_SHARD:

@@ -13,13 +13,9 @@ from numpy.typing import NDArray
 
 from posegen.annotations import Sample
 from posegen.build.failures import Failure
-from posegen.build.ignored import find_ignored
-from posegen.build.persons import find_box
-from posegen.build.plan import ShardTask
-from posegen.build.scene import find_spread
-from posegen.config import BuildConfig
+from posegen.build.plan import ShardTask, find_key
+from posegen.build.scene import find_view, place
 from posegen.errors import BuildError, ImageError, PosegenError
-from posegen.geometry import Affine, crop, fit
 from posegen.images import codec, files, warp
 from posegen.images.augment import View
 from posegen.labels import Label, Scene, render_scenes
@@ -69,11 +65,11 @@ def build_shard(task: ShardTask, report: Callable[[int], None]) -> ShardResult:
                     one, scene = _build_sample(sample, task, pictures)
                     built.append(one)
                     scenes.append(scene)
-                except ImageError as error:
-                    failures.append(_describe(sample, task, str(error)))
-                except (MemoryError, cv2.error) as error:
-                    why = f"{sample.file_name}: there is not enough memory for it, or OpenCV refuses it: {error}"
-                    failures.append(_describe(sample, task, why))
+                except (ImageError, MemoryError, cv2.error) as error:
+                    reason = str(error)
+                    if not isinstance(error, ImageError):
+                        reason = f"{sample.file_name}: there is not enough memory for it, or OpenCV refuses it: {error}"
+                    failures.append(Failure(key=find_key(sample, config), file=sample.file_name, reason=reason))
                 if i < len(batch):
                     report(1)
             if built:
@@ -95,47 +91,6 @@ def cut_batches(samples: Sequence[_Item], labels: Sequence[Label]) -> Iterator[S
         yield samples[start : start + step]
 
 
-def place(sample: Sample, task: ShardTask) -> tuple[Scene, NDArray[np.float32]]:
-    """Map a sample's people into the input.
-
-    Returns
-    -------
-    The scene to draw labels from, and the (N, K, 3) float32 x, y, v that are stored. The scene has the stored values,
-    so that labels can be drawn again from a shard.
-    """
-    config = task.config
-    size = sample.height, sample.width
-    if config.unit == "person":
-        affine = crop(find_box(sample), config.input_size, padding=config.box_padding, corners=config.crop == "udp")
-    else:
-        affine = fit(size, config.input_size, config.fit)
-    derived = task.skeleton.derive(sample.keypoints, task.names)
-    view = find_view(sample, config)
-    if view is not None:
-        affine = affine.then(view.affine(config.input_size))
-        if view.flip:
-            derived = derived[:, task.skeleton.mirrored]
-    labelled = derived[..., 2] > 0
-    keypoints = np.zeros(derived.shape, np.float32)
-    keypoints[..., :2] = affine.apply(derived[..., :2])
-    keypoints[..., 2] = derived[..., 2]
-    keypoints[~labelled] = 0
-    scene = Scene(
-        points=keypoints[..., :2].astype(np.float64),
-        drawn=labelled if config.visibility == "labelled" else derived[..., 2] == 2,
-        image_size=size,
-        affine=affine,
-        ignored=find_ignored(sample) if task.needs_ignored else None,
-        spread=find_spread(config, task.skeleton, keypoints, _map_boxes(sample.bboxes, affine)),
-    )
-    return scene, keypoints
-
-
-def find_view(sample: Sample, config: BuildConfig) -> View | None:
-    """Find how a sample is seen; None if it is as it fits."""
-    return config.draw_view(sample.image_id, sample.annotation_ids.tolist(), sample.copy)
-
-
 class _Pictures:
     """Reads the pictures of a task's samples, and keeps the last: people of one image follow each other."""
 
@@ -154,19 +109,13 @@ class _Pictures:
         return self._picture
 
 
-def _describe(sample: Sample, task: ShardTask, reason: str) -> Failure:
-    person = int(sample.annotation_ids[0]) if task.config.unit == "person" else None
-    copy = sample.copy if task.config.copies > 1 else None
-    return Failure(image_id=sample.image_id, annotation_id=person, copy=copy, file=sample.file_name, reason=reason)
-
-
 def _build_sample(sample: Sample, task: ShardTask, pictures: _Pictures) -> tuple[BuiltSample, Scene]:
     """Build what is stored of a sample but its labels, and the scene that these are drawn from."""
-    if (reason := task.quarantined.get(sample.image_id)) is not None:
-        raise ImageError(reason)
     config = task.config
+    if (reason := task.quarantined.get(find_key(sample, config))) is not None:
+        raise ImageError(reason)
     picture = pictures.open(sample)
-    scene, keypoints = place(sample, task)
+    scene, keypoints, bboxes = place(sample, task)
     view = find_view(sample, config)
     show = warp.warp_linear if config.unit == "person" else warp.warp_fitted if view is None else warp.warp_view
     picture = show(picture, scene.affine, config.input_size)
@@ -178,7 +127,7 @@ def _build_sample(sample: Sample, task: ShardTask, pictures: _Pictures) -> tuple
         affine=scene.affine.matrix,
         image=codec.encode(picture, config.image_encoding, config.jpeg_quality),
         keypoints=keypoints,
-        bboxes=_map_boxes(sample.bboxes, scene.affine),
+        bboxes=bboxes,
         annotation_ids=sample.annotation_ids,
         copy=sample.copy,
         view=(view or View()).values,
@@ -197,17 +146,3 @@ def _draw(label: Label, stored: StoredLabel, scenes: Sequence[Scene], samples: S
         raise BuildError(
             f"label '{stored.spec.name}' cannot be drawn for image {where}: {type(error).__name__}: {error}"
         ) from error
-
-
-def _map_boxes(boxes: NDArray[np.float64], affine: Affine) -> NDArray[np.float32]:
-    """Map (n, 4) boxes x, y, width, height; COCO counts them from the picture's edge, not from a pixel's centre.
-
-    Of a box that is turned the upright box around it is taken.
-    """
-    if affine.is_upright:
-        scale = np.array([affine.xx, affine.yy])
-        corner = affine.apply(boxes[:, :2] - 0.5) + 0.5
-        return np.column_stack([corner, boxes[:, 2:] * scale]).astype(np.float32)
-    corners = boxes[:, None, :2] + boxes[:, None, 2:] * np.array([[0, 0], [1, 0], [0, 1], [1, 1]]) - 0.5
-    mapped = affine.apply(corners) + 0.5
-    return np.column_stack([mapped.min(axis=1), np.ptp(mapped, axis=1)]).astype(np.float32)

@@ -28,6 +28,8 @@ _COMMANDS = {
     "build": "Build a dataset from COCO keypoint annotations.",
     "diff": "Compare two datasets sample by sample.",
     "inspect": "Show what a dataset or a shard holds.",
+    "labels": "List the labels, or define one.",
+    "presets": "List the presets, show one, or print one as a file for --config.",
     "sample": "Write a synthetic COCO dataset to try things on.",
     "skeleton": "List the built-in skeletons, show one or a file's.",
     "verify": "Check a dataset against its manifest, and repair it.",

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import click
-from tqdm import tqdm
 
+from posegen.cli.options import coco_options, json_option, run_option
+from posegen.cli.progress import show_steps
 from posegen.cli.tables import align
 
-_PATH = click.Path(path_type=Path)
 _TITLES = {
     "heatmap": "heatmap: drawing it, against the references",
     "paf": "paf: drawing part affinity fields, against the references",
@@ -27,15 +27,13 @@ _TITLES = {
 
 @click.command("bench", short_help="Measure the labels and the build on this machine.")
 @click.argument("sections", nargs=-1, metavar="[SECTION]...")
-@click.option("--coco", type=_PATH, metavar="PATH", help="COCO root or annotation file.  [default: synthetic sample]")
-@click.option("--split", metavar="NAME", help="Split of the COCO root.  [default: train2017, or the only one]")
-@click.option("--images", type=_PATH, metavar="DIR", help="Image directory, if it is not where COCO has it.")
+@coco_options("COCO root or annotation file.  [default: synthetic sample]")
 @click.option(
     "--repeats", type=int, metavar="N", help="Rounds.  [default: 15 for labels, 5 scaling, read, 3 build, 1 growth]"
 )
-@click.option("--workers", type=int, default=2, show_default=True, metavar="N", help="Processes that build or read.")
+@run_option("workers", "Processes that build or read.", default=2, show_default=True)
 @click.option("--seconds", type=float, default=10.0, show_default=True, metavar="S", help="A build lasts, about.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 def command(  # noqa: PLR0917 (one argument an option)
     sections: tuple[str, ...],
     coco: Path | None,
@@ -61,7 +59,7 @@ def command(  # noqa: PLR0917 (one argument an option)
     """  # noqa: D301 (click wants the character \b)
     from posegen.bench import DEFAULT_SECTIONS, run
 
-    with tqdm(bar_format="{desc}", leave=False, disable=None) as bar:
+    with show_steps() as notify:
         found = run(
             coco,
             split=split,
@@ -70,7 +68,7 @@ def command(  # noqa: PLR0917 (one argument an option)
             repeats=repeats,
             workers=workers,
             build_seconds=seconds,
-            notify=bar.set_description_str,
+            notify=notify,
         )
     click.echo(json.dumps(found, indent=2) if as_json else _format(found))
 

@@ -5,19 +5,21 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from tqdm import tqdm
 
+from posegen.cli.options import PATH, json_option, run_option
+from posegen.cli.progress import show_samples
+from posegen.cli.tables import align
 from posegen.errors import PosegenError
 
 if TYPE_CHECKING:
     from posegen.inspect.diff import DatasetDifference
+    from posegen.shards import SampleKey
 
-_PATH = click.Path(path_type=Path)
 _SHOWN_SAMPLES = 10
 
 
@@ -28,11 +30,11 @@ class _Trouble(click.ClickException):
 
 
 @click.command("diff", short_help="Compare two datasets sample by sample.")
-@click.argument("a", type=_PATH)
-@click.argument("b", type=_PATH)
+@click.argument("a", type=PATH)
+@click.argument("b", type=PATH)
 @click.option("--tolerance", type=click.FloatRange(0), default=0.0, help="Labels may differ by so much.")
-@click.option("--workers", type=int, metavar="N", help="Processes.  [default: the CPUs there are for this one]")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@run_option("workers")
+@json_option
 def command(a: Path, b: Path, tolerance: float, workers: int | None, as_json: bool) -> None:
     """Compare two datasets: which samples one has alone, and the largest difference of each label, and where it is.
 
@@ -47,28 +49,25 @@ def command(a: Path, b: Path, tolerance: float, workers: int | None, as_json: bo
     """  # noqa: D301 (click wants the character \b)
     from posegen.inspect.diff import compare
 
-    with tqdm(unit=" samples", dynamic_ncols=True, disable=None) as bar:
-
-        def show(done: int, total: int) -> None:
-            bar.total = total
-            bar.update(done - bar.n)
-
+    with show_samples() as bar:
         try:
-            found = compare(a, b, tolerance=tolerance, workers=workers, progress=show)
+            found = compare(a, b, tolerance=tolerance, workers=workers, progress=bar.show)
         except PosegenError as error:
             raise _Trouble(str(error)) from error
     if as_json:
         record: dict[str, Any] = {"a": str(a), "b": str(b), "equal": found.equal, **dataclasses.asdict(found)}
-        for array in record["arrays"]:  # JSON has no infinity
-            array["largest"] = array["largest"] if math.isfinite(array["largest"]) else None
+        for array, difference in zip(record["arrays"], found.arrays, strict=True):
+            array["largest"] = array["largest"] if math.isfinite(array["largest"]) else None  # JSON has no infinity
+            array["sample"] = _list_numbers(difference.sample) if difference.sample else None
+        record |= {which: [*map(_list_numbers, getattr(found, which))] for which in ("only_a", "only_b")}
         click.echo(json.dumps(record, indent=2))
     else:
-        click.echo("\n".join(_describe(found)))
+        click.echo("\n".join(_list_differences(found)))
     if not found.equal:
         click.get_current_context().exit(1)
 
 
-def _describe(found: DatasetDifference) -> Iterator[str]:
+def _list_differences(found: DatasetDifference) -> Iterator[str]:
     if found.equal:
         within = f" (labels to within {found.tolerance:g})" if found.tolerance else ""
         yield f"{found.samples} samples: no differences{within}"
@@ -77,7 +76,7 @@ def _describe(found: DatasetDifference) -> Iterator[str]:
     for which, keys in (("a", found.only_a), ("b", found.only_b)):
         if keys:
             more = f" and {len(keys) - _SHOWN_SAMPLES} more" if len(keys) > _SHOWN_SAMPLES else ""
-            yield f"  only in {which}: {'; '.join(_name(found, key) for key in keys[:_SHOWN_SAMPLES])}{more}"
+            yield f"  only in {which}: {'; '.join(str(key) for key in keys[:_SHOWN_SAMPLES])}{more}"
     for what, differing in (("configuration", found.config), ("versions", found.versions)):
         if differing:
             yield f"{what} (a, b)"
@@ -86,14 +85,20 @@ def _describe(found: DatasetDifference) -> Iterator[str]:
         yield "their skeletons differ"
     yield from found.unlike
     if found.arrays:
-        yield f"{'array':<16} {'largest':>10} {'samples':>8}  where"
-    for array in found.arrays:
-        if array.sample is None:
-            yield f"{array.array:<16} {'0':>10} {'0':>8}"
-        else:
-            name = _name(found, array.sample)
-            yield f"{array.array:<16} {array.largest:>10.4g} {array.samples:>8}  {name}: {array.where}"
+        rows = [
+            (array.array, "0", "0", "")
+            if array.sample is None
+            else (
+                array.array,
+                f"{array.largest:.4g}",
+                str(array.samples),
+                f"{array.sample}: {array.where}",
+            )
+            for array in found.arrays
+        ]
+        yield from align(("array", "largest", "samples", "where"), rows)
 
 
-def _name(found: DatasetDifference, key: Sequence[int]) -> str:
-    return ", ".join(f"{part} {number}" for part, number in zip(found.named_by, key, strict=True))
+def _list_numbers(key: SampleKey) -> list[int]:
+    """Return a sample's numbers in the order of `named_by`."""
+    return list(key.parts.values())

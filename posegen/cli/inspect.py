@@ -10,19 +10,19 @@ from typing import Any
 import click
 
 from posegen.annotations.audit import Audit
+from posegen.cli.options import PATH, json_option
 from posegen.cli.tables import align, wrap
 from posegen.errors import ConfigError
 
-_PATH = click.Path(path_type=Path)
 _SHEET_SAMPLES = 16
 
 
 @click.command("inspect", short_help="Show what a dataset or a shard holds.")
-@click.argument("path", type=_PATH, metavar="PATH")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.argument("path", type=PATH, metavar="PATH")
+@json_option
 @click.option("--sample", type=int, metavar="I", help="Draw the sample of this index; goes with --save.")
-@click.option("--save", type=_PATH, metavar="PNG", help="Where to write its picture.")
-@click.option("--sheet", type=_PATH, metavar="PNG", help=f"Draw the first {_SHEET_SAMPLES} samples.")
+@click.option("--save", type=PATH, metavar="PNG", help="Where to write its picture.")
+@click.option("--sheet", type=PATH, metavar="PNG", help=f"Draw the first {_SHEET_SAMPLES} samples.")
 def command(path: Path, as_json: bool, sample: int | None, save: Path | None, sheet: Path | None) -> None:
     """Show what a dataset directory or one shard holds.
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+import textwrap
+from collections.abc import Iterable, Iterator, Sequence
+
+_WIDTH = 100
 
 
 def align(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
@@ -21,10 +25,21 @@ def align(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def wrap(items: Iterable[str]) -> list[str]:
-    """Fill lines of 100 characters with items."""
+    """Fill lines with items."""
     lines = [" "]
     for item in items:
-        if len(lines[-1]) + len(item) > 100 and lines[-1].strip():
+        if len(lines[-1]) + len(item) > _WIDTH and lines[-1].strip():
             lines.append(" ")
         lines[-1] += f" {item}"
     return lines
+
+
+def fill(text: str) -> Iterator[str]:
+    """Fill lines with paragraphs and with items that begin with -; what is indented by 4 and more stays as it is."""
+    joined = re.sub(r"(?<=\S)\n {0,3}(?=[^\s-]|-\S)", " ", text)
+    for line in joined.splitlines():
+        if not line or line.startswith("    "):
+            yield line
+            continue
+        indent = "  " if line.startswith("- ") else ""
+        yield from textwrap.wrap(line, _WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)

@@ -3,33 +3,30 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from tqdm import tqdm
 
+from posegen.cli.options import PATH, coco_options, json_option, run_option
+from posegen.cli.progress import show_samples
 from posegen.errors import ConfigError, ShardError
 from posegen.shards.manifest import Manifest
 
 if TYPE_CHECKING:
     from posegen.inspect.verify import Problem
 
-_PATH = click.Path(path_type=Path)
 _SHOWN_PROBLEMS = 50
 
 
 @click.command("verify", short_help="Check a dataset against its manifest, and repair it.")
-@click.argument("directory", type=_PATH, metavar="DIR")
+@click.argument("directory", type=PATH, metavar="DIR")
 @click.option("--deep", is_flag=True, help="Render every label again from the stored keypoints and compare.")
 @click.option("--repair", "mend", is_flag=True, help="First build bad shards again; needs --coco.")
-@click.option("--coco", type=_PATH, metavar="PATH", help="COCO root or annotation file that DIR was built from.")
-@click.option("--split", metavar="NAME", help="Split of the COCO root.  [default: train2017, or the only one]")
-@click.option("--images", type=_PATH, metavar="DIR", help="Image directory, if it is not where COCO has it.")
-@click.option("--workers", type=int, metavar="N", help="Processes.  [default: the CPUs there are for this one]")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@coco_options("COCO root or annotation file that DIR was built from.")
+@run_option("workers")
+@json_option
 def command(  # noqa: PLR0917 (one argument an option)
     directory: Path,
     deep: bool,
@@ -60,18 +57,12 @@ def command(  # noqa: PLR0917 (one argument an option)
     if coco is None and (split or images):
         raise ConfigError("--split and --images go with --coco PATH")
     repaired: list[str] = []
-    with tqdm(unit=" samples", dynamic_ncols=True, disable=None) as bar:
-
-        def show(done: int, total: int) -> None:
-            bar.total = total
-            bar.update(done - bar.n)
-
-        def tell(line: str) -> None:
-            tqdm.write(line, file=sys.stderr)
-
+    with show_samples() as bar:
         if mend and coco is not None:
-            repaired = repair(directory, coco, split=split, images=images, workers=workers, progress=show, notify=tell)
-        problems = verify(directory, deep=deep, coco=coco, split=split, workers=workers, progress=show)
+            repaired = repair(
+                directory, coco, split=split, images=images, workers=workers, progress=bar.show, notify=bar.tell
+            )
+        problems = verify(directory, deep=deep, coco=coco, split=split, workers=workers, progress=bar.show)
     if as_json:
         listed = [{"file": problem.file, "what": problem.what} for problem in problems]
         click.echo(json.dumps({"path": str(directory), "repaired": repaired, "problems": listed}, indent=2))

@@ -3,9 +3,24 @@
 Workers, progress and paths are arguments of `posegen.build.pipeline.build`; they must not change a byte.
 """
 
-from posegen.config.choices import CHOICES, LabelDtype
+from posegen.config.choices import LabelDtype
 from posegen.config.config import BuildConfig
-from posegen.config.options import load_options
-from posegen.config.presets import PRESETS
+from posegen.config.dump import write_options
+from posegen.config.fields import FIELDS, RUN_FIELDS
+from posegen.config.options import Options, RunOptions, read_options, read_words
+from posegen.config.presets import DEFAULT_PRESET, PRESETS, Preset
 
-__all__ = ["CHOICES", "PRESETS", "BuildConfig", "LabelDtype", "load_options"]
+__all__ = [
+    "DEFAULT_PRESET",
+    "FIELDS",
+    "PRESETS",
+    "RUN_FIELDS",
+    "BuildConfig",
+    "LabelDtype",
+    "Options",
+    "Preset",
+    "RunOptions",
+    "read_options",
+    "read_words",
+    "write_options",
+]

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import math
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 from posegen.config.choices import (
-    CHOICES,
-    NUMBERS,
-    WHOLE_NUMBERS,
     Compression,
     Crop,
     HeatmapKind,
@@ -23,10 +20,10 @@ from posegen.config.choices import (
     SigmaScale,
     Unit,
     Visibility,
-    check_number,
-    check_word,
 )
-from posegen.config.presets import PRESETS
+from posegen.config.fields import check_fields
+from posegen.config.options import Options, choose_sigma, read_options
+from posegen.config.presets import DEFAULT_PRESET, PRESETS
 from posegen.errors import ConfigError, nearest
 from posegen.files import canonical_json
 from posegen.geometry import FitMode, Size
@@ -35,13 +32,14 @@ from posegen.images.augment import Augmentation, View
 from posegen.labels import Label, LabelContext, LabelOption, create_label, needs_ignored
 from posegen.labels.base import StridedLabel
 from posegen.labels.grid import GridKind, count_cells, make_grid
-from posegen.labels.registry import check_name
 from posegen.skeleton import OPENPOSE_18, Skeleton
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildConfig:
     """Everything that changes the bytes of a dataset built from given annotations and images.
+
+    The words and ranges that fields may have are in `posegen.config.fields`, by which they are checked.
 
     Parameters
     ----------
@@ -148,46 +146,20 @@ class BuildConfig:
     limit: int | None = None
 
     def __post_init__(self) -> None:
-        self._check_words()
-        self._check_labels()
-        if not isinstance(self.input_size, tuple) or len(self.input_size) != 2:
-            raise ConfigError(f"input_size must be (height, width) in pixels, not {self.input_size!r}")
-        for side in self.input_size:
-            check_number("input_size", side, 1, 16384, whole=True)
-        for field, low, high in WHOLE_NUMBERS:
-            if getattr(self, field) is not None:
-                check_number(field, getattr(self, field), low, high, whole=True)
-        for field, least, most in NUMBERS:
-            # Of the two sigmas one is None.
-            if getattr(self, field) is not None or field not in {"sigma_px", "sigma_cells"}:
-                check_number(field, getattr(self, field), least, most)
-                object.__setattr__(self, field, float(getattr(self, field)))
+        for name, value in check_fields({name: getattr(self, name) for name in self.__slots__}).items():
+            object.__setattr__(self, name, value)
+        for name in self.label_options:
+            if name not in self.labels:
+                raise ConfigError(f"label_options has some for '{name}', which is none of {', '.join(self.labels)}")
+        for stride in self.strides:
+            count_cells(self.input_size, stride)
         if self.unit == "person" and self.keep_empty:
             raise ConfigError("keep_empty goes with the unit image: without people there is nobody to crop")
-        self._check_copies()
-        self._check_stride()
-        self._check_sigma()
-
-    def _check_copies(self) -> None:
-        if self.augment is not None and not isinstance(self.augment, Augmentation):
-            raise ConfigError(f"augment must be ranges to draw views from, not {self.augment!r}")
         if self.augment is None and (self.copies > 1 or self.plain_copy):
             raise ConfigError(
                 "copies of an image would all be the same: say with augment how they vary, as in "
                 "scale=0.5-1.1,rotate=40,shift=40,flip=0.5"
             )
-
-    def _check_stride(self) -> None:
-        several = self.stride if isinstance(self.stride, tuple) else (self.stride,)
-        for stride in several:
-            check_number("stride", stride, 1, 16384)
-            count_cells(self.input_size, stride)
-        strides = tuple(float(stride) for stride in several)
-        if not strides or len(set(strides)) != len(strides):
-            raise ConfigError(f"stride must be a number or several different ones, not {self.stride!r}")
-        object.__setattr__(self, "stride", strides if len(strides) > 1 else strides[0])
-
-    def _check_sigma(self) -> None:
         if (self.sigma_px is None) == (self.sigma_cells is None):
             given = f"not {self.sigma_px} and {self.sigma_cells}"
             raise ConfigError(
@@ -196,38 +168,41 @@ class BuildConfig:
         if self.heatmap == "megvii" and (self.sigma_scale != "fixed" or self.sigma_keypoints != "equal"):
             raise ConfigError("megvii blurs with one kernel: it goes with sigma_scale fixed and sigma_keypoints equal")
 
-    def _check_words(self) -> None:
-        for field in CHOICES:
-            check_word(field, getattr(self, field))
-        if not isinstance(self.category, tuple) or not all(isinstance(name, str) for name in self.category):
-            raise ConfigError(f"category must be names of categories, not {self.category!r}")
-        for field in ("keep_empty", "plain_copy"):
-            if not isinstance(getattr(self, field), bool):
-                raise ConfigError(f"{field} must be true or false, not {getattr(self, field)!r}")
-
-    def _check_labels(self) -> None:
-        if not isinstance(self.labels, tuple) or len(set(self.labels)) != len(self.labels):
-            raise ConfigError("labels must be a tuple of names, none of them twice")
-        for name in self.labels:
-            check_name(name)
-        options = self.label_options
-        if not isinstance(options, Mapping) or not all(isinstance(of, Mapping) for of in options.values()):
-            raise ConfigError(f"label_options must give for each label its options, not {options!r}")
-        for name, of in options.items():
-            if name not in self.labels:
-                raise ConfigError(f"label_options has some for '{name}', which is none of {', '.join(self.labels)}")
-            for option, value in of.items():
-                finite = not isinstance(value, float) or math.isfinite(value)
-                if not isinstance(option, str) or not isinstance(value, (bool, int, float, str)) or not finite:
-                    raise ConfigError(f"label_options: {name}.{option} cannot be {value!r}")
-        object.__setattr__(self, "label_options", {name: dict(of) for name, of in options.items()})
-
     @classmethod
-    def preset(cls, name: str) -> BuildConfig:
-        """Return a preset by name; raises `ConfigError` if there is none of that name."""
+    def preset(cls, name: str, **changes: Any) -> BuildConfig:
+        """Return a preset by name, with fields that are changed, as in `preset("udp", input_size=(384, 288))`.
+
+        A sigma in one unit replaces that in the other.
+
+        Raises
+        ------
+        ConfigError
+            If there is no preset of that name or no such field, or a value cannot be.
+        """
         if name not in PRESETS:
             raise ConfigError(f"there is no preset '{name}'{nearest(name, PRESETS)}; presets are {', '.join(PRESETS)}")
-        return cls(**PRESETS[name])
+        for field in changes:
+            if field not in cls.__slots__:
+                raise ConfigError(f"a configuration has no '{field}'{nearest(field, cls.__slots__)}")
+        return cls(**{**PRESETS[name].changes, **choose_sigma(changes)})
+
+    @classmethod
+    def from_file(cls, path: str | os.PathLike[str]) -> BuildConfig:
+        """Read a TOML file of options, as `posegen build --config` does; see `posegen.config.options`.
+
+        What it asks of the run (`coco`, `out`, `workers`, ...) is no part of a configuration; `read_options` has it.
+
+        Raises
+        ------
+        ConfigError
+            If the file cannot be read, or something in it cannot be.
+        """
+        return cls.from_options(read_options(path))
+
+    @classmethod
+    def from_options(cls, options: Options) -> BuildConfig:
+        """Lay options over their preset, or over the default one; raises `ConfigError` as `preset` does."""
+        return cls.preset(DEFAULT_PRESET if options.preset is None else options.preset, **options.fields)
 
     @property
     def strides(self) -> tuple[float, ...]:
@@ -276,6 +251,16 @@ class BuildConfig:
         found = ((name, create_label(name, self._context(name, self.strides[0], skeleton))) for name in self.labels)
         return tuple(name for name, created in found if any(map(needs_ignored, created)))
 
+    def label_contexts(self, skeleton: Skeleton) -> dict[str, LabelContext]:
+        """Return what labels are made from: under '' as this is, under `heatmap=udp` and the like with another kind."""
+        context, kinds = self._context("", self.strides[0], skeleton), (("heatmap", HeatmapKind), ("paf", PafKind))
+        others = {
+            f"{name}={word}": dataclasses.replace(context, **{name: word})
+            for name, of in kinds
+            for word in get_args(of)
+        }
+        return {"": context, **others}
+
     def _context(self, label: str, stride: float, skeleton: Skeleton) -> LabelContext:
         return LabelContext(
             grid=make_grid(self.grid, self.input_size, count_cells(self.input_size, stride)),
@@ -288,10 +273,10 @@ class BuildConfig:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Return numbers, strings and lists, for JSON."""
+        """Return what JSON has, and gives back equal: numbers, texts, truth values, None, lists and dicts of them."""
         record = dataclasses.asdict(dataclasses.replace(self, skeleton=None))
         record["skeleton"] = self.skeleton.to_dict() if self.skeleton else None
-        return {key: list(value) if isinstance(value, tuple) else value for key, value in record.items()}
+        return {key: _plain(value) for key, value in record.items()}
 
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> BuildConfig:
@@ -315,3 +300,10 @@ class BuildConfig:
     def digest(self) -> str:
         """A hash of everything here (sha256, hexadecimal)."""
         return hashlib.sha256(canonical_json(self.to_dict()).encode()).hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    """Turn tuples into lists, however deep: an equal one from JSON is a list."""
+    if isinstance(value, dict):
+        return {key: _plain(inner) for key, inner in value.items()}
+    return [_plain(inner) for inner in value] if isinstance(value, (list, tuple)) else value

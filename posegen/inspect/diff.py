@@ -6,9 +6,10 @@ place they are is no difference. Shards are read in worker processes, as `posege
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,9 @@ from typing import Any
 from posegen.build.executors import Executor, Lost, choose_executor
 from posegen.build.progress import Progress, count_up
 from posegen.errors import ConfigError, ShardError
-from posegen.inspect.findings import ArrayDifference, Findings, Key, list_others
+from posegen.inspect.findings import ArrayDifference, Findings, list_others
 from posegen.inspect.pairs import Pair, ShardPairs, compare_shard
-from posegen.shards import ShardReader
+from posegen.shards import SampleKey, ShardReader
 from posegen.shards.manifest import Manifest, find_dataset
 from posegen.shards.record import locate
 
@@ -51,8 +52,8 @@ class DatasetDifference:
     versions: Mapping[str, tuple[Any, Any]]
     skeleton: bool
     samples: int
-    only_a: tuple[Key, ...]
-    only_b: tuple[Key, ...]
+    only_a: tuple[SampleKey, ...]
+    only_b: tuple[SampleKey, ...]
     named_by: tuple[str, ...]
     unlike: tuple[str, ...]
     arrays: tuple[ArrayDifference, ...]
@@ -108,7 +109,9 @@ def compare(
     people = first.config.unit == "person"
     copies = max(first.config.copies, second.config.copies) > 1
     named_by = ("image", *(["person"] if people else []), *(["copy"] if copies else []))
-    places = [_find_samples(path, manifest, named_by) for path, manifest in zip(paths, (first, second), strict=True)]
+    places = [
+        _find_samples(path, manifest, copies=copies) for path, manifest in zip(paths, (first, second), strict=True)
+    ]
     common = [key for key in places[0] if key in places[1]]
     pairs: dict[str, list[Pair]] = defaultdict(list)
     for key in common:
@@ -136,22 +139,17 @@ def compare(
     )
 
 
-def _find_samples(directory: Path, manifest: Manifest, named_by: Sequence[str]) -> dict[Key, tuple[str, int]]:
-    """Find where every sample is: shard and position, by key."""
-    found: dict[Key, tuple[str, int]] = {}
+def _find_samples(directory: Path, manifest: Manifest, *, copies: bool) -> dict[SampleKey, tuple[str, int]]:
+    """Find where every sample is: shard and position, by key; with `copies` also a single one has its number."""
+    found: dict[SampleKey, tuple[str, int]] = {}
     for shard in manifest.shards:
         with ShardReader(locate(directory, shard.file)) as reader:
-            everything = range(len(reader))
-            parts = [reader.column("image_id", everything)]
-            if "person" in named_by:
-                parts.append([int(ids[0]) for ids in reader.column("annotation_id", everything)])
-            if "copy" in named_by:
-                one = reader.config.augment is None
-                parts.append([0] * len(reader) if one else reader.column("copy", everything))
-            for index, key in enumerate(zip(*parts, strict=True)):
+            for index in range(len(reader)):
+                key = reader.key(index)
+                if copies:
+                    key = dataclasses.replace(key, copy=key.copy or 0)
                 if key in found:
-                    name = ", ".join(f"{part} {number}" for part, number in zip(named_by, key, strict=True))
-                    raise ShardError(f"{directory}: has two samples of {name}")
+                    raise ShardError(f"{directory}: has two samples of {key}")
                 found[key] = shard.file, index
     return found
 

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
+from posegen.shards.key import SampleKey
 from posegen.shards.schema import list_columns
 
 PEOPLE, PICTURE, VISIBILITY = "people", "picture", "visibility"
-
-Key = tuple[int, ...]
-"""Image id, where samples are people annotation id, where an image has several copies which of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +34,7 @@ class ArrayDifference:
     array: str
     largest: float
     samples: int
-    sample: Key | None = None
+    sample: SampleKey | None = None
     where: str = ""
 
 
@@ -55,10 +53,10 @@ class Findings:
     """The largest differences so far, by array."""
 
     def __init__(self) -> None:
-        self.largest: dict[str, tuple[float, Key, str]] = {}
+        self.largest: dict[str, tuple[float, SampleKey, str]] = {}
         self.samples: Counter[str] = Counter()
 
-    def add(self, array: str, key: Key, difference: float, where: str) -> None:
+    def add(self, array: str, key: SampleKey, difference: float, where: str) -> None:
         """Take note of one sample's difference."""
         self.samples[array] += difference > 0
         self._keep(array, (difference, key, where))
@@ -73,14 +71,14 @@ class Findings:
         """Say what was found: labels by name, then the rest."""
         others = list_others()
         labels = sorted(self.largest.keys() - set(others))
-        return tuple(self._describe(array) for array in (*labels, *others) if array in self.largest)
+        return tuple(self._summarise(array) for array in (*labels, *others) if array in self.largest)
 
-    def _keep(self, array: str, found: tuple[float, Key, str]) -> None:
+    def _keep(self, array: str, found: tuple[float, SampleKey, str]) -> None:
         known = self.largest.get(array)
         if known is None or (-found[0], found[1]) < (-known[0], known[1]):
             self.largest[array] = found
 
-    def _describe(self, array: str) -> ArrayDifference:
+    def _summarise(self, array: str) -> ArrayDifference:
         largest, key, where = self.largest[array]
         if not largest:
             return ArrayDifference(array=array, largest=0.0, samples=0)

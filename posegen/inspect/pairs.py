@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from posegen.build.executors import Report
 from posegen.images import codec
-from posegen.inspect.findings import PEOPLE, PICTURE, VISIBILITY, Findings, Key
-from posegen.shards import ShardReader
+from posegen.inspect.findings import PEOPLE, PICTURE, VISIBILITY, Findings
+from posegen.shards import SampleKey, ShardReader
 from posegen.shards.record import locate
 from posegen.shards.schema import Column, list_columns
 
@@ -27,7 +27,7 @@ _BOX = ("x", "y", "width", "height")
 class Pair:
     """A sample: its position in a shard of a, and shard and position in b."""
 
-    key: Key
+    key: SampleKey
     position: int
     file: str
     there: int
@@ -82,7 +82,7 @@ def _compare_labels(found: Findings, pair: Pair, first: ShardReader, second: Sha
         if common:
             values = first.label(mine[name], pair.position)[[a.channels.index(c) for c in common]]
             values_b = second.label(theirs[name], pair.there)[[b.channels.index(c) for c in common]]
-            difference, at = _measure(values, values_b)
+            difference, at = _find_largest(values, values_b)
             words = ["row", "column"][: len(at) - 1]
             cell = "".join(f", {word} {i}" for word, i in zip(words, at[1:], strict=True))
             found.add(name, pair.key, difference, f"{common[at[0]]}{cell}")
@@ -114,7 +114,7 @@ def _compare_columns(found: Findings, pair: Pair, first: ShardReader, second: Sh
         if column.kind == "points":
             parts = {column.compared_as: [v[..., :2] for v in values], VISIBILITY: [v[..., 2:] for v in values]}
         for array, (mine, theirs) in parts.items():
-            difference, at = _measure(mine, theirs)
+            difference, at = _find_largest(mine, theirs)
             differences[array].append((difference, _say_where(column, at, people, names)))
     for array, of_array in differences.items():
         found.add(array, pair.key, *max(of_array, key=lambda one: one[0]))
@@ -140,7 +140,7 @@ def _compare_pictures(found: Findings, pair: Pair, first: ShardReader, second: S
     if a != b:
         yield f"picture is of {_size(a)} pixels in a, {_size(b)} in b"
         return
-    difference, at = _measure(_decode(first, pair.position), _decode(second, pair.there))
+    difference, at = _find_largest(_decode(first, pair.position), _decode(second, pair.there))
     found.add(PICTURE, pair.key, difference, f"{('red', 'green', 'blue')[at[2]]}, row {at[0]}, column {at[1]}")
 
 
@@ -152,7 +152,7 @@ def _decode(reader: ShardReader, index: int) -> NDArray[np.int16]:
     return stored.astype(np.int16)
 
 
-def _measure(a: NDArray[Any], b: NDArray[Any]) -> tuple[float, tuple[int, ...]]:
+def _find_largest(a: NDArray[Any], b: NDArray[Any]) -> tuple[float, tuple[int, ...]]:
     """Find the largest difference of two arrays of one shape, and where it is."""
     with np.errstate(invalid="ignore"):
         difference = np.asarray(np.abs(np.subtract(a, b, dtype=np.float64)))

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from posegen.annotations import Sample
 from posegen.build.ignored import find_ignored
-from posegen.build.scene import find_spread
+from posegen.build.plan import find_key
+from posegen.build.scene import make_scene
 from posegen.errors import ConfigError
 from posegen.geometry import Affine
 from posegen.labels import ArraySpec, Label, Scene, needs_ignored
@@ -46,7 +47,7 @@ class LabelComparison:
     def __init__(self, reader: ShardReader, samples: Sequence[Sample] | None) -> None:
         config = reader.config
         self._reader = reader
-        self._samples = None if samples is None else {self._name(s): s for s in samples}
+        self._samples = None if samples is None else {find_key(sample, config): sample for sample in samples}
         self._labels: dict[str, Label] = {label.spec.name: label for label in config.create_labels(reader.skeleton)}
         self._needs_ignored = any(map(needs_ignored, self._labels.values()))
         grids = [make_grid(config.grid, config.input_size, count_cells(config.input_size, s)) for s in config.strides]
@@ -83,7 +84,7 @@ class LabelComparison:
                 elif name in values:
                     try:
                         exact = sample is not None or not needs_ignored(label)
-                        worst = _measure(values[name], label, scene, exact=exact)
+                        worst = _find_worst(values[name], label, scene, exact=exact)
                     except ConfigError as error:
                         yield f"{name} of sample {index} cannot be rendered: {error}"
                         continue
@@ -94,21 +95,15 @@ class LabelComparison:
                     if not worst <= bound:
                         yield f"{name} of sample {index} is not what was annotated: it differs by up to {worst:.3g}"
 
-    def _name(self, sample: Sample) -> tuple[int, ...]:
-        """Return what tells a sample from all others, as `ShardReader.key` does."""
-        config = self._reader.config
-        people = sample.annotation_ids.tolist() if config.unit == "person" else []
-        return (sample.image_id, *people, *([sample.copy] if config.copies > 1 else []))
-
     def _scene(self, known: Mapping[str, Any], sample: Sample | None) -> Scene:
-        points, v = known["keypoints"][..., :2], known["keypoints"][..., 2]
-        return Scene(
-            points=points.astype(np.float64),
-            drawn=v > 0 if self._reader.config.visibility == "labelled" else v == 2,
-            image_size=(known["height"], known["width"]),
+        return make_scene(
+            self._reader.config,
+            self._reader.skeleton,
+            known["keypoints"],
+            known["bbox"],
             affine=Affine.from_matrix(known["affine"]),
+            image_size=(known["height"], known["width"]),
             ignored=None if sample is None else find_ignored(sample),
-            spread=find_spread(self._reader.config, self._reader.skeleton, known["keypoints"], known["bbox"]),
         )
 
 
@@ -120,7 +115,7 @@ def _compare_specs(stored: ArraySpec, expected: ArraySpec) -> str:
     return "" if stored.mirror in {None, expected.mirror} else "is said to mirror otherwise than its label does"
 
 
-def _measure(values: NDArray[np.float32], label: Label, scene: Scene, *, exact: bool) -> float:
+def _find_worst(values: NDArray[np.float32], label: Label, scene: Scene, *, exact: bool) -> float:
     """Return the largest difference; if not exact, from what the label can be, whatever is ignored in the picture."""
     if exact:
         return float(np.abs(values - label.render(scene)).max())

@@ -1,4 +1,48 @@
-"""People's centres: a heatmap of them, and around each the way to the person's keypoints."""
+"""People's centres: a heatmap of them, and around each the way to the person's keypoints.
+
+Definition
+----------
+Three arrays.
+
+- `center`: a keypoint's Gaussian, of the kind `gaussian` of the label `heatmap`, at the centre of every person of whom
+  something is drawn. Where sigmas differ, that of a centre follows the mean of the person's keypoints'.
+- `center_offset`: with the centre c and a keypoint mu in cells, the cells x in [max(0, int(c_x - radius_cells)), min(w,
+  int(c_x + radius_cells))), y likewise, have the way mu - cell, x in channel 2k and y in 2k + 1, in cells.
+- `center_weight`: on these cells 1 / max(1, D), D the diagonal in cells of the box around the person's drawn keypoints,
+  and 0 where no way is given.
+
+Only centres and keypoints that lie in the grid (0 <= x < w) count; where windows overlap the person of the smaller D
+does.
+
+Options
+-------
+root
+    What the centre is: the `mean` of a person's drawn keypoints, or the middle of the `box` around them.
+sigma_factor
+    Of the other heatmaps' sigma, the centres' Gaussian.
+radius_cells
+    Of the windows around a centre.
+
+Place of a cell
+---------------
+Cell i of w lies at input pixel x = (i + 0.5) s - 0.5, with the stride s = W / w; y alike.
+
+Source
+------
+DEKR, Geng et al. (arXiv:2104.02300), MMPose's `SPR`. CenterNet, Zhou et al. (arXiv:1904.07850), reads the ways at the
+cell int(c) alone, for which 8 bits are too coarse.
+
+Known differences
+-----------------
+CenterNet takes the middle of the annotated box.
+
+Flipped
+-------
+Keypoints change places, and x its sign. int() rounds the windows down on both sides: flipped, they lie up to two cells
+to the right of those of mirrored annotations, with the same ways on the cells that both have. Of what is within a cell
+of the left or the right border only one of the two may count. With `radius_cells` below 2 ways and weights cannot be
+flipped: the windows would miss the centre's own cell.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +64,13 @@ from posegen.labels.scene import Scene
 
 Root = Literal["mean", "box"]
 
+_LEAST_FLIPPED_CELLS = 2.0
+"""Windows of a smaller radius, which lie to the left of a centre, miss its cell when they are flipped."""
+
+_TOO_NARROW = (
+    f"its windows would miss the centres' own cells; with radius_cells from {_LEAST_FLIPPED_CELLS:g} on it can be"
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CenterLabel:
@@ -32,8 +83,7 @@ class CenterLabel:
     heatmap
         How to draw one keypoint.
     root
-        What the centre is: the `mean` of a person's drawn keypoints (DEKR, Geng et al., arXiv:2104.02300), or the
-        middle of the `box` around them (CenterNet, Zhou et al., arXiv:1904.07850, which takes the annotated box).
+        What the centre is: the `mean` of a person's drawn keypoints, or the middle of the `box` around them.
     """
 
     heatmap: HeatmapLabel
@@ -58,11 +108,7 @@ class CenterLabel:
 class CenterOffsetLabel:
     """Around each person's centre the way to each of its keypoints, in cells; or, with it, how much that counts.
 
-    As in DEKR (`SPR` in MMPose): with the centre r and a keypoint mu in cells, the cells x in
-    [max(0, int(r_x - radius)), min(w, int(r_x + radius))), y likewise, have the value mu - cell, and the weight
-    1 / max(1, D), D the diagonal of the box around the person's drawn keypoints. Only centres and keypoints that lie in
-    the grid count (0 <= x < w); where windows overlap the person of the smaller D does. CenterNet reads the cell int(r)
-    alone.
+    This module's docstring defines them.
 
     Parameters
     ----------
@@ -154,7 +200,7 @@ def create(context: LabelContext) -> tuple[Label, ...]:
         raise ConfigError(f"root must be mean or box, not '{root}'")
     if not 0 < options["sigma_factor"] <= 100 or not 1 <= radius <= max(context.grid.cells):
         raise ConfigError("sigma_factor must be above 0 and at most 100, radius_cells from 1 to the longer side")
-    sigma = options["sigma_factor"] * context.sigma_px
+    sigma, whole = options["sigma_factor"] * context.sigma_px, radius >= _LEAST_FLIPPED_CELLS
     heatmap = HeatmapLabel(
         grid=context.grid, keypoints=("center",), sigma_px=sigma, background=False, mirror=keep_channels(1)
     )
@@ -164,9 +210,10 @@ def create(context: LabelContext) -> tuple[Label, ...]:
         keypoints=context.skeleton.keypoints,
         root=root,
         radius_cells=radius,
-        mirror=mirror_keypoints(context.skeleton, channels=2, negated=[0]),
+        mirror=mirror_keypoints(context.skeleton, channels=2, negated=[0]) if whole else _TOO_NARROW,
     )
-    weight = dataclasses.replace(offset, weights=True, mirror=mirror_keypoints(context.skeleton))
+    mirror = mirror_keypoints(context.skeleton) if whole else _TOO_NARROW
+    weight = dataclasses.replace(offset, weights=True, mirror=mirror)
     return CenterLabel(heatmap=heatmap, root=root), offset, weight
 
 

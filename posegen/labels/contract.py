@@ -33,9 +33,9 @@ ROUNDING = 5e-7
 NEAR = 0.02
 """By how much a flipped value may differ, as a share of the range."""
 
-LEAST_ALIKE = 1 / 3
+LEAST_ALIKE = 0.25
 """Which share of a channel's drawn cells has to be the flipped ones. Boxes and windows are rounded to one side, so that
-the columns at their ends are not; with another channel's place or sign it is a quarter and less."""
+the columns at their ends are not; with another channel's place or sign it is a fifth and less."""
 
 _SKELETON = Skeleton(
     name="contract",
@@ -144,7 +144,7 @@ def _make_sides(context: LabelContext) -> Iterator[Scene]:
     random = np.random.default_rng(0)
     columns = np.arange(10, 30)
     region = Region(columns, 20 + columns // 2, 40 + columns, np.ones(len(columns)))
-    for hidden in [*(pair[side] for pair in pairs for side in (0, 1, 0)), None] * 4:
+    for hidden in [*(pair[side] for pair in pairs for side in (0, 1, 0, 1)), None] * 4:
         points = np.stack([random.random(count), random.permutation(count) / (count - 1)], axis=-1) * 0.6 + 0.2
         yield Scene(
             points=points[None] * size[::-1],

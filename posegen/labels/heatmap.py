@@ -1,4 +1,35 @@
-"""Keypoint heatmaps: a Gaussian at every drawn keypoint, one channel a keypoint, and a background channel."""
+"""Keypoint heatmaps: a Gaussian at every drawn keypoint, one channel a keypoint, and a background channel.
+
+Definition
+----------
+Of the kind `gaussian`. At a drawn keypoint c the pixels x in [int(max(0, cx - r)), int(min(W, cx + r))) with r = sqrt(2
+* 4.6052) sigma, y likewise, where d = |p - c|^2 / (2 sigma^2) < 4.6052, have the value exp(-d); all others are 0.
+People merge by maximum. The last channel, the background, is 1 - the maximum over all keypoints. Both are taken per
+input pixel, before the grid's reduction to cells.
+
+Place of a cell
+---------------
+Cell i of w lies at input pixel x = (i + 0.5) s - 0.5, with the stride s = W / w; y alike. Back: i = (x + 0.5) / s -
+0.5.
+
+Source
+------
+Cao et al., Realtime Multi-Person 2D Pose Estimation using Part Affinity Fields (arXiv:1611.08050), as
+tf-pose-estimation draws them (https://github.com/ildoonet/tf-pose-estimation).
+
+Known differences
+-----------------
+- tf-pose-estimation multiplies points by s where it shrinks a picture by s, which puts them (1 - s) / 2 pixels apart;
+  here one map moves both. It reduces labels with `INTER_AREA`, which is the grid `area`.
+- OpenPose's first training code, and most of its translations, add up people's Gaussians, to at most 1; here, as in its
+  later code, the largest counts. Here the box of pixels cuts some cells on the far side of a Gaussian that OpenPose
+  draws, whose values are below 0.016.
+
+Flipped
+-------
+Keypoints change places. int() rounds the box down on both sides, so that a column of pixels at its ends is not its own
+mirror image: there a flipped heatmap and that of mirrored annotations differ by at most exp(-(r - 1)^2 / (2 sigma^2)).
+"""
 
 from __future__ import annotations
 
@@ -33,12 +64,7 @@ _TOGETHER = 64
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeatmapLabel:
-    """Gaussians, cut where they fall below 1 %; people merge by maximum.
-
-    The heatmaps of Cao et al. (arXiv:1611.08050) as tf-pose-estimation draws them: for a point c the pixels x in
-    [int(max(0, cx - r)), int(min(W, cx + r))) with r = sqrt(2 * 4.6052) sigma, y likewise, where
-    d = |p - c|^2 / (2 sigma^2) < 4.6052, have the value exp(-d). The background is 1 - the maximum over all keypoints,
-    taken before the reduction to cells.
+    """Gaussians, cut where they fall below 1 %; people merge by maximum. This module's docstring defines them.
 
     Parameters
     ----------

@@ -1,4 +1,28 @@
-"""Limb heatmaps: a Gaussian of the distance to every limb, one channel a limb."""
+"""Limb heatmaps: a Gaussian of the distance to every limb, one channel a limb.
+
+Definition
+----------
+With d = (distance from p to the nearest point of the segment from keypoint to keypoint)^2 / (2 sigma^2) the value at p
+is exp(-d) where d < 4.6052, and 0 elsewhere. A limb is drawn if both of its keypoints are; one of no length is a
+keypoint's Gaussian; where keypoints' sigmas differ it has the mean of both. People merge by maximum. Maximum and cut
+are taken per input pixel, before the grid's reduction to cells.
+
+Place of a cell
+---------------
+Cell i of w lies at input pixel x = (i + 0.5) s - 0.5, with the stride s = W / w; y alike.
+
+Source
+------
+PoseC3D, Duan et al. (arXiv:2104.13586).
+
+Known differences
+-----------------
+PoseC3D cuts by a box of 3 sigma around the limb instead, and scales by the keypoints' scores.
+
+Flipped
+-------
+Limbs change places, whichever way they point.
+"""
 
 from __future__ import annotations
 
@@ -21,11 +45,7 @@ from posegen.labels.scene import Scene
 class LimbLabel:
     """Gaussians of the distance to the segment between a limb's ends; people merge by maximum.
 
-    The limb heatmaps of PoseC3D (Duan et al., arXiv:2104.13586): with d = (distance from p to the nearest point of the
-    segment)^2 / (2 sigma^2) the value at p is exp(-d) where d < 4.6052, and 0 elsewhere. A limb is drawn if both of its
-    keypoints are; one of no length is a keypoint's Gaussian; where keypoints' sigmas differ it has the mean of both.
-    Maximum and cut are taken per input pixel, before the reduction to cells. PoseC3D cuts by a box of 3 sigma around
-    the limb instead, and scales by the keypoints' scores.
+    This module's docstring defines them.
 
     Parameters
     ----------

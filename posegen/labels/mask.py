@@ -1,4 +1,28 @@
-"""The loss mask: 1 where the loss counts, 0 where people are that nobody labelled, and on padding."""
+"""The loss mask: 1 where the loss counts, 0 where people are that nobody labelled, and on padding.
+
+Definition
+----------
+The share of each cell's area that shows the picture, and in it nothing to be ignored: the segmentations of people
+without a labelled keypoint and of crowds, minus those of drawn people. Where a segmentation is missing the box stands
+in. The share is exact; of a picture that is turned, S x S evenly spaced points of a cell are looked up, S twice the
+stride but from 4 to 16, so that where one straight edge crosses a cell its share is right to within 1 / S.
+
+Place of a cell
+---------------
+Cell i of w covers the input from i s - 0.5 to (i + 1) s - 0.5, with the stride s = W / w; y alike.
+
+Source
+------
+The `mask_miss` of Cao et al. (arXiv:1611.08050), reduced as `cv2.resize` does with `INTER_AREA`.
+
+Known differences
+-----------------
+It is sampled by area whatever the grid of the other labels, and the padding is 0, too.
+
+Flipped
+-------
+Its channel stays.
+"""
 
 from __future__ import annotations
 
@@ -23,9 +47,7 @@ class MaskLabel:
     """The share of each cell's area that shows the picture, and in it nothing to be ignored.
 
     It is sampled by area whatever the grid of the other labels: a mask is a share of a surface, no function of points.
-    The share is exact, but for a picture that is turned: then S x S evenly spaced points of a cell are looked up, S
-    twice the stride but from 4 to 16, so that where one straight edge crosses a cell its share is right to within
-    1 / S.
+    This module's docstring defines it.
 
     Parameters
     ----------

@@ -1,4 +1,35 @@
-"""Classification and offset maps: around each keypoint which cells are near it, and where from them it lies."""
+"""Classification and offset maps: around each keypoint which cells are near it, and where from them it lies.
+
+Definition
+----------
+Three channels a keypoint. With mu the keypoint in cells, r = radius_factor * max(h, w) and (x, y) = (mu - cell) / r,
+the three values of a cell are 1, x, y where x^2 + y^2 <= 1, and 0, 0, 0 elsewhere. Of several people's keypoints the
+nearest counts.
+
+Options
+-------
+radius_factor
+    The radius, as a share of the grid's longer side; 3.5 of 64 cells if not given.
+corners
+    Where cells lie: with their middles at (i + 0.5) s - 0.5, or with true, as in UDP, at i (W - 1) / (w - 1).
+
+Place of a cell
+---------------
+Cell i of w lies at input pixel x = (i + 0.5) s - 0.5, with the stride s = W / w, or with `corners` at x = i (W - 1) /
+(w - 1); y alike. A keypoint lies r times the stored (x, y) from the cell.
+
+Source
+------
+UDP, Huang et al. (arXiv:1911.07524): its combined maps, MMPose's `UDPHeatmap` with `combined`.
+
+Known differences
+-----------------
+MMPose leaves x and y beyond the radius, where its loss does not read them, and has one person an image.
+
+Flipped
+-------
+Keypoints change places, and x its sign.
+"""
 
 from __future__ import annotations
 
@@ -23,10 +54,7 @@ UDP_RADIUS = 0.0546875
 class OffsetLabel:
     """For each keypoint 1 on the cells near it, and on these the way to it, in units of the radius.
 
-    The combined maps of UDP (Huang et al., arXiv:1911.07524; `UDPHeatmap` with `combined` in MMPose): with mu the
-    keypoint in cells, r = radius_factor * max(h, w) and (x, y) = (mu - cell) / r, the three values of a cell are
-    1, x, y where x^2 + y^2 <= 1, and 0, 0, 0 elsewhere. Of several people's keypoints the nearest counts. MMPose leaves
-    x and y beyond the radius, where its loss does not read them, and has one person an image.
+    This module's docstring defines them.
 
     Parameters
     ----------

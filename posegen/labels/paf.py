@@ -1,4 +1,39 @@
-"""Part affinity fields: along every limb the unit vector from its first keypoint to its second."""
+"""Part affinity fields: along every limb the unit vector from its first keypoint to its second.
+
+Definition
+----------
+Two channels a limb: 2e is x and 2e + 1 is y of limb e. A limb from a to b is drawn if both of its keypoints are and a
+is not b; u is its unit vector. Where several people's limbs cover a pixel or a cell, their mean counts.
+
+- drawn on the `pixels`: the pixels x in [max(0, int(min(ax, bx) - half_width)), min(W, int(max(ax, bx) + half_width))),
+  y likewise, with |cross(p - a, u)| <= half_width have the value u; then the grid reduces them to cells.
+- drawn on the `cells`: points are divided by the stride, without the half cell by which a cell's middle lies from its
+  edge; the cells x in [round(min(ax, bx) - half_width), round(max(ax, bx) + half_width)), y likewise, with |cross(p -
+  a, u)| <= half_width have the value u, half_width in cells. round() takes halves to the even number.
+
+Place of a cell
+---------------
+On the pixels, cell i of w lies at input pixel x = (i + 0.5) s - 0.5, with the stride s = W / w; y alike. On the cells
+it lies at x = i s.
+
+Source
+------
+Cao et al., Realtime Multi-Person 2D Pose Estimation using Part Affinity Fields (arXiv:1611.08050). On the pixels as
+tf-pose-estimation draws them; on the cells as OpenPose's training code does (`putVectorMaps` in its Caffe's
+oPDataTransformer.cpp).
+
+Known differences
+-----------------
+- Where limbs of several people meet, tf-pose-estimation divides the last one's vector by their number, which halves two
+  that agree. Here is the mean.
+- C, and so OpenPose, rounds halves away from 0. Here they become even.
+
+Flipped
+-------
+On the pixels limbs change places, and x its sign; where the skeleton has a limb's mirror image the other way round, y
+does instead. A limb's box is rounded down on both sides, so that two columns of pixels at its ends are not their own
+mirror images. On the cells it cannot be: they are counted from the left edge of the first pixel, not from its middle.
+"""
 
 from __future__ import annotations
 
@@ -31,9 +66,7 @@ _ROUNDING_PX = 1e-3
 class PafLabel:
     """Unit vectors on all pixels near a limb; where several people's limbs cover a pixel, their mean.
 
-    The part affinity fields of Cao et al. (arXiv:1611.08050): for a limb from a to b with unit vector u, the pixels x
-    in [max(0, int(min(ax, bx) - half_width)), min(W, int(max(ax, bx) + half_width))), y likewise, with
-    |cross(p - a, u)| <= half_width have the value u.
+    This module's docstring defines them.
 
     Parameters
     ----------
@@ -104,12 +137,7 @@ class PafLabel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CellPafLabel:
-    """The part affinity fields of OpenPose's training code (putVectorMaps in its Caffe's oPDataTransformer.cpp).
-
-    Points are divided by the stride, without the half cell by which a cell's middle lies from its edge. For a limb from
-    a to b, in cells, with unit vector u, the cells x in [round(min(ax, bx) - half_width), round(max(ax, bx) +
-    half_width)), y likewise, with |cross(p - a, u)| <= half_width have the value u; where several people's limbs cover
-    a cell, their mean. round() takes halves to the even number.
+    """The part affinity fields of OpenPose's training code, drawn on the cells; this module's docstring defines them.
 
     Parameters
     ----------

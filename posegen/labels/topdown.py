@@ -1,6 +1,45 @@
 """The heatmaps of top-down networks, one Gaussian a keypoint on the cells of a crop.
 
 Legend: N people, K keypoints, h x w cells; mu is where a keypoint lies in cells.
+
+Definition
+----------
+Of the kinds below, without a background. For a keypoint k in input pixels, with the stride s = W / w along x and H / h
+along y, and int() that cuts off fractions; people merge by maximum:
+
+- `msra`: exp(-|p - mu|^2 / (2 sigma^2)) around the cell mu = int(k / s + 0.5), on the patch of cells that lie within 3
+  sigma of mu along both axes.
+- `msra-unbiased`: the same around mu = k / s itself, on all cells.
+- `udp`: s = (W - 1) / (w - 1), around mu = k / s, on the patch around int(mu + 0.5).
+- `megvii`: 1 at the cell int(k / s), blurred as OpenCV's `GaussianBlur` does, and scaled to peak at 1. Of the kernels
+  it is the one to which OpenCV's rule gives the sigma nearest to the label's; 11 x 11 for 2 cells.
+
+Place of a cell
+---------------
+Cell i of w lies at input pixel x = i s; y alike. For `udp` that is i (W - 1) / (w - 1). For `megvii` a peak at cell i
+says that the keypoint is in [i s, (i + 1) s): x = (i + 0.5) s, after a quarter of a cell towards the higher neighbour.
+
+Source
+------
+- `msra`: Xiao et al., Simple Baselines (arXiv:1804.06208), and HRNet; MMPose's `MSRAHeatmap`.
+- `msra-unbiased`: DARK, Zhang et al. (arXiv:1910.06278); `MSRAHeatmap` with `unbiased`.
+- `udp`: Huang et al. (arXiv:1911.07524); MMPose's `UDPHeatmap`. For its combined maps see the label `offset`.
+- `megvii`: CPN, Chen et al. (arXiv:1711.07319), and MSPN; MMPose's `MegviiHeatmap`.
+
+Known differences
+-----------------
+- Where 3 sigma is not whole, some of theirs put the peak a cell beside mu. Here it never is.
+- Of `msra-unbiased`, what reaches the map of a keypoint that weighs 0, further than 3 sigma away and below 0.012, is
+  drawn.
+- `megvii` peaks at 255 in theirs, in the keypoint's cell. Within two cells of the border, where the blur mirrors, the
+  largest value can be another cell's, and here it is that one that is 1.
+- HigherHRNet's targets are close to `msra` with strides 4 and 2 and a sigma of 2 cells at 512x512; it takes int(k / s)
+  and a patch that is a cell larger.
+
+Flipped
+-------
+`udp` can be: keypoints change places. The others count cells from the left edge of the first pixel, not from its
+middle: of flipped people they are drawn elsewhere.
 """
 
 from __future__ import annotations
@@ -38,20 +77,12 @@ _BLOCK = 1 << 17
 class TopDownLabel:
     """Gaussians in units of cells, as the top-down networks' own pipelines draw them; people merge by maximum.
 
-    For a keypoint k in input pixels, with s = H / h along y and W / w along x, and int() that cuts off fractions:
-
-    - `msra`: exp(-|p - mu|^2 / (2 sigma^2)) around the cell mu = int(k / s + 0.5), on the patch of cells that lie
-      within 3 sigma of mu along both axes (Xiao et al., arXiv:1804.06208, and HRNet).
-    - `msra-unbiased`: the same around mu = k / s itself, on all cells (DARK, Zhang et al., arXiv:1910.06278).
-    - `udp`: s = (H - 1) / (h - 1), around mu = k / s, on the patch around int(mu + 0.5) (Huang et al.,
-      arXiv:1911.07524).
-    - `megvii`: 1 at the cell int(k / s), blurred as OpenCV's `GaussianBlur` does, and scaled to peak at 1 (Chen et al.,
-      arXiv:1711.07319). Of the kernels, it is the one to which OpenCV's rule gives the sigma nearest to the label's.
+    This module's docstring defines them.
 
     Parameters
     ----------
     kind
-        Which of these.
+        Which of them.
     input_size, cells
         (H, W) in pixels and (h, w).
     keypoints

@@ -1,4 +1,27 @@
-"""Weights: which keypoints the loss counts."""
+"""Weights: which keypoints the loss counts.
+
+Definition
+----------
+1 for each keypoint that is drawn for somebody, 0 for the others. With a top-down heatmap 0, too, where the keypoint's
+patch misses the map entirely; for `megvii` where its cell does.
+
+Place of a cell
+---------------
+It has no cells: one value a keypoint.
+
+Source
+------
+The `target_weight` of HRNet and Simple Baselines (arXiv:1804.06208), MMPose's `keypoint_weights`.
+
+Known differences
+-----------------
+- A patch that ends just before the map weighs 0, in theirs 1.
+- For `msra-unbiased` a keypoint that is further than 3 sigma from the map weighs 0.
+
+Flipped
+-------
+Keypoints change places.
+"""
 
 from __future__ import annotations
 

@@ -11,12 +11,14 @@
     /sample/image_id int64, file_name, width, height int32 (N,); affine float64 (N, 2, 3), image pixels to input pixels
     /sample/copy int32 (N,), view float64 (N, 5)   if views are drawn: scale, degrees, shift in x and y, 1 if mirrored
 
-`schema` is the table of what it tells of samples and people, `quantize` how a label's values are stored, `codecs` the
-table of compressions. `writer` writes one, `reader` reads one by way of `hdf5`, which holds each array against its rule
-of `rules` and each chunk against its `checksum`. `record` is what the `manifest` says of a shard; `pool` opens those of
-a dataset when they are read.
+`schema` is the table of what it tells of samples and people, `codecs` the table of compressions, `quantize` how labels'
+values are stored and `mirror` how their channels mirror. `writer` writes a shard, `reader` reads one by way of `hdf5`,
+which holds each array against its rule of `rules` and each chunk against its `checksum`; `opening` opens the file.
+`record` is what the `manifest` says of a shard, `key` tells a sample from all others; `pool` opens the shards of a
+dataset when they are read.
 """
 
+from posegen.shards.key import SampleKey
 from posegen.shards.manifest import MANIFEST_NAME, Manifest, find_dataset
 from posegen.shards.quantize import Storage, Widen, choose_storage
 from posegen.shards.reader import ArrayInfo, ShardReader
@@ -34,6 +36,7 @@ __all__ = [
     "BuiltSample",
     "Column",
     "Manifest",
+    "SampleKey",
     "ShardReader",
     "ShardRecord",
     "ShardWriter",

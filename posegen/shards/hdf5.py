@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import math
 import os
-import stat
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +23,7 @@ from numpy.typing import NDArray
 from posegen.errors import ConfigError, ShardError
 from posegen.shards.checksum import CHECKSUM_BYTES, take_body
 from posegen.shards.codecs import Inflate, compare_sizes, copy_body
+from posegen.shards.opening import open_file
 from posegen.shards.rules import ArrayRule
 
 _RAISED_AT_DAMAGE = (
@@ -104,15 +104,9 @@ class GuardedFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.size = _find_size(path)
         self._found: dict[str, h5py.Group | h5py.Dataset] = {}
         self._arrays: dict[str, _Array] = {}
-        try:
-            self._file = _open_file(path)
-        except (OSError, RuntimeError, ValueError) as error:
-            if isinstance(error, OSError) and error.errno:
-                raise _fail_to_open(path, error) from error
-            raise ShardError(f"{path}: is not an HDF5 file, or is damaged: {error}") from error
+        self._file, self.size = open_file(path)
         self._handle = int(self._file.id.get_vfd_handle())
         if self._file.userblock_size:
             self.close()
@@ -274,41 +268,6 @@ class GuardedFile:
             raise ValueError(f"{info.size} bytes are stored of {logical}")
         array.chunks[index] = info.byte_offset, info.size, info.filter_mask
         return info.byte_offset, info.size, bool(info.filter_mask)
-
-
-def _find_size(path: Path) -> int:
-    """Return how many bytes a file has."""
-    try:
-        status = path.stat()
-    except (FileNotFoundError, NotADirectoryError, ValueError) as error:  # ValueError: a path with a zero
-        raise ShardError(f"{path}: no such shard") from error
-    except OSError as error:
-        raise _fail_to_open(path, error) from error
-    if not stat.S_ISREG(status.st_mode):
-        raise ShardError(f"{path}: no such shard")
-    return status.st_size
-
-
-def _open_file(path: Path) -> h5py.File:
-    """Open a file for reading, with a lock or without.
-
-    Shards appear whole and do not change, so that none is needed, and not every file system has locks. But HDF5 opens a
-    file a second time in a process only as it did the first time: without a lock from the start, nobody here could open
-    a shard by plain h5py while it is read.
-    """
-    options = {"driver": "sec2", "rdcc_nbytes": 0}  # every chunk is read once: a cache would only grow
-    try:
-        return h5py.File(path, "r", **options)
-    except OSError:
-        return h5py.File(path, "r", locking=False, **options)
-
-
-def _fail_to_open(path: Path, error: OSError) -> ShardError:
-    """Make the error that says why the system does not open a file, which may be sound."""
-    what = f"{path}: cannot be opened: {os.strerror(error.errno or 0)}"
-    if "unable to lock file" not in str(error):
-        return ShardError(what)
-    return ShardError(f"{what}: HDF5 locks files because of HDF5_USE_FILE_LOCKING, which must be FALSE or not set here")
 
 
 def _decode(name: bytes) -> str:

@@ -20,6 +20,7 @@ from posegen.labels import ArraySpec
 from posegen.labels.registry import check_name
 from posegen.shards.codecs import NONE
 from posegen.shards.hdf5 import Chunk, GuardedFile
+from posegen.shards.key import SampleKey
 from posegen.shards.mirror import read_mirror
 from posegen.shards.quantize import choose_storage
 from posegen.shards.record import parse_json
@@ -159,11 +160,13 @@ class ShardReader:
         """
         return {name: self.column(name, [index])[0] for name in self._columns}
 
-    def key(self, index: int) -> tuple[int, ...]:
-        """Tell a sample from others: image id, annotation id where it is one person, copy where there are several."""
-        people = self.column("annotation_id", [index])[0].tolist() if self.config.unit == "person" else []
-        copies = self.column("copy", [index]) if self.config.copies > 1 else []
-        return (*self.column("image_id", [index]), *people, *copies)
+    def key(self, index: int) -> SampleKey:
+        """Tell a sample from others; raises `ShardError` if it is to be one person, and is not."""
+        (image_id,), (people,) = self.column("image_id", [index]), self.column("annotation_id", [index])
+        (copy,) = self.column("copy", [index]) if self.config.copies > 1 else [0]
+        if self.config.unit == "person" and len(people) != 1:
+            raise self._file.damage(f"sample {index} has {len(people)} people, and is to be one person")
+        return SampleKey.of(self.config, image_id, people, copy)
 
     def column(self, name: str, indices: Sequence[int]) -> list[Any]:
         """Return one of the columns that `sample` tells of, of several samples."""

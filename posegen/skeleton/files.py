@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from posegen.errors import ConfigError, nearest
-from posegen.files import load_toml
+from posegen.files import load_toml, quote_toml
 from posegen.skeleton.builtin import SKELETONS
 from posegen.skeleton.flip_pairs import Limb, find_flip_pairs
 from posegen.skeleton.skeleton import Skeleton
@@ -58,15 +57,15 @@ def read_skeleton(path: Path) -> Skeleton:
 def write_skeleton(skeleton: Skeleton) -> str:
     """Write a skeleton as `read_skeleton` reads it: TOML, one name or pair a line where there are many."""
     names = skeleton.keypoints
-    lines = [f"name = {_quote(skeleton.name)}", *_array("keypoints", [_quote(name) for name in names])]
+    lines = [f"name = {quote_toml(skeleton.name)}", *_array("keypoints", [quote_toml(name) for name in names])]
     for key, pairs in (("limbs", skeleton.limbs), ("flip_pairs", skeleton.flip_pairs)):
-        lines += _array(key, [f"[{_quote(names[a])}, {_quote(names[b])}]" for a, b in pairs])
+        lines += _array(key, [f"[{quote_toml(names[a])}, {quote_toml(names[b])}]" for a, b in pairs])
     if skeleton.sigmas:
         lines += _array("sigmas", [str(sigma) for sigma in skeleton.sigmas])
     derived = [(n, p) for n, p in zip(names, skeleton.parents, strict=True) if p != (n,)]
     if derived:
         lines.append("\n[derived]")
-        lines += [f"{_quote(name)} = [{', '.join(map(_quote, parents))}]" for name, parents in derived]
+        lines += [f"{quote_toml(name)} = [{', '.join(map(quote_toml, parents))}]" for name, parents in derived]
     return "\n".join(lines) + "\n"
 
 
@@ -168,11 +167,6 @@ def _find_line(text: str, key: str, word: str | None) -> int | None:
         named = re.compile(rf"([\"']){re.escape(word)}\1|^\s*{re.escape(word)}\s*=", re.MULTILINE)
         end = found.end() if (found := named.search(text, end)) else end
     return text.count("\n", 0, end) + 1
-
-
-def _quote(text: str) -> str:
-    """Write a TOML basic string, whose escapes are JSON's but for the delete character."""
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007F")
 
 
 def _array(key: str, items: Sequence[str]) -> list[str]:

@@ -19,6 +19,7 @@ from posegen.build.pipeline import build as build_dataset
 from posegen.config import BuildConfig
 from posegen.errors import ConfigError, ShardError
 from posegen.inspect.diff import DatasetDifference, compare
+from posegen.shards import SampleKey
 
 Make = Callable[..., Path]
 
@@ -92,7 +93,7 @@ def test_the_largest_difference_of_each_label_is_found_where_it_is(make: Make) -
     with h5py.File(next(pair[0].glob("*.h5"))) as file:
         channels = json.loads(file["heatmap"].attrs["channels"])
     index = channels.index(channel), int(row.removeprefix("row ")), int(column.removeprefix("column "))
-    assert differences[heatmap.sample[0]][index] == heatmap.largest
+    assert differences[heatmap.sample.image_id][index] == heatmap.largest
 
 
 def test_what_rounding_to_8_bits_takes_is_within_its_bound(make: Make) -> None:
@@ -111,7 +112,8 @@ def test_differences_within_the_tolerance_do_not_count(make: Make, tmp_path: Pat
         channel = json.loads(file["paf"].attrs["channels"])[3]
     found = compare(make(compression="none"), changed, workers=1)
     paf = by_array(found)["paf"]
-    assert (paf.largest, paf.samples, paf.sample, paf.where) == (0.25, 1, (image,), f"{channel}, row 4, column 5")
+    assert (paf.largest, paf.samples, paf.sample) == (0.25, 1, SampleKey(image))
+    assert paf.where == f"{channel}, row 4, column 5"
     assert not found.equal
     assert not compare(make(compression="none"), changed, workers=1, tolerance=0.24).equal
     assert compare(make(compression="none"), changed, workers=1, tolerance=0.25).equal
@@ -157,7 +159,7 @@ def test_samples_that_one_has_alone_are_named(make: Make) -> None:
     found = compare(make(), make(limit=5), workers=1)
     everything, some = (set(read(path)) for path in (make(), make(limit=5)))
     assert (found.samples, found.only_b) == (5, ())
-    assert found.only_a == tuple((image,) for image in sorted(everything - some))
+    assert found.only_a == tuple(map(SampleKey, sorted(everything - some)))
     assert not found.equal
 
 
@@ -167,7 +169,7 @@ def test_people_are_matched_by_annotation_where_they_are_samples(make: Make) -> 
     found = compare(*pair, workers=1)
     assert found.samples == 9
     assert len(found.only_a) > 0
-    assert all(len(key) == 2 for key in found.only_a)
+    assert all(key.annotation_id is not None and key.copy is None for key in found.only_a)
     assert all(array.largest == 0 for array in found.arrays)
 
 

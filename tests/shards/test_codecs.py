@@ -14,8 +14,9 @@ import pytest
 import zstandard
 from numpy.typing import NDArray
 
+from posegen.config.choices import CHOICES
 from posegen.shards.checksum import fletcher32, take_body
-from posegen.shards.codecs import CODECS, Inflate
+from posegen.shards.codecs import CODECS, Codec, Inflate, measure_zstd
 
 FILTERS = {"zstd": dict(hdf5plugin.Zstd(clevel=1)), "gzip": {"compression": "gzip"}, "none": {}}
 
@@ -151,3 +152,54 @@ def test_threads_do_not_disturb_each_other(tmp_path: Path) -> None:
 
     with ThreadPoolExecutor(8) as threads:
         assert all(threads.map(unpack_often, range(8)))
+
+
+def test_there_is_an_entry_for_each_compression_that_can_be_asked_for() -> None:
+    assert set(CODECS) == set(CHOICES["compression"])
+    assert all(codec.name == name for name, codec in CODECS.items())
+
+
+def test_each_entry_is_the_filter_that_it_says(tmp_path: Path) -> None:
+    numbers = {"zstd": hdf5plugin.Zstd.filter_id, "gzip": 1, "lzf": 32000, "none": None}
+    assert {name: codec.filter_id for name, codec in CODECS.items()} == numbers
+    assert CODECS["zstd"].options == FILTERS["zstd"]
+    for name, codec in CODECS.items():
+        codec.load()
+        with h5py.File(tmp_path / f"{name}.h5", "w") as file:
+            data = file.create_dataset("x", data=values(5000), chunks=(5000,), **codec.options)
+            plist = data.id.get_create_plist()
+            found = [plist.get_filter(i) for i in range(plist.get_nfilters())]
+        assert [one[0] for one in found] == ([] if codec.filter_id is None else [codec.filter_id])
+        if codec.size_option is not None:
+            assert found[0][2][codec.size_option :] == (5000,)
+
+
+@pytest.mark.parametrize("compressor", CODECS)
+def test_nothing_inflates_to_more_than_its_bound(tmp_path: Path, compressor: str) -> None:
+    codec = CODECS[compressor]
+    codec.load()
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        for size in (1, 1000, 1 << 20, 1 << 24):
+            data = file.create_dataset(f"x{size}", data=np.zeros(size, np.uint8), chunks=(size,), **codec.options)
+            assert size <= codec.most_inflated * data.id.get_storage_size()
+
+
+@pytest.mark.parametrize("compressor", CODECS)
+def test_what_is_measured_is_what_was_stored(tmp_path: Path, compressor: str) -> None:
+    codec = CODECS[compressor]
+    codec.load()
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        for size in (97, 5000, 160_816):
+            data = file.create_dataset(f"x{size}", data=values(size), chunks=(size,), **codec.options)
+            body = memoryview(data.id.read_direct_chunk((0,))[1])
+            if codec.measure is None:
+                assert codec.inflate is not None
+            elif len(body) < size:
+                assert codec.measure(body, size) == size
+                assert codec.measure(body[:-1], size) != size
+
+
+def test_what_neither_inflates_nor_measures_is_no_entry() -> None:
+    Codec(name="known", filter_id=307, most_inflated=1, measure=measure_zstd)
+    with pytest.raises(ValueError, match="blind: HDF5 must not unpack what cannot be measured before"):
+        Codec(name="blind", filter_id=307, most_inflated=1)

@@ -51,7 +51,7 @@ def read_images(entries: list[Any], directory: Path | None, problems: Problems) 
             unstated = entry.get("width") is None and entry.get("height") is None
             measured += unstated
             try:
-                height, width = _measure(directory, name) if unstated else _state(entry)
+                height, width = _find_size(directory, name) if unstated else _state(entry)
             except ValueError as error:
                 problems.add(f"image {image_id}: {error}")
             else:
@@ -59,7 +59,7 @@ def read_images(entries: list[Any], directory: Path | None, problems: Problems) 
     return images, measured
 
 
-def _measure(directory: Path | None, name: str) -> Size:
+def _find_size(directory: Path | None, name: str) -> Size:
     from posegen.images.files import read_size
 
     if directory is None:

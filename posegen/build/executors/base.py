@@ -41,7 +41,25 @@ class Lost(Generic[Task]):
 
 
 class Executor(Protocol):
-    """Runs tasks in other processes."""
+    """Runs tasks, most often in other processes.
+
+    To add one (for a cluster's queue, another library's pool), write a class with this method; it need not inherit.
+    Pass an object of it as `executor=` to `build`, `verify`, `compare` or `repair`: they then start no process of their
+    own, and their results are the same to the byte. What it has to promise:
+
+    - Every task comes back once, as `Done` with its result or as `Lost` if its worker died; in any order. Who passed it
+      decides about trying again, so an executor does not.
+    - The next task is taken when there is a worker for it, and not all at the start: a task is large, and is made when
+      it is taken. It is taken, and outcomes are yielded, by the thread that iterates.
+    - What tasks report is passed to `on_progress` in that thread, too, before the task's outcome; and is taken back,
+      as a negative number, of one that is lost.
+    - What the function raises is raised from the iterator, and whatever still runs is stopped then, or when the
+      iterator is closed.
+    - In another process, function, tasks, results and exceptions can be pickled. OpenCV and HDF5 libraries must not
+      have been in use there before it was forked: spawn it.
+
+    `tests/build/test_executors.py` holds every executor to this: add yours to the list `EXECUTORS` in it.
+    """
 
     def run(
         self, function: Callable[[Task, Report], Result], tasks: Iterable[Task], on_progress: Report
@@ -55,7 +73,7 @@ class Executor(Protocol):
         tasks
             Taken one at a time, when a worker is free.
         on_progress
-            Called in this process with what the function reports. What a lost task had reported is taken back.
+            Called with what the function reports. What a lost task had reported is taken back.
 
         Raises
         ------

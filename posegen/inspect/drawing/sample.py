@@ -77,7 +77,7 @@ def draw_sample(reader: ShardReader, index: int) -> Picture:
         if name not in labels:
             labels[name], specs[name] = reader.label(label, index), label.spec
     people = _draw_people(canvas, reader.skeleton, sample)
-    panels = [frame(people, f"{_describe(reader, sample)} · {sample['file_name']}")]
+    panels = [frame(people, f"{_caption(reader, sample)} · {sample['file_name']}")]
     if "heatmap" in labels:
         heat = labels["heatmap"][: len(reader.skeleton.keypoints)]
         blended = _draw_heat(canvas, heat, strength=0.9, brightness=0.55)
@@ -133,7 +133,7 @@ def draw_sheet(reader: ShardReader, indices: Sequence[int], columns: int = 4) ->
             heat = reader.label(heatmap, index)[: len(reader.skeleton.keypoints)]
             canvas = Canvas(_draw_heat(canvas, heat, strength=0.5, brightness=1.0), canvas.factor)
         people = _draw_people(canvas, reader.skeleton, sample)
-        tiles.append(frame(people, _describe(reader, sample)))
+        tiles.append(frame(people, _caption(reader, sample)))
     return join_tiles(tiles, min(columns, len(tiles)))
 
 
@@ -150,7 +150,7 @@ def _open(reader: ShardReader, index: int, side: int) -> tuple[Canvas, dict[str,
     return Canvas(np.asarray(large, np.uint8), factor), reader.sample(index)
 
 
-def _describe(reader: ShardReader, sample: dict[str, Any]) -> str:
+def _caption(reader: ShardReader, sample: dict[str, Any]) -> str:
     copy = f" · copy {sample['copy']}" if reader.config.copies > 1 else ""
     if reader.config.unit == "person":
         return f"image {sample['image_id']}{copy} · person {', '.join(map(str, sample['annotation_id']))}"

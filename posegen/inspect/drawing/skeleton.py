@@ -52,7 +52,7 @@ def draw_skeleton(skeleton: Skeleton) -> Picture:
     rows = max(figure_height // _ROW - 1, 20)
     names = [f"{k}  {_shorten(name)}" for k, name in enumerate(skeleton.keypoints)]
     columns = [names[i : i + rows] for i in range(0, len(names), rows)]
-    widths = [24 + max(_measure(name) for name in column) for column in columns]
+    widths = [24 + max(_find_width(name) for name in column) for column in columns]
     height = max(figure_height, _ROW * (min(rows, len(names)) + 1))
     picture = np.full((height, figure_width + sum(widths), 3), PAPER, np.uint8)
     points[:, 1] += (height - figure_height) // 2
@@ -161,7 +161,7 @@ def _draw_figure(picture: Picture, skeleton: Skeleton, places: Sequence[_Point])
         cv2.circle(picture, place, 15, PAPER, cv2.FILLED, cv2.LINE_AA)
         cv2.circle(picture, place, 15, colours[k], 2, cv2.LINE_AA)
         text = str(k)
-        _write(picture, text, (place[0] - _measure(text) // 2, place[1] + 5), INK)
+        _write(picture, text, (place[0] - _find_width(text) // 2, place[1] + 5), INK)
 
 
 def _shorten(name: str) -> str:
@@ -174,5 +174,5 @@ def _write(picture: Picture, text: str, place: _Point, colour: tuple[int, int, i
     cv2.putText(picture, text, place, colour, cv2.FontFace("sans"), 15, BOLDNESS)
 
 
-def _measure(text: str) -> int:
+def _find_width(text: str) -> int:
     return int(cv2.getTextSize((0, 0), text, (0, 0), cv2.FontFace("sans"), 15, BOLDNESS)[2])

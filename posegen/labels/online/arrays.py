@@ -32,7 +32,7 @@ def render_heatmap(
     grid: GridKind = "bilinear",
     background: bool = True,
 ) -> NDArray[np.float32]:
-    """Draw the keypoint heatmaps of one image; see `posegen.labels.HeatmapLabel` for their definition and source.
+    """Draw the keypoint heatmaps of one image; see `posegen.labels.heatmap` for their definition and source.
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ def render_top_down(
     stride: float = 4,
     sigma: float = 2.0,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Draw the heatmaps of a top-down network; see `posegen.labels.TopDownLabel` for their definitions and sources.
+    """Draw the heatmaps of a top-down network; see `posegen.labels.topdown` for their definitions and sources.
 
     Parameters
     ----------
@@ -117,7 +117,7 @@ def render_paf(
     grid: GridKind = "bilinear",
     on: Literal["pixels", "cells"] = "pixels",
 ) -> NDArray[np.float32]:
-    """Draw the part affinity fields of one image; see `posegen.labels.PafLabel` for their definition and source.
+    """Draw the part affinity fields of one image; see `posegen.labels.paf` for their definition and source.
 
     Parameters
     ----------

@@ -8,6 +8,8 @@ from posegen import PoseDataset
 from posegen.errors import ConfigError
 from posegen.loader.shuffle import shuffle_shards
 from posegen.loader.tensorflow import tf_dataset
+from posegen.loader.tensorflow.dataset import _stack
+from posegen.shards import COLUMNS, Column, schema
 
 EVERYTHING = [
     "image", "heatmap", "paf", "mask", "image_id", "width", "height", "file_name", "affine", "keypoints", "bbox",
@@ -33,6 +35,15 @@ def test_batches_are_samples_with_people_padded(build, variant):
                 assert not value[count:].any()
                 value = value[:count]
             np.testing.assert_array_equal(value, expected[name])
+
+
+def test_a_column_that_the_table_has_of_people_is_padded(monkeypatch):
+    area = Column(name="area", dtype="float32", of="person", take=lambda sample: sample.bboxes[:, 2])
+    monkeypatch.setattr(schema, "COLUMNS", (*COLUMNS, area))
+    batch = _stack({"area": [np.array([1, 2], np.float32), np.array([4], np.float32)], "file_name": ["a", "é"]})
+    assert (batch["area"].dtype, batch["area"].tolist()) == (np.float32, [[1, 2], [4, 0]])
+    assert batch["people"].tolist() == [2, 1]
+    assert [name.decode() for name in batch["file_name"]] == ["a", "é"]
 
 
 def test_the_default_is_pictures_and_labels(dataset):
@@ -107,7 +118,7 @@ def test_labels_may_come_as_they_are_stored(build):
 
 
 def test_a_shard_that_is_gone_is_named(build):
-    dataset = build(run="without a shard")
+    dataset = build(run="without a shard for TensorFlow")
     (missing,) = dataset.glob("shard-00002*.h5")
     data = tf_dataset(dataset, batch_size=8)
     missing.unlink()

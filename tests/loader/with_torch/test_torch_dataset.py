@@ -11,6 +11,7 @@ from posegen import PoseDataset
 from posegen.errors import ConfigError, ShardError
 from posegen.loader.torch import ShardShuffleSampler, TorchPoseDataset, collate, render_heatmap_torch
 from posegen.loader.torch.sharing import SharedArrays
+from posegen.shards import COLUMNS, Column, schema
 
 EVERYTHING = [
     "image", "heatmap", "paf", "mask", "image_id", "width", "height", "file_name", "affine", "keypoints", "bbox",
@@ -78,6 +79,16 @@ def test_a_batch_is_its_samples_with_people_padded(dataset):
             assert not batch[name][i, count:].any()
         np.testing.assert_array_equal(batch["affine"][i], sample["affine"])
         assert batch["file_name"][i] == sample["file_name"]
+
+
+def test_a_column_that_the_table_has_of_people_is_padded(monkeypatch):
+    area = Column(name="area", dtype="float32", of="person", take=lambda sample: sample.bboxes[:, 2])
+    samples = [{"area": torch.tensor([1.0, 2.0]), "width": 3}, {"area": torch.tensor([4.0]), "width": 5}]
+    monkeypatch.setattr(schema, "COLUMNS", (*COLUMNS, area))
+    batch = collate(samples)
+    assert batch["area"].tolist() == [[1, 2], [4, 0]]
+    assert batch["people"].tolist() == [2, 1]
+    assert batch["width"].tolist() == [3, 5]
 
 
 @pytest.mark.parametrize("variant", ["plain", "packed"])

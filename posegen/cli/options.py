@@ -1,0 +1,71 @@
+"""The options that several commands have, and those of a build, made from `posegen.config.fields`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from posegen.config import FIELDS, RUN_FIELDS, BuildConfig
+from posegen.config.fields import Field
+from posegen.config.kinds import FilePath, Flag, Number, Whole, Word
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+PATH = click.Path(path_type=Path)
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+_RUN = {field.name: field for field in RUN_FIELDS}
+
+
+def coco_options(text: str) -> Callable[[Command], Command]:
+    """Add --coco, with what it is for this command, --split and --images."""
+    return lambda command: run_option("coco", text)(run_option("split")(run_option("images")(command)))
+
+
+def run_option(name: str, text: str = "", **settings: Any) -> Callable[[Command], Command]:
+    """Add an option of `RunOptions` by its name; with another text, where a command needs one."""
+    field = _RUN[name]
+    return _option(field, text or field.help, "" if text else field.without, settings)
+
+
+def field_options(command: Command) -> Command:
+    """Add all options of `BuildConfig`'s fields; they say the defaults but leave them to the preset."""
+    default = BuildConfig()
+    for field in reversed(FIELDS):
+        command = _option(field, field.help, field.without or describe(field, getattr(default, field.name)))(command)
+    return command
+
+
+def describe(field: Field, value: Any) -> str:
+    """Write a field's value as the command line takes it, or nothing where it would not be given."""
+    return "" if value is None or value is False or value in ((), {}) else _join(field.kind.write(value))
+
+
+def _join(value: Any) -> str:
+    if isinstance(value, list):
+        return ",".join(map(_join, value))
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _option(
+    field: Field, text: str, default: str, settings: dict[str, Any] | None = None
+) -> Callable[[Command], Command]:
+    chosen: dict[str, Any] = {"default": None, "metavar": field.metavar, "multiple": field.kind.repeated}
+    if isinstance(field.kind, Flag):
+        chosen["is_flag"] = True
+    else:
+        chosen["type"] = _click_type(field)
+    chosen["help"] = f"{text}  [default: {default}]" if default else text
+    return click.option(f"--{field.option}", field.name, **{**chosen, **(settings or {})})
+
+
+def _click_type(field: Field) -> Any:
+    if isinstance(field.kind, Word):
+        return click.Choice(field.kind.words)
+    if isinstance(field.kind, FilePath):
+        return PATH
+    return int if isinstance(field.kind, Whole) else float if isinstance(field.kind, Number) else str
