@@ -8,7 +8,8 @@ from __future__ import annotations
 import io
 import json
 import signal
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
@@ -269,3 +270,33 @@ def build(corpus: Coco, tmp_path_factory: pytest.TempPathFactory) -> Build:
 def dataset(build: Build) -> Path:
     """The corpus built with the default options, in shards of 3, 3 and 2 samples."""
     return build()
+
+
+Install = Callable[..., None]
+
+
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install]:
+    """Put a package with one module and some labels where Python finds it, as an installer would.
+
+    `install("pose-count", code, count="pose_count:create")`
+    """
+    from posegen.labels import registry
+
+    site = tmp_path / "site"
+    monkeypatch.syspath_prepend(site)
+
+    def add(package: str, code: str, version: str = "1.0", **labels: str) -> None:
+        module = package.replace("-", "_")
+        info = site / f"{module}-{version}.dist-info"
+        info.mkdir(parents=True)
+        (site / f"{module}.py").write_text(code)
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: {version}\n")
+        lines = [f"{name} = {value}" for name, value in labels.items()]
+        (info / "entry_points.txt").write_text("\n".join(["[posegen.labels]", *lines]) + "\n")
+        monkeypatch.delitem(sys.modules, module, raising=False)
+        registry._entries.cache_clear()
+
+    registry._entries.cache_clear()
+    yield add
+    registry._entries.cache_clear()

@@ -43,6 +43,8 @@ class ShardTask:
         Whether a label reads what is ignored in the pictures.
     quarantined
         Reasons not to touch a sample, by its key: those that killed their workers.
+    tells_mirrors
+        Whether the shard tells how labels mirror; those of before that did not.
     """
 
     file_name: str
@@ -55,6 +57,7 @@ class ShardTask:
     digest: str
     needs_ignored: bool
     quarantined: Mapping[SampleKey, str] = field(default_factory=dict)
+    tells_mirrors: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -75,7 +78,14 @@ class BuildPlan:
         """Name the file of a shard."""
         return f"shard-{index:05d}-of-{len(self.shards):05d}.h5"
 
-    def task(self, index: int, *, directory: Path, quarantined: Mapping[SampleKey, str] | None = None) -> ShardTask:
+    def task(
+        self,
+        index: int,
+        *,
+        directory: Path,
+        quarantined: Mapping[SampleKey, str] | None = None,
+        tells_mirrors: bool = True,
+    ) -> ShardTask:
         """Make the task of one shard; made when it is sent, so that the plan is all that stays in memory."""
         return ShardTask(
             file_name=self.file_name(index),
@@ -88,6 +98,7 @@ class BuildPlan:
             digest=self._digest(self.shards[index]),
             needs_ignored=self.needs_ignored,
             quarantined=dict(quarantined or {}),
+            tells_mirrors=tells_mirrors,
         )
 
     def _digest(self, samples: Sequence[Sample]) -> str:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from posegen.annotations import read_annotations
 from posegen.build.checkpoint import REPAIR_NAME, STATE_NAME, hold_lock
-from posegen.build.executors import Executor, Lost, choose_executor
+from posegen.build.executors import Executor, Lost, Report, choose_executor
 from posegen.build.failures import read_failures
 from posegen.build.plan import BuildPlan, ShardTask, make_plan
-from posegen.build.progress import Notify, Progress, count_up
+from posegen.build.progress import Notify, Progress, count_up, ignore
 from posegen.build.worker import ShardResult, build_shard
 from posegen.errors import BuildError, ShardError
 from posegen.files import sync_directory
@@ -94,28 +94,21 @@ class _Repairing:
         self.directory = directory
         self.plan = plan
         self.versions = manifest.versions
+        self.index_of = {plan.file_name(index): index for index in range(len(plan.shards))}
         self.records = {shard.file: shard for shard in manifest.shards if shard.file in bad}
         self.left_out = {failure.key: failure.reason for failure in read_failures(directory, manifest)}
         self.refused: dict[str, str] = {}
+        self.differing: list[str] = []
 
     def run(self, executor: Executor, staging: Path, progress: Progress | None) -> None:
         """Build them and put them in place; raises `BuildError` if some cannot be what they were."""
-        index_of = {self.plan.file_name(index): index for index in range(len(self.plan.shards))}
-        for name in self.records.keys() - index_of.keys():
+        for name in self.records.keys() - self.index_of.keys():
             self.refused[name] = "the annotations do not give such a shard: they are others"
-        waiting = [name for name in self.records if name in index_of]
-        advance = count_up(progress, sum(self.records[name].samples for name in waiting))
-        lost: dict[str, str] = {}
-        for _ in range(_ATTEMPTS):
-            tasks = (self.plan.task(index_of[name], directory=staging, quarantined=self.left_out) for name in waiting)
-            lost = {}
-            for outcome in executor.run(build_shard, tasks, advance):
-                if isinstance(outcome, Lost):
-                    lost[outcome.task.file_name] = f"its worker {outcome.reason}"
-                else:
-                    self._finish(outcome.task, outcome.result)
-            waiting = list(lost)
-        self.refused |= lost
+        planned = [name for name in self.records if name in self.index_of]
+        advance = count_up(progress, sum(self.records[name].samples for name in planned))
+        self._build(executor, staging, planned, advance)
+        # Shards of before labels told how they mirror have all the other bytes.
+        self._build(executor, staging, list(self.differing), ignore, tells_mirrors=False)
         if self.refused:
             lines = [f"{name}: {why}" for name, why in sorted(self.refused.items())]
             raise BuildError(
@@ -124,13 +117,36 @@ class _Repairing:
                 + "\nrepair with what the dataset was built from, or build it anew: posegen build --overwrite"
             )
 
+    def _build(
+        self, executor: Executor, staging: Path, names: list[str], advance: Report, *, tells_mirrors: bool = True
+    ) -> None:
+        """Build some shards, those of lost workers several times."""
+        lost: dict[str, str] = {}
+        for _ in range(_ATTEMPTS):
+            tasks = (
+                self.plan.task(
+                    self.index_of[name], directory=staging, quarantined=self.left_out, tells_mirrors=tells_mirrors
+                )
+                for name in names
+            )
+            lost = {}
+            for outcome in executor.run(build_shard, tasks, advance):
+                if isinstance(outcome, Lost):
+                    lost[outcome.task.file_name] = f"its worker {outcome.reason}"
+                else:
+                    self._finish(outcome.task, outcome.result)
+            names = list(lost)
+        self.refused |= lost
+
     def _finish(self, task: ShardTask, result: ShardResult) -> None:
         """Put a shard in its place if it is the recorded one."""
         name = task.file_name
         if result.record is None or result.record.sha256 != self.records[name].sha256:
+            self.differing += [] if result.record is None else [name]
             self.refused[name] = self._explain(task, result)
             (task.directory / name).unlink(missing_ok=True)
             return
+        self.refused.pop(name, None)
         (task.directory / name).replace(self.directory / name)
         sync_directory(self.directory)
 

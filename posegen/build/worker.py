@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -49,9 +50,9 @@ def build_shard(task: ShardTask, report: Callable[[int], None]) -> ShardResult:
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     config = task.config
     labels = config.create_labels(task.skeleton)
+    specs = [label.spec if task.tells_mirrors else dataclasses.replace(label.spec, mirror=None) for label in labels]
     stored = [
-        StoredLabel(spec=label.spec, storage=choose_storage(config.label_dtype, label.spec), layout=config.layout)
-        for label in labels
+        StoredLabel(spec=spec, storage=choose_storage(config.label_dtype, spec), layout=config.layout) for spec in specs
     ]
     failures: list[Failure] = []
     pictures = _Pictures(task)

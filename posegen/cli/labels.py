@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from posegen.cli.options import json_option
 from posegen.cli.tables import align, fill
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ _PRESET = "tf-pose"
 @click.command("labels", short_help="List the labels, or define one.")
 @click.argument("name", required=False, metavar="[NAME]")
 @click.option("--preset", default=_PRESET, metavar="NAME", help=f"Whose arrays are shown.  [default: {_PRESET}]")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 def command(name: str | None, preset: str, as_json: bool) -> None:
     """List the labels, ours and other packages', or define one: what it is, its options, where its cells lie.
 

@@ -52,22 +52,10 @@ def _summarize(name: str) -> dict[str, Any]:
     }
 
 
-def _find_unflippable(config: BuildConfig) -> list[str]:
-    """Find the labels that reading refuses to flip; for a skeleton that the annotations bring COCO's stands in."""
-    from posegen.loader.flip import Mirror
-    from posegen.shards import StoredLabel
-    from posegen.shards.quantize import choose_storage
-
-    skeleton = config.skeleton or COCO_17
-    found = []
-    for label in config.create_labels(skeleton):
-        storage = choose_storage(config.label_dtype, label.spec)
-        stored = StoredLabel(spec=label.spec, storage=storage, layout=config.layout)
-        try:
-            Mirror.of(config, skeleton, [stored])
-        except ConfigError:
-            found.append(label.spec.name)
-    return found
+def _find_unflippable(config: BuildConfig) -> dict[str, str]:
+    """Find the labels that cannot be flipped, and why; for a skeleton that the annotations bring COCO's stands in."""
+    specs = [label.spec for label in config.create_labels(config.skeleton or COCO_17)]
+    return {spec.name: spec.mirror for spec in specs if isinstance(spec.mirror, str)}
 
 
 def _list(found: dict[str, dict[str, Any]]) -> list[str]:
@@ -102,14 +90,14 @@ def _show(summary: dict[str, Any]) -> list[str]:
     for field in FIELDS:
         value = describe(field, getattr(config, field.name)) or ("the file's" if field.name == "skeleton" else "-")
         rows.append((f"--{field.option}", value, "yes" if field.name in changes else "", field.help))
-    unflippable = ", ".join(summary["unflippable"])
+    unflippable = "; ".join(f"{label} ({reason})" for label, reason in summary["unflippable"].items())
     return [
         f"{name}: {summary['about']}",
         "",
         f"  networks         {summary['networks']}",
         f"  a prediction is  {summary['decoder']}",
         f"  cells            {summary['cells'][1]}x{summary['cells'][0]}",
-        f"  reading flips    {f'all but {unflippable}' if unflippable else 'all labels'}",
+        f"  reading flips    {f'all labels but {unflippable}' if unflippable else 'all labels'}",
         "",
         *align(("option", "value", "set", "what it is"), rows),
     ]

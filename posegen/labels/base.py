@@ -64,6 +64,11 @@ class ArraySpec:
         return len(self.channels), *self.cells
 
     @property
+    def flips(self) -> bool:
+        """Whether reading can mirror it."""
+        return isinstance(self.mirror, ChannelMirror)
+
+    @property
     def signed(self) -> bool:
         """Whether values may be below 0."""
         return self.low < 0

@@ -16,7 +16,6 @@ from dataclasses import dataclass, field
 
 from posegen.errors import ConfigError
 from posegen.labels.base import Label, needs_ignored
-from posegen.labels.mirror import ChannelMirror
 from posegen.labels.registry import LabelContext, LabelOption, create_label, find_factory, list_labels
 
 _OPTIONS = "Options"
@@ -192,7 +191,6 @@ def _describe_arrays(made: Mapping[str, Iterable[Label]], context: LabelContext)
     own = ", ".join(f"{name}={getattr(context, name)}" for name in of_fields)
     for kind, label in [*((own, label) for label in plain), *others]:
         spec = label.spec
-        flips = isinstance(spec.mirror, ChannelMirror)
         yield ArrayDescription(
             name=spec.name,
             kind=kind,
@@ -200,6 +198,6 @@ def _describe_arrays(made: Mapping[str, Iterable[Label]], context: LabelContext)
             low=spec.low,
             high=spec.high,
             needs_ignored=needs_ignored(label),
-            flips=flips,
-            why_not="" if flips else str(spec.mirror),
+            flips=spec.flips,
+            why_not="" if spec.flips else str(spec.mirror),
         )

@@ -16,9 +16,9 @@ from posegen.shards.schema import StoredLabel
 from posegen.skeleton import Skeleton
 
 
-def write_mirror(mirror: ChannelMirror | str | None) -> str:
+def write_mirror(mirror: ChannelMirror | str) -> str:
     """Write a mirror as JSON: an object of `order` and `negated`, or a text that says why there is none."""
-    return canonical_json(dataclasses.asdict(mirror) if isinstance(mirror, ChannelMirror) else mirror or UNSAID)
+    return canonical_json(dataclasses.asdict(mirror) if isinstance(mirror, ChannelMirror) else mirror)
 
 
 def read_mirror(text: object) -> ChannelMirror | str | None:

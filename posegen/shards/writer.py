@@ -139,9 +139,10 @@ class ShardWriter:
                 "low": label.spec.low,
                 "high": label.spec.high,
                 "channels": _text(canonical_json(label.spec.channels)),
-                "mirror": _text(write_mirror(label.spec.mirror)),
             }
         )
+        if label.spec.mirror is not None:
+            dataset.attrs["mirror"] = _text(write_mirror(label.spec.mirror))
         return dataset
 
     def _write_images(self) -> None:

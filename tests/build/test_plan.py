@@ -264,3 +264,15 @@ class TestPeople:
     def test_no_two_people_have_the_same_digest(self) -> None:
         plan = plan_of(range(10), unit="person", shard_size=1)
         assert len({plan.task(i, directory=OUT).digest for i in range(20)}) == 20
+
+
+class TestIgnored:
+    def test_tasks_say_whether_a_label_reads_what_is_ignored(self) -> None:
+        for labels, expected in ((("heatmap", "mask"), True), (("mask",), True), (("heatmap", "paf", "center"), False)):
+            plan = plan_of(range(3), labels=labels)
+            assert plan.task(0, directory=OUT).needs_ignored is plan.needs_ignored is expected
+
+    def test_people_of_whom_no_label_needs_the_shapes_do_not_keep_them(self) -> None:
+        for labels, kept in ((("heatmap", "mask"), 1), (("heatmap",), 0)):
+            plan = plan_of(range(3), unit="person", labels=labels)
+            assert {len(sample.ignored) for shard in plan.shards for sample in shard} == {kept}

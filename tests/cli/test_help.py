@@ -30,6 +30,7 @@ OPTIONS = {
     "diff": ["--tolerance", "--workers", "--json"],
     "inspect": ["--json", "--sample", "--save", "--sheet"],
     "bench": ["--coco", "--split", "--images", "--repeats", "--workers", "--seconds", "--json"],
+    "labels": ["--preset", "--json"],
     "presets": ["--toml", "--json"],
     "sample": ["--images", "--seed"],
 }  # fmt: skip

@@ -13,7 +13,9 @@ from posegen.errors import ContractError
 from posegen.geometry import fit
 from posegen.labels import (
     ArraySpec,
+    ChannelMirror,
     HeatmapLabel,
+    Label,
     MaskLabel,
     PafLabel,
     Scene,
@@ -149,6 +151,24 @@ def nobody(shape, scene):
     return np.full(shape, min(len(scene.points), 1), np.float32)
 
 
+def ignored(shape, scene):
+    return np.full(shape, scene.ignored is not None, np.float32)
+
+
+def beyond(shape, scene):
+    return np.full(shape, 0.5 if scene.ignored is None else 0.75, np.float32)
+
+
+class Needing(Faulty):
+    """A label whose limits are those of a picture of which nothing is ignored."""
+
+    needs_ignored = True
+
+    def limits(self, scene):
+        largest = self.render(dataclasses.replace(scene, ignored=None))
+        return np.zeros_like(largest), largest
+
+
 def fill(value, dtype=np.float32):
     return lambda shape, scene: np.full(shape, value, dtype)
 
@@ -170,6 +190,8 @@ def fill(value, dtype=np.float32):
         ("frozen", Thawed(rendered=fill(0)), "can be changed"),
         ("order", Faulty(rendered=first_person), "another order"),
         ("nobody", Faulty(rendered=nobody), "of whom no keypoint is drawn"),
+        ("ignored", Faulty(rendered=ignored), "reads what is ignored, without needs_ignored"),
+        ("ignored", Needing(rendered=beyond), "leaves its limits"),
     ],
 )
 def test_each_check_finds_what_it_is_for(check, label, message):
@@ -185,6 +207,59 @@ def test_the_contract_says_which_check_failed_on_what():
         contract.check_label("faulty", lambda context: (Faulty(rendered=fill(2)),))
     with pytest.raises(ContractError, match="its name must be right, or begin with right_"):
         contract.check_label("right", lambda context: (Faulty(rendered=fill(0)),))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Mirrored:
+    """Another label, that is said to mirror otherwise."""
+
+    label: Label
+    mirror: ChannelMirror
+
+    @property
+    def spec(self):
+        return dataclasses.replace(self.label.spec, mirror=self.mirror)
+
+    def render(self, scene):
+        return self.label.render(scene)
+
+
+@each(name=["heatmap", "paf", "offset", "center", "limb", "weight"])
+def test_a_mirror_that_says_one_channel_wrongly_is_found(name):
+    for context in itertools.islice(contract.make_contexts({}), 0, None, 4):
+        for label in registry.create_label(name, context):
+            right, count = label.spec.mirror, len(label.spec.channels)
+            contract.check_mirror(label, context)
+            moved = [k for k in range(count) if right.order[k] != k]
+            wrong = [((*right.order[:k], k, *right.order[k + 1 :]), right.negated) for k in moved]
+            if label.spec.signed:
+                wrong += [(right.order, tuple(sorted({*right.negated} ^ {k}))) for k in range(count)]
+            assert wrong or label.spec.name == "center"
+            for order, negated in wrong:
+                with pytest.raises(ContractError, match="of a mirrored scene is not what its mirror says"):
+                    contract.check_mirror(
+                        Mirrored(label=label, mirror=ChannelMirror(order=order, negated=negated)), context
+                    )
+
+
+def test_a_label_that_is_not_drawn_to_both_sides_alike_cannot_say_that_it_mirrors():
+    (context, *_) = contract.make_contexts({})
+    for kind in ("msra", "megvii"):
+        (label,) = registry.create_label("heatmap", dataclasses.replace(context, heatmap=kind))
+        assert label.spec.mirror == "drawn of a flipped sample it would be another"
+    (label,) = registry.create_label("heatmap", dataclasses.replace(context, heatmap="udp"))
+    contract.check_mirror(label, context)
+    slope = Faulty(rendered=lambda shape, scene: np.broadcast_to(np.linspace(0, 1, 12, dtype=np.float32), shape).copy())
+    with pytest.raises(ContractError, match="differs where nothing is drawn"):
+        contract.check_mirror(Mirrored(label=slope, mirror=ChannelMirror(order=(0,))), context)
+
+
+def test_windows_that_would_miss_their_centre_cannot_be_flipped():
+    (context, *_) = contract.make_contexts({"radius_cells": 1.5})
+    centre, *windows = registry.create_label("center", context)
+    assert centre.spec.mirror == ChannelMirror(order=(0,))
+    assert all("would miss the centres" in label.spec.mirror for label in windows)
+    contract.check_label("center", registry.find_factory("center"), {"radius_cells": 2.0})
 
 
 @each(case=CASES)

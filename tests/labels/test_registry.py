@@ -54,27 +54,6 @@ def create(context):
 CONTEXT = LabelContext(grid=make_grid("bilinear", (64, 64), (8, 8)), skeleton=COCO_17)
 
 
-@pytest.fixture
-def install(tmp_path, monkeypatch):
-    """Put a package with one module and some entry points where Python finds it, as an installer would."""
-    site = tmp_path / "site"
-    monkeypatch.syspath_prepend(site)
-
-    def add(package, code, version="1.0", **labels):
-        module = package.replace("-", "_")
-        info = site / f"{module}-{version}.dist-info"
-        info.mkdir(parents=True)
-        (site / f"{module}.py").write_text(code)
-        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: {version}\n")
-        lines = [f"{name} = {value}" for name, value in labels.items()]
-        (info / "entry_points.txt").write_text("\n".join(["[posegen.labels]", *lines]) + "\n")
-        registry._entries.cache_clear()
-
-    registry._entries.cache_clear()
-    yield add
-    registry._entries.cache_clear()
-
-
 @each(name=[*registry.BUILT_IN])
 def test_our_own_labels_are_made_by_name(name):
     further = ["center_offset", "center_weight"] if name == "center" else []

@@ -110,6 +110,15 @@ class TestAttributes:
             ("channels", b"{}"), ("channels", b"[]"), ("channels", b'["one", "two"]'), ("layout", b"cwh"),
             ("layout", 3), ("scale", 0.5), ("scale", np.nan), ("scale", b"x"), ("max_abs_error", -1.0),
             ("max_abs_error", 1e9), ("max_abs_error", np.nan),
+            ("mirror", b"[]"), ("mirror", b"3"), ("mirror", b"true"), ("mirror", b'""'), ("mirror", b"no JSON"),
+            ("mirror", 3.0), ("mirror", b"[" * 9999), ("mirror", b'{"order": [0]}'),
+            ("mirror", b'{"negated": [], "order": [0], "more": []}'), ("mirror", b'{"negated": [], "order": [[0]]}'),
+            ("mirror", b'{"negated": [], "order": [1]}'), ("mirror", b'{"negated": [], "order": [-1]}'),
+            ("mirror", b'{"negated": [], "order": []}'), ("mirror", b'{"negated": [], "order": [0, 0]}'),
+            ("mirror", b'{"negated": [], "order": [true]}'), ("mirror", b'{"negated": [], "order": [0.0]}'),
+            ("mirror", b'{"negated": [], "order": "0"}'), ("mirror", b'{"negated": [0], "order": [0]}'),
+            ("mirror", b'{"negated": [1], "order": [0]}'), ("mirror", b'{"negated": [0, 0], "order": [0]}'),
+            ("mirror", b'{"negated": [], "order": [1000000000000000000000]}'),
         ]  # fmt: skip
         for name, value in each(shard, wrong):
             with h5py.File(shard, "r+") as file:

@@ -13,7 +13,7 @@ import h5py
 import hdf5plugin
 import numpy as np
 import pytest
-from written import PEOPLE, SMALL, SPECS, Written, text, write
+from written import MIRRORS, PEOPLE, SMALL, SPECS, Written, text, write
 
 from posegen.shards import ShardReader, ShardRecord
 from posegen.skeleton import COCO_17
@@ -75,11 +75,12 @@ class TestLayout:
         with h5py.File(written.path) as file:
             for spec in SPECS:
                 attributes = dict(file[spec.name].attrs)
-                told = {"layout", "scale", "max_abs_error", "low", "high", "channels", "cells"}
-                assert set(attributes) - {"mirror"} == told
+                told = {"layout", "scale", "max_abs_error", "low", "high", "channels", "cells", "mirror"}
+                assert set(attributes) == told
                 assert (attributes["low"], attributes["high"]) == (spec.low, spec.high)
                 assert text(attributes["layout"]) == "chw"
                 assert json.loads(attributes["channels"]) == list(spec.channels)
+                assert json.loads(attributes["mirror"]) == MIRRORS[spec.name]
 
     def test_a_label_has_one_compressed_chunk_with_a_checksum_a_sample(self, tmp_path: Path) -> None:
         filters = {"zstd": {hdf5plugin.Zstd().filter_id}, "gzip": {1}, "lzf": {32000}, "none": set()}

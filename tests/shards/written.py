@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posegen.config import BuildConfig
-from posegen.labels import ArraySpec
+from posegen.labels import ArraySpec, ChannelMirror
 from posegen.shards import BuiltSample, ShardRecord, ShardWriter, StoredLabel
 from posegen.shards.quantize import choose_storage
 from posegen.skeleton import COCO_17
@@ -18,9 +18,22 @@ SMALL = BuildConfig(skeleton=COCO_17, input_size=(24, 32), stride=8)
 CELLS = (3, 4)
 SPECS = (
     ArraySpec(name="heatmap", channels=("nose", "neck", "background"), cells=CELLS),
-    ArraySpec(name="paf", channels=("a-b:x", "a-b:y"), cells=CELLS, low=-1.0),
-    ArraySpec(name="mask", channels=("mask",), cells=CELLS),
+    ArraySpec(
+        name="paf",
+        channels=("a-b:x", "a-b:y"),
+        cells=CELLS,
+        low=-1.0,
+        mirror=ChannelMirror(order=(0, 1), negated=(0,)),
+    ),
+    ArraySpec(name="mask", channels=("mask",), cells=CELLS, mirror="it is not to be"),
 )
+MIRRORS = {
+    "heatmap": "the label does not say how it mirrors",
+    "paf": {"negated": [0], "order": [0, 1]},
+    "mask": "it is not to be",
+}
+"""As a shard tells them, by label."""
+
 PEOPLE = (2, 0, 3, 1)
 
 
