@@ -186,7 +186,11 @@ def turned(degrees, scale, shift=(0.0, 0.0)):
     return Affine(cos, -sin, shift[0], sin, cos, shift[1])
 
 
-@each("cells, bound", [((12, 16), 1 / 16), ((24, 32), 1 / 8), ((96, 128), 0.3)], degrees=[0.5, 7, 30, 45, 90, 133, -40])
+@each(
+    "cells, bound",
+    [((12, 16), 1 / 16), ((24, 32), 1 / 8), ((96, 128), 0.3), ((12, 64), 1 / 4), ((48, 16), 1 / 4)],
+    degrees=[0.5, 7, 30, 45, 90, 133, -40],
+)
 def test_the_mask_of_a_turned_picture_is_right_to_within_the_stated_bound(degrees, cells, bound):
     pixels = np.zeros((150, 200), np.uint8)
     cv2.fillPoly(pixels, [np.array([[20, 30], [150, 10], [180, 90], [60, 130]])], 1)
