@@ -7,6 +7,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from each import each
 
 from posegen.inspect.drawing.skeleton import draw_skeleton, lay_out
 from posegen.skeleton import COCO_17, SKELETONS, Skeleton, read_skeleton
@@ -27,25 +28,25 @@ CASES = {
 }
 
 
-def test_no_two_keypoints_are_at_one_place() -> None:
-    for skeleton in CASES.values():
-        points = lay_out(skeleton)
-        assert points.shape == (len(skeleton.keypoints), 2)
-        assert np.isfinite(points).all()
-        for a, b in itertools.combinations(range(min(len(points), 140)), 2):
-            assert np.hypot(*(points[a] - points[b])) > 0.3, (skeleton.keypoints[a], skeleton.keypoints[b])
+@each(skeleton=CASES)
+def test_no_two_keypoints_are_at_one_place(skeleton: Skeleton) -> None:
+    points = lay_out(skeleton)
+    assert points.shape == (len(skeleton.keypoints), 2)
+    assert np.isfinite(points).all()
+    for a, b in itertools.combinations(range(min(len(points), 140)), 2):
+        assert np.hypot(*(points[a] - points[b])) > 0.3, (skeleton.keypoints[a], skeleton.keypoints[b])
 
 
-def test_left_and_right_are_mirror_images_with_the_left_on_the_reader_s_right() -> None:
-    for name in ["coco-17", "openpose-18", "mpii-16", "crowdpose-14", "ap10k-17"]:
-        skeleton = SKELETONS[name]
-        points = lay_out(skeleton)
-        place = dict(zip(skeleton.keypoints, points, strict=True))
-        middle = (points[:, 0].min() + points[:, 0].max()) / 2
-        for left in (n for n in skeleton.keypoints if n.startswith("left_")):
-            x, y = place[left]
-            np.testing.assert_allclose(place[left.replace("left_", "right_")], (2 * middle - x, y), atol=1e-9)
-            assert x > middle
+@each(name=["coco-17", "openpose-18", "mpii-16", "crowdpose-14", "ap10k-17"])
+def test_left_and_right_are_mirror_images_with_the_left_on_the_reader_s_right(name: str) -> None:
+    skeleton = SKELETONS[name]
+    points = lay_out(skeleton)
+    place = dict(zip(skeleton.keypoints, points, strict=True))
+    middle = (points[:, 0].min() + points[:, 0].max()) / 2
+    for left in (n for n in skeleton.keypoints if n.startswith("left_")):
+        x, y = place[left]
+        np.testing.assert_allclose(place[left.replace("left_", "right_")], (2 * middle - x, y), atol=1e-9)
+        assert x > middle
 
 
 def test_a_person_stands_upright() -> None:
@@ -58,13 +59,13 @@ def test_keypoints_without_limbs_stand_below_the_others() -> None:
     assert points[23:91, 1].min() > points[:23, 1].max()
 
 
-def test_every_disc_is_on_the_picture() -> None:
-    for skeleton in CASES.values():
-        picture = draw_skeleton(skeleton)
-        ink = (picture != 255).any(axis=2)
-        assert ink.any()
-        border = np.concatenate([ink[0], ink[-1], ink[:, 0], ink[:, -1]])
-        assert not border.any()
+@each(skeleton=CASES)
+def test_every_disc_is_on_the_picture(skeleton: Skeleton) -> None:
+    picture = draw_skeleton(skeleton)
+    ink = (picture != 255).any(axis=2)
+    assert ink.any()
+    border = np.concatenate([ink[0], ink[-1], ink[:, 0], ink[:, -1]])
+    assert not border.any()
 
 
 class TestCommand:
@@ -73,15 +74,15 @@ class TestCommand:
         assert done.status == 0
         assert [line.split()[0] for line in done.out.splitlines()[1:]] == list(SKELETONS)
 
-    def test_it_shows_every_name_mirror_and_limb(self, run: Callable) -> None:
-        for skeleton in SKELETONS.values():
-            done = run("skeleton", "show", skeleton.name)
-            assert done.status == 0
-            rows = [line.split() for line in done.out.splitlines()]
-            for k, name in enumerate(skeleton.keypoints):
-                assert [str(k), name] in [row[:2] for row in rows]
-            for limb in skeleton.limb_names:
-                assert limb in done.out.split()
+    @each(skeleton=SKELETONS)
+    def test_it_shows_every_name_mirror_and_limb(self, run: Callable, skeleton: Skeleton) -> None:
+        done = run("skeleton", "show", skeleton.name)
+        assert done.status == 0
+        rows = [line.split() for line in done.out.splitlines()]
+        for k, name in enumerate(skeleton.keypoints):
+            assert [str(k), name] in [row[:2] for row in rows]
+        for limb in skeleton.limb_names:
+            assert limb in done.out.split()
 
     def test_it_shows_what_a_keypoint_is_the_mean_of(self, run: Callable) -> None:
         assert "neck            left_shoulder, right_shoulder" in run("skeleton", "show", "openpose-18").out
@@ -96,14 +97,11 @@ class TestCommand:
         assert done.out.splitlines()[-1] == str(tmp_path / "hand.png")
         np.testing.assert_array_equal(cv2.imread(str(tmp_path / "hand.png")), draw_skeleton(SKELETONS["hand-21"]))
 
-    def test_what_is_not_there_ends_in_a_message(self, run: Callable) -> None:
-        for name, expected in [
-            ("coco-71", "did you mean 'coco-17'?"),
-            ("mine.toml", "there is no skeleton 'mine.toml'"),
-        ]:
-            done = run("skeleton", "show", name)
-            assert done.status == 2
-            assert expected in done.err
+    @each("name, expected", [("coco-71", "did you mean 'coco-17'?"), ("mine.toml", "there is no skeleton 'mine.toml'")])
+    def test_what_is_not_there_ends_in_a_message(self, run: Callable, name: str, expected: str) -> None:
+        done = run("skeleton", "show", name)
+        assert done.status == 2
+        assert expected in done.err
 
     def test_a_wrong_file_ends_in_a_message_with_the_line(self, run: Callable, tmp_path: Path) -> None:
         path = tmp_path / "mine.toml"

@@ -1,4 +1,4 @@
-"""Shards that are written by hand, to be drawn: each test says what is in a sample, the rest is blank."""
+"""Shards that are written by hand, to be drawn, and what is measured in their drawings."""
 
 from __future__ import annotations
 
@@ -27,7 +27,6 @@ CONFIG = BuildConfig(
 
 FACTOR = 16
 BLOCK = FACTOR * 8
-
 Open = Callable[..., ShardReader]
 
 
@@ -44,8 +43,8 @@ class Drawn:
 
 
 @contextmanager
-def writing_shards(directory: Path) -> Iterator[Open]:
-    """Yield what writes a shard of some samples and opens it."""
+def written_in(directory: Path) -> Iterator[Open]:
+    """Give a function that writes a shard of some samples and opens it; all are closed at the end."""
     with ExitStack() as stack:
 
         def write(*samples: Drawn, skeleton: Skeleton = PAIR, **changes: Any) -> ShardReader:
@@ -111,7 +110,7 @@ def find_centroid(weights: NDArray[np.int64]) -> tuple[float, float]:
     return (total * columns).sum() / total.sum(), (total * rows).sum() / total.sum()
 
 
-def cell_pixels(row: int, column: int) -> NDArray[np.bool_]:
+def cell_block(row: int, column: int) -> NDArray[np.bool_]:
     """Return the pixels of a panel that stand for a cell, which covers input pixels 8 column to 8 column + 7."""
     inside = np.zeros((512, 640), np.bool_)
     inside[row * BLOCK : (row + 1) * BLOCK, column * BLOCK : (column + 1) * BLOCK] = True
