@@ -13,10 +13,11 @@ import cv2
 import h5py
 import numpy as np
 import pytest
+from executors import Deadly
 
 import posegen
-from posegen.build.executors import LocalExecutor, Lost
 from posegen.build.pipeline import build
+from posegen.build.plan import find_key
 from posegen.config import BuildConfig
 from posegen.errors import BuildError
 from posegen.shards import ShardReader
@@ -250,20 +251,18 @@ def test_a_sigma_replaces_that_in_the_other_unit(corpus, run, tmp_path, options,
     assert (config.sigma_px, config.sigma_cells) == expected
 
 
-def test_an_image_that_kills_workers_leaves_out_all_its_people_and_nobody_else(corpus, tmp_path, monkeypatch):
-    run, deadly = LocalExecutor.run, corpus.document["images"][0]["id"]
+def test_an_image_that_kills_workers_leaves_out_all_its_people_and_nobody_else(corpus, tmp_path):
+    deadly = corpus.document["images"][0]["id"]
 
-    def die(self, function, tasks, on_progress):
-        for task in tasks:
-            left = [i for i, s in enumerate(task.samples) if s.image_id == deadly and deadly not in task.quarantined]
-            if left:
-                yield Lost(task, left[0], "was killed by SIGKILL")
-            else:
-                yield from run(self, function, [task], on_progress)
+    def die(task):
+        people = enumerate(task.samples)
+        return next(
+            (i for i, s in people if s.image_id == deadly and find_key(s, CONFIG) not in task.quarantined), None
+        )
 
-    monkeypatch.setattr(LocalExecutor, "run", die)
-    manifest = build(corpus.root, tmp_path / "out", CONFIG, workers=1, max_failures="50%")
-    failures = [json.loads(line) for line in (tmp_path / "out" / "failures.jsonl").read_text().splitlines()]
+    out, told = tmp_path / "out", []
+    manifest = build(corpus.root, out, CONFIG, executor=Deadly(die), max_failures="50%", notify=told.append)
+    failures = [json.loads(line) for line in (out / "failures.jsonl").read_text().splitlines()]
     people = [
         a["id"]
         for a in corpus.document["annotations"]
@@ -271,4 +270,5 @@ def test_an_image_that_kills_workers_leaves_out_all_its_people_and_nobody_else(c
     ]
     assert [failure["annotation_id"] for failure in failures] == people
     assert manifest.failures == len(people) > 1
-    assert all(sample["image_id"] != deadly for sample in read_samples(tmp_path / "out"))
+    assert all(sample["image_id"] != deadly for sample in read_samples(out))
+    assert sum(line.startswith(f"image {deadly} is left out: ") for line in told) == 1, "all of them at once"

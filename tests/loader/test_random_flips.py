@@ -1,4 +1,4 @@
-"""Which samples are flipped."""
+"""Samples that are flipped by chance."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import numpy as np
 from each import each
 
 import posegen
-from posegen.loader.flip import Chance, _mix
+from posegen.loader.flip import RandomFlips
 
 
-class TestChance:
+class TestRandomFlips:
     @each(flip=[1, np.True_])
     def test_what_is_equal_to_true_is_true(self, dataset: Path, flip: Any) -> None:
         data = posegen.PoseDataset(dataset, fields=["affine"], flip=flip)
@@ -43,24 +43,9 @@ class TestChance:
         assert affine([*range(8)], 1, 5) != forwards
         assert affine([*range(8)], 0, 6) != forwards
 
-    def test_a_seed_flips_these_samples_today_and_tomorrow(self) -> None:
-        """SplitMix64 scrambles the seed, then that and the epoch, then that and the sample; its lowest bit counts."""
-        flips = {
-            (seed, epoch): "".join("-F"[Chance(seed).toss(epoch, i)] for i in range(24))
-            for seed in (0, 5)
-            for epoch in (0, 1)
-        }
-        assert flips == {
-            (0, 0): "F--FF-F--FFF--F-F-F-----",
-            (0, 1): "-F-F-F---FFF-F-F-F---F-F",
-            (5, 0): "FFF-FFFF--FF--F-F-F--F--",
-            (5, 1): "-F----F-FF---F--F-F-F--F",
-        }
-        # From Vigna's reference implementation.
-        assert [_mix(0), _mix(1234567)] == [0xE220A8397B1DCDAF, 6457827717110365317]
-
     def test_half_of_many_are_flipped(self) -> None:
-        coins = np.array([[Chance(seed).toss(epoch, i) for i in range(500)] for seed in (0, 1) for epoch in (0, 1)])
+        flips = {seed: RandomFlips(seed) for seed in (0, 1)}
+        coins = np.array([[flips[s].is_flipped(e, i) for i in range(500)] for s in (0, 1) for e in (0, 1)])
         assert (np.abs(coins.mean(axis=1) - 0.5) < 0.1).all()
         assert (np.abs(np.corrcoef(coins) - np.eye(4)) < 0.2).all()
 
