@@ -60,7 +60,9 @@ class TestRandomFlips:
         assert [_mix(0), _mix(1234567)] == [0xE220A8397B1DCDAF, 6457827717110365317]
 
     def test_half_of_many_are_flipped(self) -> None:
-        coins = np.array([[RandomFlips(seed).is_flipped(epoch, i) for i in range(500)] for seed in (0, 1) for epoch in (0, 1)])
+        coins = np.array(
+            [[RandomFlips(seed).is_flipped(epoch, i) for i in range(500)] for seed in (0, 1) for epoch in (0, 1)]
+        )
         assert (np.abs(coins.mean(axis=1) - 0.5) < 0.1).all()
         assert (np.abs(np.corrcoef(coins) - np.eye(4)) < 0.2).all()
 
