@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import cv2
@@ -32,10 +32,21 @@ _BATCH_BYTES = 1 << 23
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShardResult:
-    """What became of a task: the shard's record, if a sample was left to write, and the failures."""
+    """What became of a task.
+
+    Attributes
+    ----------
+    record
+        The shard's, if a sample was left to write.
+    failures
+        The samples that could not be built.
+    unturned
+        The EXIF orientations that were not applied, by the pictures' file names.
+    """
 
     record: ShardRecord | None
     failures: tuple[Failure, ...]
+    unturned: Mapping[str, int] = field(default_factory=dict)
 
 
 def build_shard(task: ShardTask, report: Callable[[int], None]) -> ShardResult:
@@ -79,7 +90,8 @@ def build_shard(task: ShardTask, report: Callable[[int], None]) -> ShardResult:
             report(1)
         if len(failures) == len(task.samples):
             return ShardResult(record=None, failures=tuple(failures))
-        return ShardResult(record=writer.finish(task.directory / task.file_name), failures=tuple(failures))
+        record = writer.finish(task.directory / task.file_name)
+        return ShardResult(record=record, failures=tuple(failures), unturned=pictures.unturned)
     finally:
         writer.close()
 
@@ -97,6 +109,8 @@ class _Pictures:
 
     def __init__(self, task: ShardTask) -> None:
         self._images = task.images
+        self._exif = task.config.exif
+        self.unturned: dict[str, int] = {}
         self._name: str | None = None
         self._picture = np.zeros((0, 0, 3), np.uint8)
 
@@ -105,7 +119,9 @@ class _Pictures:
         size = sample.height, sample.width
         if sample.file_name != self._name or size != self._picture.shape[:2]:
             data = files.read_file(self._images, sample.file_name)
-            self._picture = codec.decode(data, size, sample.file_name)
+            self._picture = codec.decode(data, size, sample.file_name, shown=self._exif == "shown")
+            if (orientation := codec.find_unturned(data, size)) and self._exif != "shown":
+                self.unturned[sample.file_name] = orientation
             self._name = sample.file_name
         return self._picture
 
