@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from posegen.geometry import Size
 
 _EXAMPLES = 3
+_SHOWN_PICTURES = 10
 _OPTIONAL = {
     "area": "that of the box stands in",
     "bbox": "that of the keypoints stands in where one is needed",
@@ -26,6 +27,11 @@ _BOX_TOLERANCE = 1.0
 """Pixels by which a box may leave its image unremarked: annotation tools round outwards."""
 _BESIDE = 0.1
 """Share of a box's sides by which keypoints may lie beside it."""
+
+
+def counted(count: int, noun: str) -> str:
+    """Write a number and what it counts, as in `1 image` and `2 images`."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -48,6 +54,8 @@ class Audit:
         The file names of their images, as far as they are known.
     notes
         What the user should know about how the file was read, in sentences.
+    bad_pictures
+        What is wrong with pictures, by the names of their files.
     """
 
     images: int = 0
@@ -58,6 +66,7 @@ class Audit:
     examples: dict[str, list[int]] = field(default_factory=dict)
     pictures: dict[str, list[str]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    bad_pictures: dict[str, str] = field(default_factory=dict)
     tallies: Counter[str] = field(default_factory=Counter, compare=False, repr=False)
     """What `describe_whole` judges all people together by."""
 
@@ -174,14 +183,14 @@ class Audit:
                 self.notice("left and right keypoint at one point; both are drawn there", annotation_id, picture)
                 return
 
-    def check_people(
-        self, annotation_ids: Sequence[int], keypoints: NDArray[np.float64], picture: str = ""
-    ) -> None:
+    def check_people(self, annotation_ids: Sequence[int], keypoints: NDArray[np.float64], picture: str = "") -> None:
         """Notice people of one image with the very same keypoints (N, K0, 3)."""
         seen: set[bytes] = set()
         for annotation_id, person in zip(annotation_ids, keypoints, strict=True):
             if person.tobytes() in seen:
-                self.notice("person with the same keypoints as another of the image; both are drawn", annotation_id, picture)
+                self.notice(
+                    "person with the same keypoints as another of the image; both are drawn", annotation_id, picture
+                )
             seen.add(person.tobytes())
 
     def to_dict(self) -> dict[str, Any]:
@@ -191,7 +200,8 @@ class Audit:
         examples = dict(sorted(self.examples.items()))
         counts = {"images": self.images, "annotations": self.annotations}
         pictures = dict(sorted(self.pictures.items()))
-        return counts | plain | {"examples": examples, "pictures": pictures, "notes": list(self.notes)}
+        found = counts | plain | {"examples": examples, "pictures": pictures, "notes": list(self.notes)}
+        return found | ({"bad_pictures": dict(self.bad_pictures)} if self.bad_pictures else {})
 
     def describe_left_out(self) -> list[str]:
         """Say in a line each which images were left out and which annotations are not drawn, if there are any."""
@@ -205,11 +215,20 @@ class Audit:
                 lines.append(f"{sum(counter.values())} of {total} {what} {verb}: {reasons}")
         return lines
 
+    def describe(self) -> list[str]:
+        """Say all, in lines."""
+        lines = [*self.describe_left_out(), *self.describe_noticed()]
+        if count := len(self.bad_pictures):
+            lines.append(f"{counted(count, 'picture')} cannot be used:")
+            lines += [f"  {reason}" for reason in list(self.bad_pictures.values())[:_SHOWN_PICTURES]]
+            if count > _SHOWN_PICTURES:
+                lines.append(f"  ... and {count - _SHOWN_PICTURES} more")
+        return lines or ["nothing to remark"]
+
     def describe_noticed(self) -> list[str]:
         """Say what to know, and in a line for each kind what was noticed, how often, and where first."""
         return [f"note: {note}" for note in self.notes] + [
-            f"noticed: {kind}: {count} annotation{'' if count == 1 else 's'}, such as "
-            + self._list_examples(kind)
+            f"noticed: {kind}: {counted(count, 'annotation')}, such as " + self._list_examples(kind)
             for kind, count in sorted(self.noticed.items())
         ]
 
@@ -220,12 +239,18 @@ class Audit:
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> Audit:
         """Read what `to_dict` gave; raises `KeyError`, `TypeError` or `ValueError` where it is not that."""
-        counters = {key: Counter(dict(record[key])) for key in ("left_out", "not_drawn", "noticed")}
-        examples = {str(kind): [int(i) for i in ids] for kind, ids in record["examples"].items()}
-        # Datasets that were built before have no names of pictures here.
-        pictures = {str(kind): [str(name) for name in names] for kind, names in record.get("pictures", {}).items()}
-        notes = [str(note) for note in record["notes"]]
-        images, annotations = int(record["images"]), int(record["annotations"])
+        counters: dict[str, Counter[str]] = {
+            key: Counter(dict(record[key])) for key in ("left_out", "not_drawn", "noticed")
+        }
         return cls(
-            images=images, annotations=annotations, examples=examples, pictures=pictures, notes=notes, **counters
+            images=int(record["images"]),
+            annotations=int(record["annotations"]),
+            left_out=counters["left_out"],
+            not_drawn=counters["not_drawn"],
+            noticed=counters["noticed"],
+            examples={str(kind): [int(i) for i in ids] for kind, ids in record["examples"].items()},
+            # Datasets that were built before have no names of pictures here.
+            pictures={str(kind): [str(name) for name in names] for kind, names in record.get("pictures", {}).items()},
+            notes=[str(note) for note in record["notes"]],
+            bad_pictures={str(name): str(why) for name, why in record.get("bad_pictures", {}).items()},
         )

@@ -70,7 +70,11 @@ def build_shard(task: ShardTask, report: Callable[[int], None]) -> ShardResult:
     writer = ShardWriter(len(task.samples), stored, config=config, skeleton=task.skeleton, task_digest=task.digest)
     try:
         report(0)
+        done = 0
         for batch in cut_batches(task.samples, labels):
+            if task.hopeless is not None and len(failures) == done >= task.hopeless:
+                return ShardResult(record=None, failures=tuple(failures))
+            done += len(batch)
             built, scenes = [], []
             for i, sample in enumerate(batch, start=1):
                 try:

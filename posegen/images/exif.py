@@ -19,6 +19,8 @@ ORIENTATIONS = {
 
 _TAG = 0x0112
 _SHORT = 3
+_LAST_UPRIGHT = 4
+_APP1, _START_OF_SCAN = 0xE1, 0xDA
 _EXIF = b"Exif\0\0"
 
 
@@ -33,34 +35,41 @@ def find_orientation(data: bytes) -> int:
 
 def is_sideways(orientation: int) -> bool:
     """Tell whether an orientation swaps width and height."""
-    return orientation > 4  # noqa: PLR2004 (5 to 8 are those on a side)
+    return orientation > _LAST_UPRIGHT
 
 
 def _find_blocks(data: bytes) -> Iterator[bytes]:
     """Yield what a file has of EXIF, each from its TIFF header or the words before it."""
     if data.startswith(b"\xff\xd8"):
-        at = 2
-        while data[at : at + 1] == b"\xff" and at + 4 <= len(data):
-            kind, length = data[at + 1], int.from_bytes(data[at + 2 : at + 4], "big")
-            if kind == 0xDA or length < 2:  # noqa: PLR2004 (the length counts itself)
-                return
-            if kind == 0xE1 and data.startswith(_EXIF, at + 4):
-                yield data[at + 4 : at + 2 + length]
-            at += 2 + length
+        yield from _find_segments(data)
     elif data.startswith(b"\x89PNG\r\n\x1a\n"):
-        at = 8
-        while at + 8 <= len(data):
-            length, kind = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8]
-            if kind == b"eXIf":
-                yield data[at + 8 : at + 8 + length]
-            at += 12 + length
+        yield from (body for kind, body in _walk(data, start=8, order=">", tail=4, pad=1) if kind == b"eXIf")
     elif data.startswith(b"RIFF") and data[8:12] == b"WEBP":
-        at = 12
-        while at + 8 <= len(data):
-            kind, length = data[at : at + 4], int.from_bytes(data[at + 4 : at + 8], "little")
-            if kind == b"EXIF":
-                yield data[at + 8 : at + 8 + length]
-            at += 8 + length + length % 2
+        yield from (body for kind, body in _walk(data, start=12, order="<", tail=0, pad=2) if kind == b"EXIF")
+
+
+def _find_segments(data: bytes) -> Iterator[bytes]:
+    """Yield the EXIF segments of a JPEG, all of which stand before its pixels."""
+    at = 2
+    while data[at : at + 1] == b"\xff" and at + 4 <= len(data):
+        marker, length = data[at + 1], int.from_bytes(data[at + 2 : at + 4], "big")
+        if marker == _START_OF_SCAN or length < 2:
+            return
+        if marker == _APP1 and data.startswith(_EXIF, at + 4):
+            yield data[at + 4 : at + 2 + length]
+        at += 2 + length
+
+
+def _walk(data: bytes, *, start: int, order: str, tail: int, pad: int) -> Iterator[tuple[bytes, bytes]]:
+    """Yield kind and body of a file's chunks: PNG's length comes first and a checksum last, WebP's are padded."""
+    at = start
+    while at + 8 <= len(data):
+        if order == ">":
+            length, kind = struct.unpack_from(">I4s", data, at)
+        else:
+            kind, length = struct.unpack_from("<4sI", data, at)
+        yield kind, data[at + 8 : at + 8 + length]
+        at += 8 + length + tail + length % pad
 
 
 def _read_orientation(tiff: bytes) -> int | None:

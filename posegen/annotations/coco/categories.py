@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from posegen.annotations.coco.checks import is_id, is_text
-from posegen.annotations.coco.limbs import read_limbs
 from posegen.annotations.coco.keypoints import PARTS, are_pairs, count_keypoints, has_parts
+from posegen.annotations.coco.limbs import read_limbs
 from posegen.errors import AnnotationError, ConfigError
 from posegen.skeleton import SKELETONS, Skeleton
 

@@ -15,7 +15,17 @@ _MOST = math.nextafter(_LARGEST, 0)
 _NUMBERS = frozenset({int, float})
 _EXACT = 2.0**53
 """The largest float that is surely the number which somebody meant."""
-_FLAGS = {"0": False, "0.0": False, "false": False, "no": False, "": False, "1": True, "1.0": True, "true": True, "yes": True}
+_FLAGS = {
+    "0": False,
+    "0.0": False,
+    "false": False,
+    "no": False,
+    "": False,
+    "1": True,
+    "1.0": True,
+    "true": True,
+    "yes": True,
+}
 
 
 class Problems:

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from posegen.annotations.audit import counted
 from posegen.annotations.coco.checks import as_whole, is_text
 
 _PLACES = (
@@ -65,12 +66,12 @@ class Ids:
     def _describe(self) -> Iterator[str]:
         if count := self._counts["number"]:
             yield (
-                f"{count} ids are whole numbers written as text or with a point, such as {self._examples['number']}; they "
-                "are taken for these numbers"
+                f"{counted(count, 'id')} of whole numbers, written as text or with a point, such as "
+                f"{self._examples['number']}: taken for these numbers"
             )
         if count := self._counts["text"]:
             number, text = next(iter(self.texts.items()))
             yield (
-                f"{count} ids are text, such as {self._examples['text']}; a number made from each is stored, "
+                f"{counted(count, 'id')} of text, such as {self._examples['text']}: a number made from each is stored, "
                 f"{number} for {text!r} (posegen.annotations.number_text)"
             )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Mapping
 
-from posegen.annotations.audit import Audit
+from posegen.annotations.audit import Audit, counted
 from posegen.annotations.coco.images import Image
 from posegen.annotations.coco.people import Person
 from posegen.annotations.sample import Shape
@@ -37,7 +37,7 @@ def join_same(images: dict[int, Image], people: People, audit: Audit) -> None:
     if first:
         image_id, kept = next(iter(first.items()))
         audit.notes.append(
-            f"{len(first)} images are pictures that the file has under another id as well, such as "
+            f"{counted(len(first), 'id')} of images are of pictures that have another id as well, such as "
             f"{images[image_id].file_name} under {kept} and {image_id}; their people were joined under the first"
         )
     for image_id in first:

@@ -29,7 +29,10 @@ def read_limbs(value: Any, names: Any) -> tuple[list[Pair] | None, str]:
     if not isinstance(names, list):
         return None, "its limbs are left out: its keypoints are no list"
     if not isinstance(value, list) or not all(isinstance(pair, list) and len(pair) == 2 for pair in value):
-        return None, f"its limbs are left out: they must be pairs of keypoint numbers 1..{len(names)}, not {brief(value)}"
+        return (
+            None,
+            f"its limbs are left out: they must be pairs of keypoint numbers 1..{len(names)}, not {brief(value)}",
+        )
     index = {name: k for k, name in enumerate(names, start=1) if isinstance(name, str)}
     pairs: list[Pair] = []
     for pair in value:

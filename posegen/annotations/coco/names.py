@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import unquote
 
+from posegen.annotations.audit import counted
+
 _SHOWN = 3
 
 
@@ -47,7 +49,7 @@ class Names:
         if self.directory is not None:
             for why, other in self._guess(name):
                 if (found := other if self._has(other) else self._match(other)) is not None:
-                    spelt = "in another case or another form of Unicode" if found != other else why
+                    spelt = why if found == other else _tell(found, other)
                     self._changed.setdefault(spelt, []).append((name, found))
                     return found
         if not stays:
@@ -59,7 +61,7 @@ class Names:
         """Say how names are written for which a file was found all the same."""
         for why, pairs in self._changed.items():
             name, found = pairs[0]
-            yield f"{len(pairs)} file names are written {why}, such as {name!r}; {found!r} was taken"
+            yield f"{counted(len(pairs), 'file name')} written {why}, such as {name!r}: {found!r} was taken"
 
     def _has(self, name: str) -> bool:
         folder, _, base = name.rpartition("/")
@@ -135,6 +137,11 @@ def leaves(name: str) -> bool:
         return False
     parts = name.replace("\\", "/").split("/")
     return ".." in parts or name.startswith(("/", "\\")) or bool(re.match(r"[A-Za-z]:[\\/]", name))
+
+
+def _tell(found: str, name: str) -> str:
+    """Say how a name is written for which a file with nearly that name was found."""
+    return "in another form of Unicode" if _normal(found) == _normal(name) else "in another case"
 
 
 def _normal(name: str) -> str:

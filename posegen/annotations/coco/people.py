@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from posegen.annotations.audit import Audit
+from posegen.annotations.audit import Audit, counted
 from posegen.annotations.coco.categories import Reading
 from posegen.annotations.coco.checks import Problems, are_numbers, as_flag, brief, is_id, is_number
 from posegen.annotations.coco.ids import Ids
@@ -86,7 +86,7 @@ class AnnotationReader:
             listed = ", ".join(f"{name} ({count})" for name, count in self.unknown.most_common(_LISTED))
             known = ", ".join(str(self.ids.show(number)) for number in sorted(self.reading.known)[:_LISTED])
             self.audit.notes.append(
-                f"{sum(self.unknown.values())} annotations are not drawn, as the file has no category of theirs: category_id "
+                f"{counted(sum(self.unknown.values()), 'annotation')} not drawn, as the file has no such category: category_id "
                 f"{listed}; those of its categories are {known}"
             )
 
