@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from posegen.labels.cells import count_up
 from posegen.labels.grid import Grid
 
 _FLAT = 1e-6
@@ -66,7 +67,7 @@ class Limbs:
         Which limb, in which row and in which column (T,), and at which taps of them (t, t, T) the field is.
         """
         longest = self.grid.positions.shape[2]
-        limb, row = _count_up(self.begin[0], self.end[0])
+        limb, row = count_up(self.begin[0], self.end[0])
         begin, end = self._find_strips(limb, row)
         of_row, of_column = self._find_terms(limb, row)
         stops = np.cumsum(end - begin)
@@ -75,7 +76,7 @@ class Limbs:
         cuts = last[np.flatnonzero(np.diff(stops[last] // limit, append=-1))] + 1
         start = 0
         for stop in cuts.tolist():
-            strip, column = _count_up(begin[start:stop], end[start:stop])
+            strip, column = count_up(begin[start:stop], end[start:stop])
             strip += start
             start = stop
             which = limb.take(strip)
@@ -113,11 +114,3 @@ class Limbs:
         of_column = (x - self.start[1, :, None]) * self.along[0, :, None]
         np.putmask(of_column, (x < self.low[1, :, None]) | (x >= self.high[1, :, None]), np.nan)
         return of_row, of_column.reshape(len(x), -1)
-
-
-def _count_up(begin: NDArray[np.intp], end: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Count from each beginning to before its end: which of them, and the number."""
-    lengths = end - begin
-    which = np.repeat(np.arange(len(lengths)), lengths)
-    offset = begin - np.cumsum(lengths) + lengths
-    return which, np.arange(len(which)) + offset.take(which)

@@ -187,6 +187,6 @@ def _find_drawn(
     if hasattr(label, "find_drawn"):
         yield from cast("DrawnCells", label).find_drawn(scenes, wanted)
         return
-    drawn = render_scenes(label, scenes) != 0
+    drawn = np.asarray(render_scenes(label, scenes)) != 0
     unit, cell = np.nonzero(drawn.reshape(-1, channels, drawn[0, 0].size).any(axis=1))
     yield unit, cell

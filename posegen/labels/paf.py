@@ -16,6 +16,11 @@ Place of a cell
 On the pixels, cell i of w lies at input pixel x = (i + 0.5) s - 0.5, with the stride s = W / w; y alike. On the cells
 it lies at x = i s.
 
+Decoded
+-------
+Peaks of the heatmaps are joined to people; see `posegen.labels.decode.limbs`. A field is read where its limb lies by
+the cells' place. On the cells a field's middle is not quite there: see below.
+
 Source
 ------
 Cao et al., Realtime Multi-Person 2D Pose Estimation using Part Affinity Fields (arXiv:1611.08050). On the pixels as
@@ -47,7 +52,8 @@ from numpy.typing import NDArray
 from posegen.geometry import Size
 from posegen.labels.bands import Limbs
 from posegen.labels.base import ArraySpec, Label
-from posegen.labels.cells import Wanted, find_shared
+from posegen.labels.cells import Wanted, divide_shared, find_shared, to_cells
+from posegen.labels.decode.limbs import LimbJoiner
 from posegen.labels.grid import Grid, make_grid
 from posegen.labels.mirror import LOPSIDED, UNSAID, ChannelMirror, mirror_limbs
 from posegen.labels.registry import LabelContext
@@ -58,7 +64,7 @@ _BLOCK = 1 << 14
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PafLabel:
+class PafLabel(LimbJoiner):
     """Unit vectors on all pixels near a limb; where several people's limbs cover a pixel, their mean.
 
     This module's docstring defines them.
@@ -106,13 +112,17 @@ class PafLabel:
             share, place = near.astype(np.float32), row * w + column + limbs.kind.take(limb) * (2 * h * w)
             last, earlier = find_shared(place, flat.view(np.int32))
             if len(earlier):
-                _divide(share, last, earlier)
+                divide_shared(share, last, earlier)
             y, x = limbs.unit.take(limb, axis=1) * grid.reduce(share, row, column)
             # What is written last to a cell stays; where limbs of a kind meet, the others are added to it.
             for channel, values in ((place, x), (place + h * w, y)):
                 flat[channel] = values
                 np.add.at(flat, channel[earlier], values[earlier])
         return out
+
+    def to_field(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Map input pixels (..., 2) x, y to the field's cells."""
+        return to_cells(points, self.grid.input_size, self.grid.cells)
 
     def find_drawn(
         self, scenes: Sequence[Scene], wanted: Wanted
@@ -149,7 +159,7 @@ class PafLabel:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CellPafLabel:
+class CellPafLabel(LimbJoiner):
     """The part affinity fields of OpenPose's training code, drawn on the cells; this module's docstring defines them.
 
     Parameters
@@ -193,6 +203,10 @@ class CellPafLabel:
         stride = np.divide(self.input_size, self.cells)[::-1]
         return [dataclasses.replace(scene, points=scene.points / stride) for scene in scenes]
 
+    def to_field(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Map input pixels (..., 2) x, y to the field's cells."""
+        return points / np.divide(self.input_size, self.cells)[::-1]
+
     @property
     def _on_cells(self) -> PafLabel:
         """The label whose pixels are these cells."""
@@ -221,15 +235,3 @@ def create(context: LabelContext) -> tuple[Label, ...]:
         input_size=grid.input_size, cells=grid.cells, limbs=limbs, limb_names=names, half_width_cells=of_cells
     )
     return (label,)
-
-
-def _divide(share: NDArray[np.float32], last: NDArray[np.int32], earlier: NDArray[np.intp]) -> None:
-    """Divide the share (t, t, T) of each limb in each tap of its cell by how many limbs there are.
-
-    Which cells are shared is told as by `posegen.labels.cells.find_shared`.
-    """
-    together = np.concatenate([earlier, last[earlier]])
-    for tap in np.ndindex(share.shape[:2]):
-        people = share[tap].copy()
-        np.add.at(people, last[earlier], people[earlier])
-        share[tap][together] /= np.maximum(people[last[together]], 1)
