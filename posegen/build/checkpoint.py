@@ -240,12 +240,15 @@ def _refuse_other_options(out: Path, config: BuildConfig) -> None:
     for before in stored:
         changed = [key for key in {**before, **now} if before.get(key) != now.get(key)]
         if changed:
-            lines = [f"{key}: was {_brief(before.get(key))}, is now {_brief(now.get(key))}" for key in changed]
+            both = ((key, _brief(key, before.get(key)), _brief(key, now.get(key))) for key in changed)
+            lines = [f"{key}: was {was}, is now {value}" for key, was, value in both]
             raise ConfigError(
                 f"{out}: was built with other options\n  " + "\n  ".join(lines) + "\n"
                 "use the same options to go on, another directory, or --overwrite to replace what is there"
             )
 
 
-def _brief(value: Any) -> str:
+def _brief(key: str, value: Any) -> str:
+    if key == "input_size" and isinstance(value, list) and len(value) == 2:
+        return f"{value[1]}x{value[0]}"
     return str(value.get("name", value)) if isinstance(value, dict) else str(value)

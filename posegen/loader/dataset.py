@@ -23,7 +23,7 @@ from posegen.errors import ConfigError, ImageError, ShardError
 from posegen.images.stored import StoredPicture
 from posegen.loader.batch import unpack_label, unpack_rows
 from posegen.loader.fields import Field, describe_fields, select_fields
-from posegen.loader.flip import Chance, Mirror
+from posegen.loader.flip import Mirror, RandomFlips
 from posegen.shards.manifest import Manifest
 from posegen.shards.pool import ShardPool
 from posegen.shards.quantize import Widen
@@ -130,7 +130,7 @@ class PoseDataset:
         self._logical = picture + sum(label.logical for label in self._labels) or 1
         self._mirror = Mirror.of(self.config, self.skeleton, chosen) if flip else None
         self._starts = [0, *itertools.accumulate(self.shard_sizes)]
-        self._chance = Chance(seed)
+        self._random_flips = RandomFlips(seed)
 
     @property
     def config(self) -> BuildConfig:
@@ -175,7 +175,7 @@ class PoseDataset:
         """Read a sample, or the batch of a slice."""
         if isinstance(index, slice):
             return self.batch(range(*index.indices(len(self))))
-        found = self._read([self._normalize(index)], self._lay(1, np.empty))
+        found = self._read([self._normalize(index)], self._make_arrays(1, np.empty))
         return {name: found[name][0] for name in self._fields}
 
     def batch(self, indices: Sequence[int] | NDArray[np.integer], allocate: Allocate = np.empty) -> dict[str, Any]:
@@ -194,7 +194,7 @@ class PoseDataset:
         (B,) int64; `keypoints`, `bbox`, `annotation_id`, labels by person and `file_name` are lists of B.
         """
         numbers = [self._normalize(index) for index in indices]
-        found = self._read(numbers, self._lay(len(numbers), allocate))
+        found = self._read(numbers, self._make_arrays(len(numbers), allocate))
         for name in self._columns:
             field = self._fields[name]
             if field.is_stacked:
@@ -205,7 +205,7 @@ class PoseDataset:
         """Close the shards that this process has open; reading opens them again."""
         self._pool.close()
 
-    def _lay(self, count: int, allocate: Allocate) -> dict[str, NDArray[Any]]:
+    def _make_arrays(self, count: int, allocate: Allocate) -> dict[str, NDArray[Any]]:
         """Make the arrays of pictures and labels of so many samples."""
         return {
             name: allocate(field.stack(count), np.dtype(field.dtype))
@@ -272,7 +272,7 @@ class PoseDataset:
         return number % len(self)
 
     def _is_flipped(self, index: int) -> bool:
-        return self.flip is True or self._chance.toss(self.epoch, index)
+        return self.flip is True or self._random_flips.is_flipped(self.epoch, index)
 
 
 def _decode(picture: StoredPicture, mirror: Mirror | None, out: NDArray[np.uint8]) -> None:

@@ -125,13 +125,13 @@ _WIDEST = (1 << 64) - 1
 _LONGEST_REASON = 300
 
 
-class Chance:
-    """Tosses a coin for a sample.
+class RandomFlips:
+    """Says by chance which samples are flipped.
 
     Parameters
     ----------
     seed
-        With one, what comes up depends on it, the epoch and the sample alone; without, every process tosses anew.
+        With one, what it says depends on it, the epoch and the sample alone; without, every process draws anew.
     """
 
     def __init__(self, seed: int | None) -> None:
@@ -139,8 +139,8 @@ class Chance:
         self._process = -1
         self._random = np.random.default_rng(0)
 
-    def toss(self, epoch: int, index: int) -> bool:
-        """Toss it for a sample in an epoch, both counted from 0."""
+    def is_flipped(self, epoch: int, index: int) -> bool:
+        """Say whether a sample is flipped in an epoch, both counted from 0."""
         if self._seed is None:
             if self._process != os.getpid():
                 self._process, self._random = os.getpid(), np.random.default_rng()
