@@ -7,13 +7,13 @@ import json
 import re
 import struct
 import tracemalloc
-import zlib
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
 import h5py
 import numpy as np
+from by_hand import sum_again
 
 from posegen.config import BuildConfig
 from posegen.errors import ShardError
@@ -128,15 +128,6 @@ def put_chunk(path: Path, name: str, index: int, data: bytes, mask: int = 0, *, 
         array.id.write_direct_chunk((index, *[0] * (array.ndim - 1)), whole, mask)
     if name in LABELS:
         sum_again(path)
-
-
-def sum_again(path: Path) -> None:
-    """Make the CRC-32 of all labels right, as somebody does who writes one by h5py and knows the format."""
-    with h5py.File(path, "r+") as file:
-        for name in LABELS & file.keys():
-            array = file[name]
-            chunks = [array.id.read_direct_chunk((i, *[0] * (array.ndim - 1)))[1] for i in range(len(array))]
-            file["checksum"][name][...] = [zlib.crc32(chunk[:-4]) for chunk in chunks]
 
 
 @contextlib.contextmanager

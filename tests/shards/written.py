@@ -87,7 +87,7 @@ def write(path: Path, config: BuildConfig = SMALL, people: tuple[int, ...] = PEO
             keypoints=keypoints,
             bboxes=boxes,
             annotation_ids=random.integers(0, 1 << 60, count),
-            box=None if config.image_encoding == "raw" else Box(i, 2 * i, 1, 2),
+            box=None if config.image_encoding == "raw" else Box(0, 2 * i, config.input_size[1], 3 + i),
             ignored=random.random(config.input_size) < 0.25 if i % 2 else None,
         )
         writer.append([sample], {label.spec.name: label.arrange(rendered[label.spec.name][None]) for label in labels})
