@@ -23,7 +23,8 @@ WORDS = [
     "--sigma-cells 2", "--sigma-scale area", "--sigma-keypoints oks", "--paf cells", "--half-width 3", "--unit person",
     "--crop udp", "--box-padding 1.5", "--fit cover", "--visibility visible", "--min-keypoints 5", "--min-area 1024.5",
     "--keep-empty", "--label-dtype uint8", "--layout hwc", "--compression none", "--image-encoding raw",
-    "--jpeg-quality 80", "--augment scale=0.5-1.1,rotate=40,shift=40,flip=0.5 --copies 2", "--augment flip=0.5",
+    "--jpeg-quality 80", "--picture-size 736x736",
+    "--augment scale=0.5-1.1,rotate=40,shift=40,flip=0.5 --copies 2", "--augment flip=0.5",
     "--augment flip=1 --plain-copy", "--shard-size 10", "--seed 42", "--limit 7", "--preset coco", "--preset udp",
 ]  # fmt: skip
 
