@@ -1,8 +1,9 @@
-"""Unpacking the labels of a batch."""
+"""What the files have of a batch, and unpacking its labels."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,41 @@ from posegen.shards.quantize import Widen
 
 _CACHED_BYTES = 1 << 19
 """So much of a label, as stored, is unpacked before it is widened: few calls, and still in the processor's cache."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Packed:
+    """What the files of a dataset have of B samples, read but not unpacked.
+
+    Attributes
+    ----------
+    numbers
+        B numbers of samples.
+    mirrors
+        B mirrors of those samples that are flipped, None for the others.
+    columns
+        By field, B values of what is no picture and no label; flipped where the sample is.
+    chunks
+        By label, B chunks.
+    pictures
+        B pictures as they are stored; b"" where none is wanted.
+    """
+
+    numbers: Sequence[int]
+    mirrors: Sequence[Mirror | None]
+    columns: Mapping[str, list[Any]]
+    chunks: Mapping[str, Sequence[Chunk]]
+    pictures: Sequence[bytes]
+
+    def part(self, some: slice) -> Packed:
+        """Cut out some samples."""
+        return Packed(
+            self.numbers[some],
+            self.mirrors[some],
+            {name: values[some] for name, values in self.columns.items()},
+            {name: chunks[some] for name, chunks in self.chunks.items()},
+            self.pictures[some],
+        )
 
 
 def unpack_label(

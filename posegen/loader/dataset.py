@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from posegen.config import BuildConfig
 from posegen.errors import ConfigError, ImageError, ShardError
 from posegen.images.codec import decode_input
-from posegen.loader.batch import unpack_label
+from posegen.loader.batch import Packed, unpack_label
 from posegen.loader.fields import Field, describe_fields, select_fields
 from posegen.loader.flip import Mirror, RandomFlips
 from posegen.shards.manifest import Manifest
@@ -149,6 +149,11 @@ class PoseDataset:
         return dict(self._fields)
 
     @property
+    def array_fields(self) -> Mapping[str, Field]:
+        """Of `fields`, pictures and labels: what `make_arrays` makes arrays of."""
+        return {name: field for name, field in self._fields.items() if name not in self._columns}
+
+    @property
     def scales(self) -> Mapping[str, float]:
         """By label, what a stored 1 means."""
         return {label.spec.name: label.storage.scale for label in self._labels}
@@ -171,7 +176,7 @@ class PoseDataset:
         """Read a sample, or the batch of a slice."""
         if isinstance(index, slice):
             return self.batch(range(*index.indices(len(self))))
-        found = self._read([self._normalize(index)], self._make_arrays(1, np.empty))
+        found = self._read([self._normalize(index)], self.make_arrays(1))
         return {name: found[name][0] for name in self._fields}
 
     def batch(self, indices: Sequence[int] | NDArray[np.integer], allocate: Allocate = np.empty) -> dict[str, Any]:
@@ -190,42 +195,43 @@ class PoseDataset:
         (B,) int64; `keypoints`, `bbox`, `annotation_id` and `file_name` are lists of B.
         """
         numbers = [self._normalize(index) for index in indices]
-        found = self._read(numbers, self._make_arrays(len(numbers), allocate))
-        for name in self._columns:
-            field = self._fields[name]
-            if field.is_stacked:
-                found[name] = np.array(found[name], field.dtype).reshape(field.stack(len(numbers)))
+        found = self._read(numbers, self.make_arrays(len(numbers), allocate))
+        self.stack_columns(found, len(numbers))
         return {name: found[name] for name in self._fields}
 
     def close(self) -> None:
         """Close the shards that this process has open; reading opens them again."""
         self._pool.close()
 
-    def _make_arrays(self, count: int, allocate: Allocate) -> dict[str, NDArray[Any]]:
-        """Make the arrays of pictures and labels of so many samples."""
-        return {
-            name: allocate(field.stack(count), np.dtype(field.dtype))
-            for name, field in self._fields.items()
-            if name not in self._columns
-        }
+    def make_arrays(self, count: int, allocate: Allocate = np.empty) -> dict[str, NDArray[Any]]:
+        """Make the arrays of pictures and labels of so many samples, whatever is in them."""
+        fields = self.array_fields
+        return {name: allocate(field.stack(count), np.dtype(field.dtype)) for name, field in fields.items()}
 
-    def _read(self, numbers: Sequence[int], arrays: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
-        """Read pictures and labels of samples into `arrays`, and other fields as lists; return all of them."""
-        found: dict[str, Any] = {name: [] for name in self._columns}
-        few = max(1, _HELD_BYTES // self._logical)
-        for start in range(0, len(numbers), few):
-            part = slice(start, start + few)
-            columns = self._read_some(numbers[part], {name: values[part] for name, values in arrays.items()})
-            for name, values in columns.items():
-                found[name] += values
-        return found | dict(arrays)
+    def stack_columns(self, found: dict[str, Any], count: int) -> None:
+        """Replace the lists of what so many samples have one of each by arrays."""
+        for name in self._columns:
+            field = self._fields[name]
+            if field.is_stacked:
+                found[name] = np.array(found[name], field.dtype).reshape(field.stack(count))
 
-    def _read_some(self, numbers: Sequence[int], arrays: Mapping[str, NDArray[Any]]) -> dict[str, list[Any]]:
-        """Read files shard by shard, and then unpack what came of them kind by kind, in the order of the samples."""
+    def fetch(self, indices: Sequence[int] | NDArray[np.integer], epoch: int | None = None) -> Packed:
+        """Read what the files have of some samples, shard by shard: the first half of `batch`.
+
+        Parameters
+        ----------
+        indices
+            As in `batch`.
+        epoch
+            Which one random flips are drawn for; None for `self.epoch`.
+        """
+        numbers = [self._normalize(index) for index in indices]
+        epoch = self.epoch if epoch is None else epoch
         columns: dict[str, list[Any]] = {name: [None] * len(numbers) for name in self._columns}
         chunks: dict[str, list[Any]] = {label.spec.name: [None] * len(numbers) for label in self._labels}
         pictures = [b""] * len(numbers)
-        mirrors = [self._mirror if self._mirror is not None and self._is_flipped(i) else None for i in numbers]
+        flip = self._mirror
+        mirrors = [flip if flip is not None and self._is_flipped(i, epoch) else None for i in numbers]
         in_order = sorted(range(len(numbers)), key=numbers.__getitem__)
         for shard, group in itertools.groupby(in_order, lambda place: self._shard(numbers[place])):
             places = list(group)
@@ -239,30 +245,42 @@ class PoseDataset:
                     for place, value in zip(places, reader.column(name, positions), strict=True):
                         mirror = mirrors[place]
                         values[place] = value if mirror is None else mirror.column(self._columns[name], value)
-                if "image" in arrays:
+                if "image" in self._fields:
                     for place, position in zip(places, positions, strict=True):
                         pictures[place] = reader.picture_bytes(position)
-        # Most of the time goes here: other threads may have the shards meanwhile.
+        return Packed(numbers, mirrors, columns, chunks, pictures)
+
+    def unpack(self, packed: Packed, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Unpack pictures and labels into arrays of `make_arrays`, kind by kind: the second half of `batch`.
+
+        Most of the time of a batch goes here. Threads may unpack parts of one batch: no shard is used.
+        """
         for label in self._labels:
-            unpack_label(label, chunks[label.spec.name], mirrors, arrays[label.spec.name], self._widen)
+            name = label.spec.name
+            unpack_label(label, packed.chunks[name], packed.mirrors, arrays[name], self._widen)
         if "image" in arrays:
-            self._decode(pictures, numbers, mirrors, arrays["image"])
-        return columns
+            self._decode(packed, arrays["image"])
+
+    def _read(self, numbers: Sequence[int], arrays: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
+        """Read pictures and labels of samples into `arrays`, and other fields as lists; return all of them."""
+        found: dict[str, Any] = {name: [] for name in self._columns}
+        few = max(1, _HELD_BYTES // self._logical)
+        for start in range(0, len(numbers), few):
+            part = slice(start, start + few)
+            packed = self.fetch(numbers[part])
+            self.unpack(packed, {name: values[part] for name, values in arrays.items()})
+            for name, values in packed.columns.items():
+                found[name] += values
+        return found | dict(arrays)
 
     def _shard(self, number: int) -> int:
         """Find the shard of a sample."""
         return bisect_right(self._starts, number) - 1
 
-    def _decode(
-        self,
-        data: Sequence[bytes],
-        numbers: Sequence[int],
-        mirrors: Sequence[Mirror | None],
-        out: NDArray[np.uint8],
-    ) -> None:
+    def _decode(self, packed: Packed, out: NDArray[np.uint8]) -> None:
         """Decode the pictures of some samples."""
         size = self.config.input_size
-        for number, encoded, mirror, pixels in zip(numbers, data, mirrors, out, strict=True):
+        for number, encoded, mirror, pixels in zip(packed.numbers, packed.pictures, packed.mirrors, out, strict=True):
             if self.config.image_encoding == "raw":
                 pixels[...] = np.frombuffer(encoded, np.uint8).reshape(*size, 3)
             else:
@@ -280,5 +298,5 @@ class PoseDataset:
             raise IndexError(f"there is no sample {number}: {self.path} has {len(self)}")
         return number % len(self)
 
-    def _is_flipped(self, index: int) -> bool:
-        return self.flip is True or self._random_flips.is_flipped(self.epoch, index)
+    def _is_flipped(self, index: int, epoch: int) -> bool:
+        return self.flip is True or self._random_flips.is_flipped(epoch, index)
