@@ -114,7 +114,7 @@ def test_json_goes_to_stdout_with_every_documented_field(printed: tuple[dict[str
     assert found["source"]["name"] == "coco"
     assert list(found["sections"]) == ["heatmap", "paf", "labels"]
     comparisons = [c for section in found["sections"].values() for c in section["comparisons"]]
-    assert len(comparisons) == 5
+    assert len(comparisons) == 6
     for c in comparisons:
         assert is_spread(c["measured"])
         assert is_spread(c["compared_with"])
