@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from posegen.config import BuildConfig
 from posegen.errors import ConfigError, ImageError, ShardError
 from posegen.images.stored import StoredPicture
-from posegen.loader.batch import unpack_label, unpack_rows
+from posegen.loader.batch import Packed, unpack_label, unpack_rows
 from posegen.loader.fields import Field, describe_fields, select_fields
 from posegen.loader.flip import Mirror, RandomFlips
 from posegen.shards.manifest import Manifest
@@ -153,6 +153,12 @@ class PoseDataset:
         return dict(self._fields)
 
     @property
+    def array_fields(self) -> Mapping[str, Field]:
+        """Of `fields`, pictures and labels: what `make_arrays` makes arrays of."""
+        apart = (*self._columns, *self._by_person)
+        return {name: field for name, field in self._fields.items() if name not in apart}
+
+    @property
     def scales(self) -> Mapping[str, float]:
         """By label, what a stored 1 means."""
         return {label.spec.name: label.storage.scale for label in (*self._labels, *self._by_person.values())}
@@ -175,7 +181,7 @@ class PoseDataset:
         """Read a sample, or the batch of a slice."""
         if isinstance(index, slice):
             return self.batch(range(*index.indices(len(self))))
-        found = self._read([self._normalize(index)], self._make_arrays(1, np.empty))
+        found = self._read([self._normalize(index)], self.make_arrays(1))
         return {name: found[name][0] for name in self._fields}
 
     def batch(self, indices: Sequence[int] | NDArray[np.integer], allocate: Allocate = np.empty) -> dict[str, Any]:
@@ -194,24 +200,59 @@ class PoseDataset:
         (B,) int64; `keypoints`, `bbox`, `annotation_id`, labels by person and `file_name` are lists of B.
         """
         numbers = [self._normalize(index) for index in indices]
-        found = self._read(numbers, self._make_arrays(len(numbers), allocate))
-        for name in self._columns:
-            field = self._fields[name]
-            if field.is_stacked:
-                found[name] = np.array(found[name], field.dtype).reshape(field.stack(len(numbers)))
+        found = self._read(numbers, self.make_arrays(len(numbers), allocate))
+        self.stack_columns(found, len(numbers))
         return {name: found[name] for name in self._fields}
 
     def close(self) -> None:
         """Close the shards that this process has open; reading opens them again."""
         self._pool.close()
 
-    def _make_arrays(self, count: int, allocate: Allocate) -> dict[str, NDArray[Any]]:
-        """Make the arrays of pictures and labels of so many samples."""
-        return {
-            name: allocate(field.stack(count), np.dtype(field.dtype))
-            for name, field in self._fields.items()
-            if name not in self._columns and name not in self._by_person
-        }
+    def make_arrays(self, count: int, allocate: Allocate = np.empty) -> dict[str, NDArray[Any]]:
+        """Make the arrays of pictures and labels of so many samples, whatever is in them."""
+        fields = self.array_fields
+        return {name: allocate(field.stack(count), np.dtype(field.dtype)) for name, field in fields.items()}
+
+    def stack_columns(self, found: dict[str, Any], count: int) -> None:
+        """Replace the lists of what so many samples have one of each by arrays."""
+        for name in self._columns:
+            field = self._fields[name]
+            if field.is_stacked:
+                found[name] = np.array(found[name], field.dtype).reshape(field.stack(count))
+
+    def fetch(self, indices: Sequence[int] | NDArray[np.integer], epoch: int | None = None) -> Packed:
+        """Read what the files have of some samples, shard by shard: the first half of `batch`.
+
+        Parameters
+        ----------
+        indices
+            As in `batch`.
+        epoch
+            Which one random flips are drawn for; None for `self.epoch`.
+        """
+        numbers = [self._normalize(index) for index in indices]
+        epoch = self.epoch if epoch is None else epoch
+        flip = self._mirror
+        mirrors = [flip if flip is not None and self._is_flipped(i, epoch) else None for i in numbers]
+        held, columns = self._collect(numbers, (*self.array_fields, *self._by_person), tuple(self._columns))
+        for name, column in self._columns.items():
+            values = zip(columns[name], mirrors, strict=True)
+            columns[name] = [value if mirror is None else mirror.column(column, value) for value, mirror in values]
+        for name, label in self._by_person.items():
+            columns[name] = unpack_rows(label, held.pop(name), mirrors, raw=self.raw)
+        return Packed(numbers, mirrors, columns, held)
+
+    def unpack(self, packed: Packed, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Unpack pictures and labels into arrays of `make_arrays`, kind by kind: the second half of `batch`.
+
+        Most of the time of a batch goes here. Threads may unpack parts of one batch: no shard is used.
+        """
+        for label in self._labels:
+            name = label.spec.name
+            unpack_label(label, packed.held[name], packed.mirrors, arrays[name], self._widen)
+        if "image" in arrays:
+            for picture, mirror, pixels in zip(packed.held["image"], packed.mirrors, arrays["image"], strict=True):
+                _decode(picture, mirror, pixels)
 
     def _read(self, numbers: Sequence[int], arrays: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
         """Read pictures and labels of samples into `arrays`, and other fields as lists; return all of them."""
@@ -219,18 +260,19 @@ class PoseDataset:
         few = max(1, _HELD_BYTES // self._logical)
         for start in range(0, len(numbers), few):
             part = slice(start, start + few)
-            columns = self._read_some(numbers[part], {name: values[part] for name, values in arrays.items()})
-            for name, values in columns.items():
+            packed = self.fetch(numbers[part])
+            self.unpack(packed, {name: values[part] for name, values in arrays.items()})
+            for name, values in packed.columns.items():
                 found[name] += values
         return found | dict(arrays)
 
-    def _read_some(self, numbers: Sequence[int], arrays: Mapping[str, NDArray[Any]]) -> dict[str, list[Any]]:
-        """Read files shard by shard, and then unpack what came of them kind by kind, in the order of the samples."""
-        count = len(numbers)
-        columns: dict[str, list[Any]] = {name: [None] * count for name in self._columns}
-        held: dict[str, list[Any]] = {name: [None] * count for name in (*arrays, *self._by_person)}
-        mirrors = [self._mirror if self._mirror is not None and self._is_flipped(i) else None for i in numbers]
-        in_order = sorted(range(count), key=numbers.__getitem__)
+    def _collect(
+        self, numbers: Sequence[int], names: Sequence[str], columns: Sequence[str]
+    ) -> tuple[dict[str, list[Any]], dict[str, list[Any]]]:
+        """Read pictures and labels by their names, packed, and columns by theirs, shard by shard."""
+        held: dict[str, list[Any]] = {name: [None] * len(numbers) for name in names}
+        told: dict[str, list[Any]] = {name: [None] * len(numbers) for name in columns}
+        in_order = sorted(range(len(numbers)), key=numbers.__getitem__)
         for shard, group in itertools.groupby(in_order, lambda place: self._shard(numbers[place])):
             places = list(group)
             positions = [numbers[place] - self._starts[shard] for place in places]
@@ -239,19 +281,10 @@ class PoseDataset:
                     read = self._find_read(reader, name)
                     for place, position in zip(places, positions, strict=True):
                         of_all[place] = read(position)
-                for name, values in columns.items():
+                for name, values in told.items():
                     for place, value in zip(places, reader.column(name, positions), strict=True):
-                        mirror = mirrors[place]
-                        values[place] = value if mirror is None else mirror.column(self._columns[name], value)
-        # Most of the time goes here: other threads may have the shards meanwhile.
-        for label in self._labels:
-            unpack_label(label, held[label.spec.name], mirrors, arrays[label.spec.name], self._widen)
-        for name, label in self._by_person.items():
-            columns[name] = unpack_rows(label, held[name], mirrors, raw=self.raw)
-        if "image" in arrays:
-            for picture, mirror, pixels in zip(held["image"], mirrors, arrays["image"], strict=True):
-                _decode(picture, mirror, pixels)
-        return columns
+                        values[place] = value
+        return held, told
 
     def _find_read(self, reader: ShardReader, name: str) -> Callable[[int], Any]:
         """Find what reads a picture or a label at a position of a shard, without unpacking it."""
@@ -271,8 +304,8 @@ class PoseDataset:
             raise IndexError(f"there is no sample {number}: {self.path} has {len(self)}")
         return number % len(self)
 
-    def _is_flipped(self, index: int) -> bool:
-        return self.flip is True or self._random_flips.is_flipped(self.epoch, index)
+    def _is_flipped(self, index: int, epoch: int) -> bool:
+        return self.flip is True or self._random_flips.is_flipped(epoch, index)
 
 
 def _decode(picture: StoredPicture, mirror: Mirror | None, out: NDArray[np.uint8]) -> None:
