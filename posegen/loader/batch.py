@@ -29,18 +29,15 @@ class Packed:
     mirrors
         B mirrors of those samples that are flipped, None for the others.
     columns
-        By field, B values of what is no picture and no label; flipped where the sample is.
-    chunks
-        By label, B chunks.
-    pictures
-        B pictures as they are stored; b"" where none is wanted.
+        By field, B values of what has no array of its own; flipped where the sample is.
+    held
+        By field, B chunks of a label, or B pictures.
     """
 
     numbers: Sequence[int]
     mirrors: Sequence[Mirror | None]
     columns: Mapping[str, list[Any]]
-    chunks: Mapping[str, Sequence[Chunk]]
-    pictures: Sequence[bytes]
+    held: Mapping[str, Sequence[Any]]
 
     def part(self, some: slice) -> Packed:
         """Cut out some samples."""
@@ -48,8 +45,7 @@ class Packed:
             self.numbers[some],
             self.mirrors[some],
             {name: values[some] for name, values in self.columns.items()},
-            {name: chunks[some] for name, chunks in self.chunks.items()},
-            self.pictures[some],
+            {name: values[some] for name, values in self.held.items()},
         )
 
 
@@ -73,7 +69,7 @@ def unpack_label(
     mirrors
         B mirrors of those samples that are flipped, None for the others.
     out
-        (B, ...), contiguous: of the stored dtype, or float32.
+        (B, ...), contiguous: of the stored dtype, or of that of the values.
     widen
         As in `posegen.PoseDataset`.
 
@@ -92,6 +88,17 @@ def unpack_label(
         stored = scratch[: len(chunks[part])]
         _unpack(label, chunks[part], mirrors[part], stored)
         label.storage.decode(stored, out[part], widen)
+
+
+def unpack_rows(
+    label: StoredLabel, stored: Sequence[NDArray[Any]], mirrors: Sequence[Mirror | None], *, raw: bool
+) -> list[NDArray[Any]]:
+    """Unpack a label by person of B samples: B arrays (n, *label.shape), as they are stored or as their values."""
+    found = []
+    for rows, mirror in zip(stored, mirrors, strict=True):
+        turned = rows if mirror is None else np.ascontiguousarray(mirror.stored(label, rows))
+        found.append(turned if raw else label.storage.decode(turned))
+    return found
 
 
 def _unpack(label: StoredLabel, chunks: Sequence[Chunk], mirrors: Sequence[Mirror | None], out: NDArray[Any]) -> None:

@@ -11,6 +11,7 @@ import operator
 import os
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, overload
 
@@ -19,13 +20,14 @@ from numpy.typing import NDArray
 
 from posegen.config import BuildConfig
 from posegen.errors import ConfigError, ImageError, ShardError
-from posegen.images.codec import decode_input
-from posegen.loader.batch import Packed, unpack_label
+from posegen.images.stored import StoredPicture
+from posegen.loader.batch import Packed, unpack_label, unpack_rows
 from posegen.loader.fields import Field, describe_fields, select_fields
 from posegen.loader.flip import Mirror, RandomFlips
 from posegen.shards.manifest import Manifest
 from posegen.shards.pool import ShardPool
 from posegen.shards.quantize import Widen
+from posegen.shards.reader import ShardReader
 from posegen.shards.schema import list_columns
 from posegen.skeleton import Skeleton
 
@@ -45,7 +47,7 @@ class PoseDataset:
 
     - `image`: (H, W, 3) uint8 R, G, B
     - `heatmap`, `paf`, `mask`, whichever were built: float32 in the layout of the build, (C, h, w) for `chw` and
-      (h, w, C) for `hwc`
+      (h, w, C) for `hwc`; labels of whole numbers are these, and a label by person has a row for each, (n, ...)
     - `image_id`, `width`, `height`, `file_name` of the original image: int and str
     - `affine`: (2, 3) float64, original pixels to input pixels
     - `keypoints`: (n, K, 3) float32 x, y in input pixels, v; `bbox`: (n, 4) float32 x, y, width, height in input
@@ -121,10 +123,12 @@ class PoseDataset:
         except ConfigError as error:
             raise ConfigError(f"{self.path}: {error}") from error
         self._columns = {column.name: column for column in list_columns(self.config) if column.name in self._fields}
-        self._labels = tuple(label for label in stored if label.spec.name in self._fields)
+        chosen = [label for label in stored if label.spec.name in self._fields]
+        self._labels = tuple(label for label in chosen if not label.spec.by_person)
+        self._by_person = {label.spec.name: label for label in chosen if label.spec.by_person}
         picture = math.prod(self.config.input_size) * 3 if "image" in self._fields else 0
         self._logical = picture + sum(label.logical for label in self._labels) or 1
-        self._mirror = Mirror.of(self.config, self.skeleton, self._labels) if flip else None
+        self._mirror = Mirror.of(self.config, self.skeleton, chosen) if flip else None
         self._starts = [0, *itertools.accumulate(self.shard_sizes)]
         self._random_flips = RandomFlips(seed)
 
@@ -151,12 +155,13 @@ class PoseDataset:
     @property
     def array_fields(self) -> Mapping[str, Field]:
         """Of `fields`, pictures and labels: what `make_arrays` makes arrays of."""
-        return {name: field for name, field in self._fields.items() if name not in self._columns}
+        apart = (*self._columns, *self._by_person)
+        return {name: field for name, field in self._fields.items() if name not in apart}
 
     @property
     def scales(self) -> Mapping[str, float]:
         """By label, what a stored 1 means."""
-        return {label.spec.name: label.storage.scale for label in self._labels}
+        return {label.spec.name: label.storage.scale for label in (*self._labels, *self._by_person.values())}
 
     def __len__(self) -> int:
         return self._starts[-1]
@@ -192,7 +197,7 @@ class PoseDataset:
         Returns
         -------
         A dict of what a sample has, stacked: pictures and labels (B, ...), affine maps (B, 2, 3) float64, the numbers
-        (B,) int64; `keypoints`, `bbox`, `annotation_id` and `file_name` are lists of B.
+        (B,) int64; `keypoints`, `bbox`, `annotation_id`, labels by person and `file_name` are lists of B.
         """
         numbers = [self._normalize(index) for index in indices]
         found = self._read(numbers, self.make_arrays(len(numbers), allocate))
@@ -227,28 +232,15 @@ class PoseDataset:
         """
         numbers = [self._normalize(index) for index in indices]
         epoch = self.epoch if epoch is None else epoch
-        columns: dict[str, list[Any]] = {name: [None] * len(numbers) for name in self._columns}
-        chunks: dict[str, list[Any]] = {label.spec.name: [None] * len(numbers) for label in self._labels}
-        pictures = [b""] * len(numbers)
         flip = self._mirror
         mirrors = [flip if flip is not None and self._is_flipped(i, epoch) else None for i in numbers]
-        in_order = sorted(range(len(numbers)), key=numbers.__getitem__)
-        for shard, group in itertools.groupby(in_order, lambda place: self._shard(numbers[place])):
-            places = list(group)
-            positions = [numbers[place] - self._starts[shard] for place in places]
-            with self._pool.use(shard) as reader:
-                for label in self._labels:
-                    of_label = chunks[label.spec.name]
-                    for place, position in zip(places, positions, strict=True):
-                        of_label[place] = reader.chunk(label, position)
-                for name, values in columns.items():
-                    for place, value in zip(places, reader.column(name, positions), strict=True):
-                        mirror = mirrors[place]
-                        values[place] = value if mirror is None else mirror.column(self._columns[name], value)
-                if "image" in self._fields:
-                    for place, position in zip(places, positions, strict=True):
-                        pictures[place] = reader.picture_bytes(position)
-        return Packed(numbers, mirrors, columns, chunks, pictures)
+        held, columns = self._collect(numbers, (*self.array_fields, *self._by_person), tuple(self._columns))
+        for name, column in self._columns.items():
+            values = zip(columns[name], mirrors, strict=True)
+            columns[name] = [value if mirror is None else mirror.column(column, value) for value, mirror in values]
+        for name, label in self._by_person.items():
+            columns[name] = unpack_rows(label, held.pop(name), mirrors, raw=self.raw)
+        return Packed(numbers, mirrors, columns, held)
 
     def unpack(self, packed: Packed, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Unpack pictures and labels into arrays of `make_arrays`, kind by kind: the second half of `batch`.
@@ -257,13 +249,14 @@ class PoseDataset:
         """
         for label in self._labels:
             name = label.spec.name
-            unpack_label(label, packed.chunks[name], packed.mirrors, arrays[name], self._widen)
+            unpack_label(label, packed.held[name], packed.mirrors, arrays[name], self._widen)
         if "image" in arrays:
-            self._decode(packed, arrays["image"])
+            for picture, mirror, pixels in zip(packed.held["image"], packed.mirrors, arrays["image"], strict=True):
+                _decode(picture, mirror, pixels)
 
     def _read(self, numbers: Sequence[int], arrays: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
         """Read pictures and labels of samples into `arrays`, and other fields as lists; return all of them."""
-        found: dict[str, Any] = {name: [] for name in self._columns}
+        found: dict[str, Any] = {name: [] for name in (*self._columns, *self._by_person)}
         few = max(1, _HELD_BYTES // self._logical)
         for start in range(0, len(numbers), few):
             part = slice(start, start + few)
@@ -273,24 +266,37 @@ class PoseDataset:
                 found[name] += values
         return found | dict(arrays)
 
+    def _collect(
+        self, numbers: Sequence[int], names: Sequence[str], columns: Sequence[str]
+    ) -> tuple[dict[str, list[Any]], dict[str, list[Any]]]:
+        """Read pictures and labels by their names, packed, and columns by theirs, shard by shard."""
+        held: dict[str, list[Any]] = {name: [None] * len(numbers) for name in names}
+        told: dict[str, list[Any]] = {name: [None] * len(numbers) for name in columns}
+        in_order = sorted(range(len(numbers)), key=numbers.__getitem__)
+        for shard, group in itertools.groupby(in_order, lambda place: self._shard(numbers[place])):
+            places = list(group)
+            positions = [numbers[place] - self._starts[shard] for place in places]
+            with self._pool.use(shard) as reader:
+                for name, of_all in held.items():
+                    read = self._find_read(reader, name)
+                    for place, position in zip(places, positions, strict=True):
+                        of_all[place] = read(position)
+                for name, values in told.items():
+                    for place, value in zip(places, reader.column(name, positions), strict=True):
+                        values[place] = value
+        return held, told
+
+    def _find_read(self, reader: ShardReader, name: str) -> Callable[[int], Any]:
+        """Find what reads a picture or a label at a position of a shard, without unpacking it."""
+        if name == "image":
+            return reader.picture
+        if name in self._by_person:
+            return partial(reader.rows, self._by_person[name])
+        return partial(reader.chunk, next(label for label in self._labels if label.spec.name == name))
+
     def _shard(self, number: int) -> int:
         """Find the shard of a sample."""
         return bisect_right(self._starts, number) - 1
-
-    def _decode(self, packed: Packed, out: NDArray[np.uint8]) -> None:
-        """Decode the pictures of some samples."""
-        size = self.config.input_size
-        for number, encoded, mirror, pixels in zip(packed.numbers, packed.pictures, packed.mirrors, out, strict=True):
-            if self.config.image_encoding == "raw":
-                pixels[...] = np.frombuffer(encoded, np.uint8).reshape(*size, 3)
-            else:
-                shard = self._shard(number)
-                try:
-                    decode_input(encoded, size, f"the picture of sample {number - self._starts[shard]}", pixels)
-                except ImageError as error:
-                    raise ShardError(f"{self.path / self.manifest.shards[shard].file}: {error}") from error
-            if mirror is not None:
-                pixels[...] = mirror.image(pixels)
 
     def _normalize(self, index: int) -> int:
         number = operator.index(index)
@@ -300,3 +306,13 @@ class PoseDataset:
 
     def _is_flipped(self, index: int, epoch: int) -> bool:
         return self.flip is True or self._random_flips.is_flipped(epoch, index)
+
+
+def _decode(picture: StoredPicture, mirror: Mirror | None, out: NDArray[np.uint8]) -> None:
+    """Decode a picture into the input, (H, W, 3) uint8."""
+    try:
+        picture.fill(out)
+    except ImageError as error:
+        raise ShardError(str(error)) from error
+    if mirror is not None:
+        out[...] = mirror.image(out)
