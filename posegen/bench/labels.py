@@ -59,7 +59,7 @@ def measure_heatmap(source: Source, rounds: int, notify: Notify) -> dict[str, An
             inverse=True,
             max_abs_difference=difference,
             images=len(scenes),
-        )  # fmt: skip
+        )
     )
     return found
 
