@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import threading
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -169,7 +171,7 @@ class PoseLoader:
             [left[first : first + self.batch_size] for first in range(0, len(left), self.batch_size)],
             fetch=lambda some: self.data.fetch(some, epoch),
             lay=self._lay,
-            fill=self._fill,
+            fill=partial(self._fill, threading.local()),
             threads=self.threads,
             ahead=self.ahead,
         )
@@ -192,14 +194,17 @@ class PoseLoader:
             fields["image"] = fields["image"][0], self._normalization.dtype
         return {name: self._buffers.lay(*field) for name, field in fields.items()}
 
-    def _fill(self, tensors: dict[str, torch.Tensor], packed: Packed, part: slice) -> None:
-        """Unpack a part of a batch into its place."""
+    def _fill(self, local: threading.local, tensors: dict[str, torch.Tensor], packed: Packed, part: slice) -> None:
+        """Unpack a part of a batch into its place; `local` is where each thread keeps memory for pictures."""
         arrays: dict[str, NDArray[Any]] = {name: tensor[part].numpy() for name, tensor in tensors.items()}
         if "image" not in arrays or arrays["image"].dtype == np.uint8:
             self.data.unpack(packed, arrays)
             return
         numbers = arrays["image"]
-        arrays["image"] = np.empty(numbers.shape, np.uint8)
+        scratch = getattr(local, "pixels", None)
+        if scratch is None or len(scratch) < len(numbers):
+            scratch = local.pixels = np.empty(numbers.shape, np.uint8)
+        arrays["image"] = scratch[: len(numbers)]
         self.data.unpack(packed, arrays)
         self._normalization.convert(arrays["image"], numbers)
 
