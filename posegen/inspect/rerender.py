@@ -60,7 +60,7 @@ class LabelComparison:
         index: int,
         known: Mapping[str, Any],
         values: Mapping[str, NDArray[Any]],
-        ignored: NDArray[np.bool_] | None,
+        ignored: NDArray[np.bool_] | None = None,
     ) -> Iterator[str]:
         """Say which labels of a sample differ.
 
