@@ -22,6 +22,7 @@ from posegen.config import BuildConfig
 from posegen.errors import ConfigError, ImageError, ShardError
 from posegen.images.stored import StoredPicture
 from posegen.loader.batch import unpack_label, unpack_rows
+from posegen.loader.decode import People, decode
 from posegen.loader.fields import Field, describe_fields, select_fields
 from posegen.loader.flip import Mirror, RandomFlips
 from posegen.shards.manifest import Manifest
@@ -200,6 +201,40 @@ class PoseDataset:
             if field.is_stacked:
                 found[name] = np.array(found[name], field.dtype).reshape(field.stack(len(numbers)))
         return {name: found[name] for name in self._fields}
+
+    def decode(self, outputs: Any, indices: Sequence[int] | NDArray[np.integer]) -> list[People]:
+        """Turn what a network predicts for some samples into people in the pixels of their images.
+
+        Parameters
+        ----------
+        outputs
+            As for `posegen.decode`; by sample in the order of `indices`.
+        indices
+            Which samples these are.
+
+        Raises
+        ------
+        ConfigError
+            As `posegen.decode`. Also if samples are flipped at random without a seed: nobody knows which were.
+        """
+        if self.flip == "random" and self.seed is None:
+            raise ConfigError(
+                "which samples were flipped cannot be told without a seed; give PoseDataset one, or posegen.decode "
+                "each batch's affine"
+            )
+        return decode(outputs, self._read_affines(indices), self.config, self.skeleton)
+
+    def _read_affines(self, indices: Sequence[int] | NDArray[np.integer]) -> NDArray[np.float64]:
+        """Read the affine maps (B, 2, 3) of samples, as the field is, whether it was chosen or not."""
+        column = next(column for column in list_columns(self.config) if column.name == "affine")
+        found = []
+        for number in map(self._normalize, indices):
+            shard = self._shard(number)
+            with self._pool.use(shard) as reader:
+                (value,) = reader.column("affine", [number - self._starts[shard]])
+            mirror = self._mirror if self._mirror is not None and self._is_flipped(number) else None
+            found.append(value if mirror is None else mirror.column(column, value))
+        return np.array(found, np.float64).reshape(-1, 2, 3)
 
     def close(self) -> None:
         """Close the shards that this process has open; reading opens them again."""
