@@ -5,13 +5,10 @@ The numbers count through the shards in their order. Shards open when they are r
 
 from __future__ import annotations
 
-import itertools
 import math
 import operator
 import os
-from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any, Literal, overload
 
@@ -21,14 +18,15 @@ from numpy.typing import NDArray
 from posegen.config import BuildConfig
 from posegen.errors import ConfigError, ImageError, ShardError
 from posegen.images.stored import StoredPicture
-from posegen.loader.batch import Packed, unpack_label, unpack_rows
+from posegen.loader.batch import Packed, fetch_views, unpack_label, unpack_rows
 from posegen.loader.fields import Field, describe_fields, select_fields
+from posegen.loader.files import SampleFiles
 from posegen.loader.flip import Mirror, RandomFlips
+from posegen.loader.views import ViewDrawer, Views, read_views
 from posegen.shards.manifest import Manifest
 from posegen.shards.pool import ShardPool
 from posegen.shards.quantize import Widen
-from posegen.shards.reader import ShardReader
-from posegen.shards.schema import list_columns
+from posegen.shards.schema import StoredLabel, list_columns
 from posegen.skeleton import Skeleton
 
 MAX_OPEN = 64
@@ -69,9 +67,13 @@ class PoseDataset:
     flip
         True mirrors every sample left to right, "random" every second one by chance: picture, people and affine map,
         and labels with their left and right channels swapped. See `posegen.loader.flip`.
+    views
+        Shows every sample in a view of its own, fresh in each epoch: `"scale=0.5-1.1,rotate=40,shift=40,flip=0.5"`, as
+        `posegen build --augment` has it; see `posegen.loader.views`. It does not go with `flip`, and needs no label
+        that can be mirrored: all of them are drawn for the view.
     seed
-        What chance is drawn from. With a seed, whether a sample is flipped depends on the seed, `epoch` and its number
-        alone, whoever reads it and when. Without one, every process draws anew.
+        What chance is drawn from. With a seed, how a sample is flipped or seen depends on the seed, `epoch` and its
+        number alone, whoever reads it and when. Without one, every process draws anew.
     widen
         What turns float16 labels into float32 ones, for who has a faster way than NumPy: it is given the labels of some
         samples, and an array to write them to.
@@ -101,6 +103,7 @@ class PoseDataset:
         raw: bool = False,
         flip: bool | Literal["random"] = False,
         seed: int | None = None,
+        views: Views | None = None,
         widen: Widen | None = None,
         max_open: int = MAX_OPEN,
     ) -> None:
@@ -108,6 +111,7 @@ class PoseDataset:
         self.manifest = Manifest.read(self.path)
         self.raw = raw
         self.seed = seed
+        self.views = views
         self.epoch = 0
         self._widen = widen
         if flip not in {False, True, "random"}:
@@ -129,7 +133,8 @@ class PoseDataset:
         picture = math.prod(self.config.input_size) * 3 if "image" in self._fields else 0
         self._logical = picture + sum(label.logical for label in self._labels) or 1
         self._mirror = Mirror.of(self.config, self.skeleton, chosen) if flip else None
-        self._starts = [0, *itertools.accumulate(self.shard_sizes)]
+        self._views = self._draw_views(chosen)
+        self._files = SampleFiles(self._pool, self.shard_sizes, chosen)
         self._random_flips = RandomFlips(seed)
 
     @property
@@ -164,10 +169,12 @@ class PoseDataset:
         return {label.spec.name: label.storage.scale for label in (*self._labels, *self._by_person.values())}
 
     def __len__(self) -> int:
-        return self._starts[-1]
+        return len(self._files)
 
     def __repr__(self) -> str:
-        options = [f"{name}={getattr(self, name)!r}" for name in ("raw", "flip", "seed") if getattr(self, name)]
+        options = [
+            f"{name}={getattr(self, name)!r}" for name in ("raw", "flip", "seed", "views") if getattr(self, name)
+        ]
         return f"PoseDataset({str(self.path)!r}, {', '.join([f'fields={list(self._fields)}', *options])})"
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
@@ -228,13 +235,15 @@ class PoseDataset:
         indices
             As in `batch`.
         epoch
-            Which one random flips are drawn for; None for `self.epoch`.
+            Which one random flips and views are drawn for; None for `self.epoch`.
         """
         numbers = [self._normalize(index) for index in indices]
         epoch = self.epoch if epoch is None else epoch
+        if self._views is not None:
+            return fetch_views(self._files, self._views, numbers, epoch, self._fields)
         flip = self._mirror
         mirrors = [flip if flip is not None and self._is_flipped(i, epoch) else None for i in numbers]
-        held, columns = self._collect(numbers, (*self.array_fields, *self._by_person), tuple(self._columns))
+        held, columns = self._files.collect(numbers, (*self.array_fields, *self._by_person), tuple(self._columns))
         for name, column in self._columns.items():
             values = zip(columns[name], mirrors, strict=True)
             columns[name] = [value if mirror is None else mirror.column(column, value) for value, mirror in values]
@@ -247,6 +256,9 @@ class PoseDataset:
 
         Most of the time of a batch goes here. Threads may unpack parts of one batch: no shard is used.
         """
+        if self._views is not None:
+            self._views.draw(packed.seen, packed.held.get("image"), arrays)
+            return
         for label in self._labels:
             name = label.spec.name
             unpack_label(label, packed.held[name], packed.mirrors, arrays[name], self._widen)
@@ -266,37 +278,18 @@ class PoseDataset:
                 found[name] += values
         return found | dict(arrays)
 
-    def _collect(
-        self, numbers: Sequence[int], names: Sequence[str], columns: Sequence[str]
-    ) -> tuple[dict[str, list[Any]], dict[str, list[Any]]]:
-        """Read pictures and labels by their names, packed, and columns by theirs, shard by shard."""
-        held: dict[str, list[Any]] = {name: [None] * len(numbers) for name in names}
-        told: dict[str, list[Any]] = {name: [None] * len(numbers) for name in columns}
-        in_order = sorted(range(len(numbers)), key=numbers.__getitem__)
-        for shard, group in itertools.groupby(in_order, lambda place: self._shard(numbers[place])):
-            places = list(group)
-            positions = [numbers[place] - self._starts[shard] for place in places]
-            with self._pool.use(shard) as reader:
-                for name, of_all in held.items():
-                    read = self._find_read(reader, name)
-                    for place, position in zip(places, positions, strict=True):
-                        of_all[place] = read(position)
-                for name, values in told.items():
-                    for place, value in zip(places, reader.column(name, positions), strict=True):
-                        values[place] = value
-        return held, told
-
-    def _find_read(self, reader: ShardReader, name: str) -> Callable[[int], Any]:
-        """Find what reads a picture or a label at a position of a shard, without unpacking it."""
-        if name == "image":
-            return reader.picture
-        if name in self._by_person:
-            return partial(reader.rows, self._by_person[name])
-        return partial(reader.chunk, next(label for label in self._labels if label.spec.name == name))
-
-    def _shard(self, number: int) -> int:
-        """Find the shard of a sample."""
-        return bisect_right(self._starts, number) - 1
+    def _draw_views(self, labels: Sequence[StoredLabel]) -> ViewDrawer | None:
+        if self.views is None:
+            return None
+        if self.flip:
+            raise ConfigError("views and flip do not go together: ask for mirrored views by flip=0.5 among the views")
+        drawer = ViewDrawer(self.config, self.skeleton, labels, views=read_views(self.views, self.seed), raw=self.raw)
+        if drawer.asking is not None and self.manifest.format_version == 1:
+            raise ConfigError(
+                f"{self.path}: views have no '{drawer.asking}': shards of format 1 do not say what is ignored in a "
+                "picture; build the dataset again, or leave it out of the fields"
+            )
+        return drawer
 
     def _normalize(self, index: int) -> int:
         number = operator.index(index)
