@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 import cv2
@@ -36,10 +36,21 @@ _BATCH_BYTES = 1 << 23
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShardResult:
-    """What became of a task: the shard's record, if a sample was left to write, and the failures."""
+    """What became of a task.
+
+    Attributes
+    ----------
+    record
+        The shard's, if a sample was left to write.
+    failures
+        The samples that could not be built.
+    unturned
+        The EXIF orientations that were not applied, by the pictures' file names.
+    """
 
     record: ShardRecord | None
     failures: tuple[Failure, ...]
+    unturned: Mapping[str, int] = field(default_factory=dict)
 
 
 def build_shard(task: ShardTask, report: Callable[[int], None]) -> ShardResult:
@@ -63,7 +74,11 @@ def build_shard(task: ShardTask, report: Callable[[int], None]) -> ShardResult:
     writer = ShardWriter(len(task.samples), stored, config=config, skeleton=task.skeleton, task_digest=task.digest)
     try:
         report(0)
+        done = 0
         for batch in cut_batches(task.samples, labels):
+            if task.hopeless is not None and len(failures) == done >= task.hopeless:
+                return ShardResult(record=None, failures=tuple(failures))
+            done += len(batch)
             built, scenes = [], []
             for i, sample in enumerate(batch, start=1):
                 try:
@@ -83,7 +98,8 @@ def build_shard(task: ShardTask, report: Callable[[int], None]) -> ShardResult:
             report(1)
         if len(failures) == len(task.samples):
             return ShardResult(record=None, failures=tuple(failures))
-        return ShardResult(record=writer.finish(task.directory / task.file_name), failures=tuple(failures))
+        record = writer.finish(task.directory / task.file_name)
+        return ShardResult(record=record, failures=tuple(failures), unturned=builder.unturned)
     finally:
         writer.close()
 
@@ -102,6 +118,7 @@ class _SampleBuilder:
     def __init__(self, task: ShardTask) -> None:
         self._task = task
         self._regions = IgnoredRegions()
+        self.unturned: dict[str, int] = {}
         self._name: str | None = None
         self._picture = np.zeros((0, 0, 3), np.uint8)
 
@@ -141,7 +158,10 @@ class _SampleBuilder:
         size = sample.height, sample.width
         if sample.file_name != self._name or size != self._picture.shape[:2]:
             data = files.read_file(self._task.images, sample.file_name)
-            self._picture = codec.decode(data, size, sample.file_name)
+            exif = self._task.config.exif
+            self._picture = codec.decode(data, size, sample.file_name, shown=exif == "shown")
+            if (orientation := codec.find_unturned(data, size)) and exif != "shown":
+                self.unturned[sample.file_name] = orientation
             self._name = sample.file_name
         return self._picture
 

@@ -21,9 +21,11 @@ from typing import Any
 import click
 
 from posegen import __version__
+from posegen.cli.repeated import refuse_repeated
 from posegen.errors import ConfigError, PosegenError
 
 _COMMANDS = {
+    "audit": "Check COCO annotations, and say what is odd about them.",
     "bench": "Measure the labels and the build on this machine.",
     "build": "Build a dataset from COCO keypoint annotations.",
     "diff": "Compare two datasets sample by sample.",
@@ -71,6 +73,14 @@ class _Commands(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl(list(_COMMANDS.items()))
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name, command, rest = super().resolve_command(ctx, args)
+        if command is not None:
+            refuse_repeated(command, rest)
+        return name, command, rest
 
     def invoke(self, ctx: click.Context) -> Any:
         try:

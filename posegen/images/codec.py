@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from posegen.errors import ImageError
 from posegen.geometry import Size
 from posegen.images import ImageEncoding
+from posegen.images.exif import find_orientation, is_sideways
 from posegen.images.header import measure
+from posegen.images.kinds import name_kind
 
 try:
     import simplejpeg
@@ -23,7 +25,7 @@ _JPEG = b"\xff\xd8\xff"
 _PNG = b"\x89PNG\r\n\x1a\n"
 
 
-def decode(data: bytes, size: Size, name: str) -> NDArray[np.uint8]:
+def decode(data: bytes, size: Size, name: str, *, shown: bool = False) -> NDArray[np.uint8]:
     """Decode a picture as the annotation sees it.
 
     COCO annotates pixels as they are stored, so the EXIF orientation is not applied, unless the size shows that the
@@ -37,6 +39,8 @@ def decode(data: bytes, size: Size, name: str) -> NDArray[np.uint8]:
         (height, width) that the annotation states.
     name
         What to call the picture in messages.
+    shown
+        Whether the EXIF orientation is applied anyway.
 
     Returns
     -------
@@ -50,9 +54,9 @@ def decode(data: bytes, size: Size, name: str) -> NDArray[np.uint8]:
     stated = measure(io.BytesIO(data))
     if stated is not None and stated not in {size, size[::-1]}:
         raise _other_size(name, stated, size)  # and is not decoded, which may take gigabytes
-    picture = _imdecode(data, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+    picture = _imdecode(data, cv2.IMREAD_COLOR | (0 if shown else cv2.IMREAD_IGNORE_ORIENTATION))
     if picture is None:
-        raise ImageError(f"{name}: is not an image, or is truncated ({len(data)} bytes)")
+        raise ImageError(f"{name}: {_explain(data)} ({len(data)} bytes)")
     if picture.shape[:2] != size:
         height, width = picture.shape[:2]
         if (height, width) == size[::-1]:
@@ -62,11 +66,19 @@ def decode(data: bytes, size: Size, name: str) -> NDArray[np.uint8]:
     return picture
 
 
+def find_unturned(data: bytes, size: Size) -> int:
+    """Return the EXIF orientation that `decode` does not apply to a picture for that (height, width); 0 if it does."""
+    orientation = find_orientation(data)
+    if orientation == 1 or (is_sideways(orientation) and measure(io.BytesIO(data)) != size):
+        return 0
+    return orientation
+
+
 def measure_decoded(data: bytes, name: str) -> Size:
     """Decode a picture for its (height, width), as it is stored; raises `ImageError` if it is no image."""
     picture = _imdecode(data, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
     if picture is None:
-        raise ImageError(f"{name}: is not an image, or is truncated")
+        raise ImageError(f"{name}: {_explain(data)}")
     return picture.shape[0], picture.shape[1]
 
 
@@ -122,6 +134,14 @@ def encode(picture: NDArray[np.uint8], encoding: ImageEncoding, quality: int) ->
     if not written:
         raise ImageError(f"OpenCV could not encode a picture of {picture.shape[1]}x{picture.shape[0]} as {encoding}")
     return data.tobytes()
+
+
+def _explain(data: bytes) -> str:
+    """Say why a picture cannot be decoded, as far as its first bytes tell."""
+    kind = name_kind(data)
+    if kind in {None, "JPEG", "PNG", "WebP", "BMP", "TIFF", "GIF"}:
+        return "is not an image, or is truncated" + (f": it starts like a {kind}" if kind else "")
+    return f"is not an image that OpenCV reads here: it is of the kind {kind}"
 
 
 def _other_size(name: str, found: Size, stated: Size) -> ImageError:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from posegen.loader.files import SampleFiles
 from posegen.loader.flip import Mirror
-from posegen.loader.views import Seen, ViewDrawer
-from posegen.shards import COLUMNS, StoredLabel
+from posegen.loader.views import Seen
+from posegen.shards import StoredLabel
 from posegen.shards.hdf5 import Chunk
 from posegen.shards.quantize import Widen
 
@@ -53,33 +52,6 @@ class Packed:
             {name: values[some] for name, values in self.held.items()},
             self.seen[some],
         )
-
-
-def fetch_views(
-    files: SampleFiles, drawer: ViewDrawer, numbers: Sequence[int], epoch: int, fields: Container[str]
-) -> Packed:
-    """Read what views of B samples are made of, and map their people.
-
-    Parameters
-    ----------
-    files, drawer
-        Of the dataset.
-    numbers, epoch
-        Which samples, and when.
-    fields
-        What is wanted of them.
-    """
-    names = [column.name for column in COLUMNS if column.name in fields]
-    needed = tuple(dict.fromkeys((*names, *drawer.NEEDED)))
-    wanted = {"image": "image" in fields or drawer.needs_picture, "ignored": drawer.asking is not None}
-    held, told = files.collect(numbers, [name for name, is_wanted in wanted.items() if is_wanted], needed)
-    ignored = held.pop("ignored", [None] * len(numbers))
-    seen = [
-        drawer.see(epoch, number, {name: told[name][i] for name in needed}, ignored[i])
-        for i, number in enumerate(numbers)
-    ]
-    columns = {name: [one.columns[name] for one in seen] for name in names}
-    return Packed(numbers, [], columns | drawer.draw_people(seen), held, seen)
 
 
 def unpack_label(

@@ -16,12 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posegen.config import BuildConfig
-from posegen.errors import ConfigError, ImageError, ShardError
-from posegen.images.stored import StoredPicture
-from posegen.loader.batch import Packed, fetch_views, unpack_label, unpack_rows
+from posegen.errors import ConfigError
+from posegen.loader.batch import Packed
+from posegen.loader.decode import People, decode
 from posegen.loader.fields import Field, describe_fields, select_fields
 from posegen.loader.files import SampleFiles
 from posegen.loader.flip import Mirror, RandomFlips
+from posegen.loader.samples import Samples, StoredSamples, ViewedSamples
 from posegen.loader.views import ViewDrawer, Views, read_views
 from posegen.shards.manifest import Manifest
 from posegen.shards.pool import ShardPool
@@ -113,7 +114,6 @@ class PoseDataset:
         self.seed = seed
         self.views = views
         self.epoch = 0
-        self._widen = widen
         if flip not in {False, True, "random"}:
             raise ConfigError(f"flip must be True, False or 'random', not {flip!r}")
         self.flip: bool | Literal["random"] = "random" if flip == "random" else bool(flip)
@@ -128,14 +128,12 @@ class PoseDataset:
             raise ConfigError(f"{self.path}: {error}") from error
         self._columns = {column.name: column for column in list_columns(self.config) if column.name in self._fields}
         chosen = [label for label in stored if label.spec.name in self._fields]
-        self._labels = tuple(label for label in chosen if not label.spec.by_person)
-        self._by_person = {label.spec.name: label for label in chosen if label.spec.by_person}
+        self._labels = {label.spec.name: label for label in chosen}
+        self._by_person = tuple(label.spec.name for label in chosen if label.spec.by_person)
         picture = math.prod(self.config.input_size) * 3 if "image" in self._fields else 0
-        self._logical = picture + sum(label.logical for label in self._labels) or 1
-        self._mirror = Mirror.of(self.config, self.skeleton, chosen) if flip else None
-        self._views = self._draw_views(chosen)
-        self._files = SampleFiles(self._pool, self.shard_sizes, chosen)
-        self._random_flips = RandomFlips(seed)
+        self._logical = picture + sum(label.logical for label in chosen if not label.spec.by_person) or 1
+        self._length = sum(self.shard_sizes)
+        self._samples = self._choose_samples(chosen, widen)
 
     @property
     def config(self) -> BuildConfig:
@@ -166,10 +164,10 @@ class PoseDataset:
     @property
     def scales(self) -> Mapping[str, float]:
         """By label, what a stored 1 means."""
-        return {label.spec.name: label.storage.scale for label in (*self._labels, *self._by_person.values())}
+        return {name: label.storage.scale for name, label in self._labels.items()}
 
     def __len__(self) -> int:
-        return len(self._files)
+        return self._length
 
     def __repr__(self) -> str:
         options = [
@@ -211,6 +209,30 @@ class PoseDataset:
         self.stack_columns(found, len(numbers))
         return {name: found[name] for name in self._fields}
 
+    def decode(self, outputs: Any, indices: Sequence[int] | NDArray[np.integer]) -> list[People]:
+        """Turn what a network predicts for some samples into people in the pixels of their images.
+
+        Parameters
+        ----------
+        outputs
+            As for `posegen.decode`; by sample in the order of `indices`.
+        indices
+            Which samples these are.
+
+        Raises
+        ------
+        ConfigError
+            As `posegen.decode`. Also if samples are flipped at random without a seed: nobody knows which were.
+        """
+        by_chance = self.flip == "random" or not (self.views is None or callable(self.views))
+        if by_chance and self.seed is None:
+            raise ConfigError(
+                "how samples were flipped or seen cannot be told without a seed; give PoseDataset one, or "
+                "posegen.decode each batch's affine"
+            )
+        affines = self._samples.read_affines([self._normalize(index) for index in indices], self.epoch)
+        return decode(outputs, affines, self.config, self.skeleton)
+
     def close(self) -> None:
         """Close the shards that this process has open; reading opens them again."""
         self._pool.close()
@@ -238,33 +260,14 @@ class PoseDataset:
             Which one random flips and views are drawn for; None for `self.epoch`.
         """
         numbers = [self._normalize(index) for index in indices]
-        epoch = self.epoch if epoch is None else epoch
-        if self._views is not None:
-            return fetch_views(self._files, self._views, numbers, epoch, self._fields)
-        flip = self._mirror
-        mirrors = [flip if flip is not None and self._is_flipped(i, epoch) else None for i in numbers]
-        held, columns = self._files.collect(numbers, (*self.array_fields, *self._by_person), tuple(self._columns))
-        for name, column in self._columns.items():
-            values = zip(columns[name], mirrors, strict=True)
-            columns[name] = [value if mirror is None else mirror.column(column, value) for value, mirror in values]
-        for name, label in self._by_person.items():
-            columns[name] = unpack_rows(label, held.pop(name), mirrors, raw=self.raw)
-        return Packed(numbers, mirrors, columns, held)
+        return self._samples.fetch(numbers, self.epoch if epoch is None else epoch)
 
     def unpack(self, packed: Packed, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Unpack pictures and labels into arrays of `make_arrays`, kind by kind: the second half of `batch`.
 
         Most of the time of a batch goes here. Threads may unpack parts of one batch: no shard is used.
         """
-        if self._views is not None:
-            self._views.draw(packed.seen, packed.held.get("image"), arrays)
-            return
-        for label in self._labels:
-            name = label.spec.name
-            unpack_label(label, packed.held[name], packed.mirrors, arrays[name], self._widen)
-        if "image" in arrays:
-            for picture, mirror, pixels in zip(packed.held["image"], packed.mirrors, arrays["image"], strict=True):
-                _decode(picture, mirror, pixels)
+        self._samples.unpack(packed, arrays)
 
     def _read(self, numbers: Sequence[int], arrays: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
         """Read pictures and labels of samples into `arrays`, and other fields as lists; return all of them."""
@@ -278,9 +281,13 @@ class PoseDataset:
                 found[name] += values
         return found | dict(arrays)
 
-    def _draw_views(self, labels: Sequence[StoredLabel]) -> ViewDrawer | None:
+    def _choose_samples(self, labels: Sequence[StoredLabel], widen: Widen | None) -> Samples:
+        """Choose how samples are read: as they are stored, perhaps mirrored, or in fresh views."""
+        files = SampleFiles(self._pool, self.shard_sizes, labels)
         if self.views is None:
-            return None
+            mirror = Mirror.of(self.config, self.skeleton, labels) if self.flip else None
+            chance = RandomFlips(self.seed) if self.flip == "random" else None
+            return StoredSamples(files, self._fields, labels, mirror=mirror, chance=chance, raw=self.raw, widen=widen)
         if self.flip:
             raise ConfigError("views and flip do not go together: ask for mirrored views by flip=0.5 among the views")
         drawer = ViewDrawer(self.config, self.skeleton, labels, views=read_views(self.views, self.seed), raw=self.raw)
@@ -289,23 +296,10 @@ class PoseDataset:
                 f"{self.path}: views have no '{drawer.asking}': shards of format 1 do not say what is ignored in a "
                 "picture; build the dataset again, or leave it out of the fields"
             )
-        return drawer
+        return ViewedSamples(files, self._fields, drawer)
 
     def _normalize(self, index: int) -> int:
         number = operator.index(index)
         if not -len(self) <= number < len(self):
             raise IndexError(f"there is no sample {number}: {self.path} has {len(self)}")
         return number % len(self)
-
-    def _is_flipped(self, index: int, epoch: int) -> bool:
-        return self.flip is True or self._random_flips.is_flipped(epoch, index)
-
-
-def _decode(picture: StoredPicture, mirror: Mirror | None, out: NDArray[np.uint8]) -> None:
-    """Decode a picture into the input, (H, W, 3) uint8."""
-    try:
-        picture.fill(out)
-    except ImageError as error:
-        raise ShardError(str(error)) from error
-    if mirror is not None:
-        out[...] = mirror.image(out)

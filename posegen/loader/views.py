@@ -190,6 +190,10 @@ class ViewDrawer:
         columns = {**told, "keypoints": keypoints, "bbox": bboxes, "affine": affine.matrix}
         return Seen(view=mapped, scene=scene, columns=columns, there=there)
 
+    def map_affine(self, epoch: int, number: int, stored: NDArray[np.float64]) -> Affine:
+        """Follow the map of a sample's image (2, 3) to the input, as it is stored, by that of its view."""
+        return Affine.from_matrix(stored).then(self._views(epoch, number).affine(self._config.input_size))
+
     def draw(
         self, seen: Sequence[Seen], pictures: Sequence[StoredPicture] | None, arrays: Mapping[str, NDArray[Any]]
     ) -> None:
