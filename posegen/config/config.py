@@ -81,7 +81,7 @@ class BuildConfig:
         Standard deviation of the Gaussians, in input pixels or in cells; the other is None.
     sigma_scale, sigma_keypoints
         Whether that is everybody's or grows with the `area` of the person, and every keypoint's or follows the
-        skeleton's sigmas (`oks`); see `posegen.build.scene`.
+        skeleton's sigmas (`oks`); see `posegen.shards.scene`.
     half_width_px
         How far a part affinity field reaches from its limb's line, in input pixels.
     fit

@@ -172,6 +172,20 @@ class LimitedLabel(RegionLabel, Protocol):
         ...
 
 
+class PixelLabel(RegionLabel, Protocol):
+    """A label that can be drawn of the input's pixels alone, which is how fresh views of stored pictures have it."""
+
+    def render_shown(self, shown: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Draw the label of how much each pixel (H, W) shows of what the loss counts on: from 0, nothing, to 255."""
+        ...
+
+
+def as_pixel_label(label: Label) -> PixelLabel | None:
+    """Return what draws a label of the input's pixels alone; None if it cannot."""
+    inner = label.label if isinstance(label, StridedLabel) else label
+    return cast("PixelLabel", inner) if hasattr(inner, "render_shown") else None
+
+
 def needs_ignored(label: Label) -> bool:
     """Tell whether a label reads what is ignored of a scene."""
     return bool(getattr(label, "needs_ignored", False))

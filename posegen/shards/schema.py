@@ -253,8 +253,11 @@ class StoredLabel:
                 f"label '{spec.name}' was drawn as {values.dtype} {values.shape[1:]}, but its specification says "
                 f"{spec.dtype} {spec.shape}"
             )
-        stored = self.storage.encode(values)
-        return np.ascontiguousarray(np.moveaxis(stored, (-2, -1), (1, 2))) if self._cells_first else stored
+        return np.ascontiguousarray(self.lay_out(self.storage.encode(values)))
+
+    def lay_out(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Show an array (S, *spec.shape), or of people, in the axis order of the layout."""
+        return np.moveaxis(values, (-2, -1), (1, 2)) if self._cells_first else values
 
     def restore(self, values: NDArray[Any]) -> NDArray[Any]:
         """Bring values, (*shape) or by person (N, *shape), into the axis order of the specification."""
