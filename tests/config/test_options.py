@@ -40,6 +40,8 @@ SAID = [
     ("box-padding", ["1.5"], "box_padding", 1.5),
     ("fit", ['"cover"'], "fit", "cover"),
     ("visibility", ['"visible"'], "visibility", "visible"),
+    ("origin", ['"unlabelled"'], "origin", "unlabelled"),
+    ("exif", ['"stored"'], "exif", "stored"),
     ("min-keypoints", ["3"], "min_keypoints", 3),
     ("min-area", ["100"], "min_area", 100.0),
     ("keep-empty", ["true"], "keep_empty", True),

@@ -86,11 +86,21 @@ class TestDecode:
             with pytest.raises(ImageError, match=r"^a: is not an image, or is truncated"):
                 decode(data[:length], (90, 120), "a")
 
-    @pytest.mark.parametrize("data", [b"x", b"<html></html>", b"\xff\xd8\xff\xe0", b"\0" * 5000, b"{}" * 999])
+    @pytest.mark.parametrize("data", [b"x", b"\xff\xd8\xff\xe0", b"\0" * 5000, b"{}" * 999])
     def test_what_is_no_image_is_refused(self, data: bytes) -> None:
         with pytest.raises(ImageError) as caught:
             decode(data, (1, 1), "folder/a.jpg")
         assert str(caught.value) == f"folder/a.jpg: is not an image, or is truncated ({len(data)} bytes)"
+
+    def test_a_kind_that_cannot_be_read_is_named(self) -> None:
+        for data, kind in (
+            (b"<html></html>", "HTML page"),
+            (b"\0\0\0\x18ftypheic\0\0\0\0", "HEIC"),
+            (b"version https://git-lfs.github.com/spec/v1\noid sha256:0", "Git LFS pointer"),
+            (b"%PDF-1.7", "PDF"),
+        ):
+            with pytest.raises(ImageError, match=f"is not an image, or is truncated .*; it is of the kind {kind}"):
+                decode(data, (1, 1), "a.jpg")
 
     def test_another_size_is_refused_with_both_sizes(self) -> None:
         with pytest.raises(ImageError) as caught:
@@ -163,16 +173,17 @@ class TestReadFile:
         with pytest.raises(ImageError, match=r"empty\.jpg: is empty"):
             read_file(images, "empty.jpg")
 
-    def test_a_link_out_of_the_directory_is_refused(self, images: Path) -> None:
+    def test_links_are_followed_wherever_they_lead(self, images: Path) -> None:
+        stored = (images.parent / "secret.jpg").read_bytes()
         (images / "link.jpg").symlink_to(images.parent / "secret.jpg")
-        with pytest.raises(ImageError) as caught:
-            read_file(images, "link.jpg")
-        assert "link.jpg: leads out of the image directory, to " in str(caught.value)
-
-    def test_a_linked_folder_out_of_the_directory_is_refused(self, images: Path) -> None:
         (images / "up").symlink_to(images.parent)
-        with pytest.raises(ImageError, match="leads out of the image directory"):
-            read_file(images, "up/secret.jpg")
+        assert read_file(images, "link.jpg") == stored
+        assert read_file(images, "up/secret.jpg") == stored
+
+    def test_a_name_that_leads_out_by_its_own_words_is_refused(self, images: Path) -> None:
+        for name in ("../secret.jpg", "sub/../../secret.jpg", str(images.parent / "secret.jpg")):
+            with pytest.raises(ImageError, match="leads out of the image directory"):
+                read_file(images, name)
 
     def test_a_link_within_the_directory_is_followed(self, images: Path) -> None:
         (images / "link.jpg").symlink_to("sub/b c.jpg")
