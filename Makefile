@@ -10,18 +10,25 @@ ARGS   ?=
 # What test-all installs: builds for the CPU.
 FRAMEWORKS ?= torch==2.13.0 tensorflow-cpu
 
+# How many mistakes `make mutants` draws, which, and after how many minutes it tries no further one.
+MUTANTS ?= 100
+SEED    ?= 0
+MINUTES ?= 60
+MUTMUT  := mutmut==3.8.1
+
 BIN  := .venv/bin
 CODE := posegen tests examples
 
 WITH_FRAMEWORKS := $(wildcard tests/*/with_torch tests/*/with_tensorflow)
 
-.PHONY: help dataset test test-all bench lint format clean
+.PHONY: help dataset test test-all mutants bench lint format clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make dataset [COCO=PATH] [OUT=DIR] [ARGS='...']   build a dataset; without COCO from a synthetic sample"
 	@echo "make test      run the tests"
 	@echo "make test-all  run these and those that need PyTorch and TensorFlow, which it installs for the CPU"
+	@echo "make mutants   draw mistakes into a copy of the code and list those that no test catches (MUTANTS=100 SEED=0 MINUTES=60)"
 	@echo "make bench     measure the labels and the build on this machine (ARGS='--coco PATH')"
 	@echo "make lint      check style and types; changes nothing"
 	@echo "make format    rewrite the code in the project's style"
@@ -42,6 +49,9 @@ test: .venv/dev
 # TensorFlow brings an older h5py: what is written with it has to be right, too.
 test-all: test .venv/frameworks
 	$(BIN)/python -m pytest -n 2 $(WITH_FRAMEWORKS) tests/shards tests/build/test_exactness.py
+
+mutants: .venv/mutants
+	$(BIN)/python tests/mutants.py --mutants $(MUTANTS) --seed $(SEED) --minutes $(MINUTES) $(ARGS)
 
 bench: .venv/posegen
 	$(BIN)/posegen bench $(ARGS)
@@ -67,6 +77,10 @@ clean:
 
 .venv/dev: .venv/posegen
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@
+
+.venv/mutants: .venv/dev
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]' $(MUTMUT)
 	@touch $@
 
 .venv/frameworks: .venv/dev

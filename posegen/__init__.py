@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from posegen.inspect.verify import verify
     from posegen.labels import render_heatmap, render_paf, render_top_down
     from posegen.loader import PoseDataset
+    from posegen.loader.decode import People, decode
+    from posegen.loader.results import write_coco_results
     from posegen.shards import ShardReader
     from posegen.shards.manifest import Manifest
     from posegen.skeleton import COCO_17, OPENPOSE_18, SKELETONS, Skeleton, load_skeleton
@@ -33,18 +35,21 @@ __all__ = [
     "SKELETONS",
     "BuildConfig",
     "Manifest",
+    "People",
     "PoseDataset",
     "PosegenError",
     "ShardReader",
     "Skeleton",
     "build",
     "compare",
+    "decode",
     "load_skeleton",
     "render_heatmap",
     "render_paf",
     "render_top_down",
     "repair",
     "verify",
+    "write_coco_results",
     "write_sample_coco",
 ]
 
@@ -54,11 +59,13 @@ _HOMES = {
     "SKELETONS": "skeleton",
     "BuildConfig": "config",
     "Manifest": "shards",
+    "People": "loader.decode",
     "PoseDataset": "loader",
     "PosegenError": "errors",
     "ShardReader": "shards",
     "Skeleton": "skeleton",
     "build": "build",
+    "decode": "loader.decode",
     "load_skeleton": "skeleton",
     "compare": "inspect.diff",
     "render_heatmap": "labels",
@@ -66,6 +73,7 @@ _HOMES = {
     "render_top_down": "labels",
     "repair": "build.repair",
     "verify": "inspect.verify",
+    "write_coco_results": "loader.results",
     "write_sample_coco": "synthetic",
 }
 

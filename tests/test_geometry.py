@@ -5,6 +5,7 @@ import dataclasses
 import cv2
 import numpy as np
 import pytest
+from each import each
 
 from posegen.errors import ConfigError
 from posegen.geometry import Affine, crop, fit, overlap
@@ -31,32 +32,26 @@ def corners(affine, source):
     return affine.apply(edges).ravel()
 
 
-@pytest.mark.parametrize("target", TARGETS, ids=str)
-@pytest.mark.parametrize("source", SOURCES, ids=str)
+@each(target=TARGETS, source=SOURCES)
 def test_stretch_maps_the_pictures_edges_to_the_inputs_edges(source, target):
     expected = [-0.5, -0.5, target[1] - 0.5, target[0] - 0.5]
     np.testing.assert_allclose(corners(fit(source, target, "stretch"), source), expected, rtol=0, atol=1e-9)
 
 
-@pytest.mark.parametrize("mode", ["letterbox", "cover"])
-@pytest.mark.parametrize("target", TARGETS, ids=str)
-@pytest.mark.parametrize("source", SOURCES, ids=str)
+@each(mode=["letterbox", "cover"], target=TARGETS, source=SOURCES)
 def test_the_picture_lies_on_whole_pixels(source, target, mode):
     edges = corners(fit(source, target, mode), source) + 0.5
     np.testing.assert_allclose(edges, np.round(edges), rtol=0, atol=1e-9)
 
 
-@pytest.mark.parametrize("mode", ["letterbox", "cover"])
-@pytest.mark.parametrize("target", TARGETS, ids=str)
-@pytest.mark.parametrize("source", SOURCES, ids=str)
+@each(mode=["letterbox", "cover"], target=TARGETS, source=SOURCES)
 def test_the_picture_is_centred_to_within_a_pixel(source, target, mode):
     left, top, right, bottom = corners(fit(source, target, mode), source)
     assert abs((left + right) / 2 - (target[1] - 1) / 2) <= 0.5 + 1e-9
     assert abs((top + bottom) / 2 - (target[0] - 1) / 2) <= 0.5 + 1e-9
 
 
-@pytest.mark.parametrize("target", TARGETS, ids=str)
-@pytest.mark.parametrize("source", SOURCES, ids=str)
+@each(target=TARGETS, source=SOURCES)
 def test_letterbox_shows_the_whole_picture_as_large_as_it_can_be(source, target):
     left, top, right, bottom = corners(fit(source, target, "letterbox"), source)
     assert min(left, top) >= -0.5 - 1e-9
@@ -65,8 +60,7 @@ def test_letterbox_shows_the_whole_picture_as_large_as_it_can_be(source, target)
     assert right - left == pytest.approx(target[1]) or bottom - top == pytest.approx(target[0])
 
 
-@pytest.mark.parametrize("target", TARGETS, ids=str)
-@pytest.mark.parametrize("source", SOURCES, ids=str)
+@each(target=TARGETS, source=SOURCES)
 def test_cover_fills_the_input_with_as_much_of_the_picture_as_there_can_be(source, target):
     left, top, right, bottom = corners(fit(source, target, "cover"), source)
     assert max(left, top) <= -0.5 + 1e-9
@@ -75,9 +69,7 @@ def test_cover_fills_the_input_with_as_much_of_the_picture_as_there_can_be(sourc
     assert right - left == pytest.approx(target[1]) or bottom - top == pytest.approx(target[0])
 
 
-@pytest.mark.parametrize("mode", ["letterbox", "cover"])
-@pytest.mark.parametrize("target", TARGETS, ids=str)
-@pytest.mark.parametrize("source", [s for s in SOURCES if min(s) > 30], ids=str)
+@each(mode=["letterbox", "cover"], target=TARGETS, source=[s for s in SOURCES if min(s) > 30])
 def test_the_aspect_ratio_is_kept_to_within_the_rounding_to_whole_pixels(source, target, mode):
     left, top, right, bottom = corners(fit(source, target, mode), source)
     # The exact size of the side that was rounded is half a pixel away at most.
@@ -105,8 +97,7 @@ def test_cover_of_a_wide_picture_cuts_left_and_right():
     np.testing.assert_allclose(affine.apply(np.array([3.5, 1.5])), [-60 + 2.5, 1.0], rtol=0, atol=1e-9)
 
 
-@pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("size", [(368, 368), (37, 911)], ids=str)
+@each(mode=MODES, size=[(368, 368), (37, 911)])
 def test_a_picture_of_the_inputs_size_stays_where_it_is(mode, size):
     assert fit(size, size, mode) == Affine(1, 0, 0, 0, 1, 0)
 
@@ -116,8 +107,7 @@ def test_an_unknown_fit_is_refused_and_named():
         fit((10, 10), (10, 10), "crop")
 
 
-@pytest.mark.parametrize(("source", "target"), [((100, 200), (50, 80)), ((33, 17), (66, 51))], ids=str)
-@pytest.mark.parametrize("offset", [(0, 0), (7, -3)], ids=str)
+@each("source, target", [((100, 200), (50, 80)), ((33, 17), (66, 51))], offset=[(0, 0), (7, -3)])
 def test_resizing_scales_the_edges_of_pixels_and_not_their_centres(source, target, offset):
     sx, sy = target[1] / source[1], target[0] / source[0]
     points = np.random.default_rng(0).uniform(-50, 250, (20, 2))
@@ -128,9 +118,7 @@ def test_resizing_scales_the_edges_of_pixels_and_not_their_centres(source, targe
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-9)
 
 
-@pytest.mark.parametrize("target", [(368, 368), (97, 133)], ids=str)
-@pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("source", [(480, 640), (427, 300), (120, 90), (60, 200)], ids=str)
+@each(target=[(368, 368), (97, 133)], mode=MODES, source=[(480, 640), (427, 300), (120, 90), (60, 200)])
 def test_a_dot_in_a_picture_stays_on_its_point(source, target, mode):
     affine = fit(source, target, mode)
     left, top, right, bottom = (round(v + 0.5) for v in corners(affine, source))
@@ -146,7 +134,7 @@ def test_a_dot_in_a_picture_stays_on_its_point(source, target, mode):
         np.testing.assert_allclose(affine.apply(np.array([x, y])), centroid, rtol=0, atol=0.05)
 
 
-@pytest.mark.parametrize("source", [(480, 640), (60, 200)], ids=str)
+@each(source=[(480, 640), (60, 200)])
 def test_opencv_warps_a_picture_by_the_matrix_as_points_are_mapped(source):
     affine = fit(source, (97, 133), "letterbox")
     rows, columns = np.mgrid[: source[0], : source[1]]
@@ -167,9 +155,7 @@ def test_the_inverse_brings_points_back():
         np.testing.assert_allclose(affine.apply(affine.inverse().apply(points)), points, rtol=0, atol=1e-6)
 
 
-@pytest.mark.parametrize(
-    "numbers", [(1, 2, 0, 2, 4, 0), (0, 0, 5, 0, 0, 5), (np.nan, 0, 0, 0, 1, 0), (np.inf, 0, 0, 0, 1, 0)]
-)
+@each(numbers=[(1, 2, 0, 2, 4, 0), (0, 0, 5, 0, 0, 5), (np.nan, 0, 0, 0, 1, 0), (np.inf, 0, 0, 0, 1, 0)])
 def test_a_map_without_inverse_says_so(numbers):
     with pytest.raises(ConfigError, match="determinant"):
         Affine(*map(float, numbers)).inverse()
@@ -187,7 +173,7 @@ def test_the_matrix_has_the_x_row_first_and_is_taken_back():
     assert Affine.from_matrix(affine.matrix.astype(np.float32)) == affine
 
 
-@pytest.mark.parametrize("shape", [(2,), (0, 2), (4, 2), (3, 17, 2)], ids=str)
+@each(shape=[(2,), (0, 2), (4, 2), (3, 17, 2)])
 def test_points_of_any_shape_keep_it(shape):
     points = np.ones(shape, np.float32)
     mapped = Affine(1, 0, 2, 0, 1, 3).apply(points)
@@ -201,8 +187,8 @@ def test_an_affine_map_cannot_be_changed():
         Affine(1, 0, 0, 0, 1, 0).xx = 2
 
 
-@pytest.mark.parametrize(
-    ("pixels", "scale", "offset", "cells", "stride"),
+@each(
+    "pixels, scale, offset, cells, stride",
     [
         (20, 1.0, 0.0, 5, 4.0),
         (10, 2.0, 0.5, 5, 4.0),
@@ -222,7 +208,7 @@ def test_the_overlap_of_pixels_and_cells_is_the_length_they_share(pixels, scale,
             assert found[i, j] == pytest.approx(max(high - low, 0) / stride, abs=1e-12)
 
 
-@pytest.mark.parametrize(("pixels", "cells"), [(368, 46), (100, 37), (7, 7), (640, 3)])
+@each("pixels, cells", [(368, 46), (100, 37), (7, 7), (640, 3)])
 def test_cells_inside_the_picture_are_covered_once_and_every_pixel_is_used_once(pixels, cells):
     found = overlap(pixels, 1.0, 0.0, cells, pixels / cells)
     np.testing.assert_allclose(found.sum(axis=1), np.ones(cells), rtol=0, atol=1e-9)
@@ -238,10 +224,7 @@ def test_a_cell_is_covered_as_far_as_it_lies_in_the_picture():
 BOXES = [(100.0, 50.0, 40.0, 160.0), (3.25, 7.5, 200.0, 30.0), (0.0, 0.0, 7.0, 0.0), (10.0, 20.0, 0.0, 3.5)]
 
 
-@pytest.mark.parametrize("corners", [False, True])
-@pytest.mark.parametrize("padding", [1.0, 1.25])
-@pytest.mark.parametrize("target", [(256, 192), (384, 288), (64, 200)], ids=str)
-@pytest.mark.parametrize("box", BOXES, ids=str)
+@each(corners=[False, True], padding=[1.0, 1.25], target=[(256, 192), (384, 288), (64, 200)], box=BOXES)
 def test_a_crop_enlarges_the_box_to_the_inputs_aspect_ratio(box, target, padding, corners):
     (x, y, w, h), (height, width) = box, target
     cx, cy, sw, sh = x + w / 2, y + h / 2, w * padding, h * padding
@@ -257,7 +240,7 @@ def test_a_crop_enlarges_the_box_to_the_inputs_aspect_ratio(box, target, padding
     )
 
 
-@pytest.mark.parametrize("box", [(3.0, 4.0, 0.0, 0.0), (3.0, 4.0, -1.0, 5.0), (3.0, 4.0, float("nan"), 5.0)], ids=str)
+@each(box=[(3.0, 4.0, 0.0, 0.0), (3.0, 4.0, -1.0, 5.0), (3.0, 4.0, float("nan"), 5.0)])
 def test_an_empty_box_cannot_be_cropped(box):
     with pytest.raises(ConfigError, match="cannot be cropped"):
         crop(box, (256, 192))

@@ -101,6 +101,6 @@ def _to_record(failure: Failure) -> dict[str, Any]:
 
 
 def _from_record(record: Mapping[str, Any]) -> Failure:
-    person, copy = (None if record.get(name) is None else int(record[name]) for name in ("annotation_id", "copy"))
+    person, copy = (int(record[name]) if name in record else None for name in ("annotation_id", "copy"))
     key = SampleKey(int(record["image_id"]), person, copy)
     return Failure(key=key, file=str(record["file"]), reason=str(record["reason"]))

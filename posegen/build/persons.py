@@ -18,14 +18,13 @@ Box = tuple[float, float, float, float]
 """x, y, width, height in image pixels."""
 
 
-def split_people(samples: Sequence[Sample], audit: Audit, *, shapes: bool = True) -> tuple[Sample, ...]:
+def split_people(samples: Sequence[Sample], audit: Audit) -> tuple[Sample, ...]:
     """Make a sample of each person that can be cropped; who cannot, or has no box, is counted in the audit.
 
-    Without `shapes` they have none, for datasets without a mask: each person would come with those of the whole image.
+    Those of one image share its shapes.
     """
     found: list[Sample] = []
-    for whole in samples:
-        sample = whole if shapes else dataclasses.replace(whole, ignored=(), drawn=())
+    for sample in samples:
         people = [person for person in _one_by_one(sample) if _keep(person, audit)]
         if not people:
             audit.left_out["nobody on it can be cropped"] += 1

@@ -42,12 +42,8 @@ class ShardTask:
         Where to write the shard.
     digest
         A hash of all that determines the shard but the pictures (sha256, hexadecimal).
-    needs_ignored
-        Whether a label reads what is ignored in the pictures.
     quarantined
         Reasons not to touch a sample, by its key: those that killed their workers.
-    tells_mirrors
-        Whether the shard tells how labels mirror; those of before that did not.
     hopeless
         After how many samples to stop, if all of them failed; None: never.
     """
@@ -60,9 +56,7 @@ class ShardTask:
     images: Path
     directory: Path
     digest: str
-    needs_ignored: bool
     quarantined: Mapping[SampleKey, str] = field(default_factory=dict)
-    tells_mirrors: bool = True
     hopeless: int | None = None
 
 
@@ -72,7 +66,6 @@ class BuildPlan:
 
     annotations: Annotations
     config: BuildConfig
-    needs_ignored: bool
     shards: tuple[tuple[Sample, ...], ...]
 
     @property
@@ -90,7 +83,6 @@ class BuildPlan:
         *,
         directory: Path,
         quarantined: Mapping[SampleKey, str] | None = None,
-        tells_mirrors: bool = True,
         hopeless: int | None = None,
     ) -> ShardTask:
         """Make the task of one shard; made when it is sent, so that the plan is all that stays in memory."""
@@ -103,9 +95,7 @@ class BuildPlan:
             images=self.annotations.images,
             directory=directory,
             digest=self._digest(self.shards[index]),
-            needs_ignored=self.needs_ignored,
             quarantined=dict(quarantined or {}),
-            tells_mirrors=tells_mirrors,
             hopeless=hopeless,
         )
 
@@ -142,10 +132,7 @@ def make_plan(annotations: Annotations, config: BuildConfig) -> BuildPlan:
     annotations.audit.notes += _note_labels(config, annotations)
     annotations.audit.notes += _note_flips(config, annotations)
     by_person = config.unit == "person"
-    needs_ignored = bool(config.find_ignoring(annotations.skeleton))
-    samples = (
-        split_people(annotations.samples, annotations.audit, shapes=needs_ignored) if by_person else annotations.samples
-    )
+    samples = split_people(annotations.samples, annotations.audit) if by_person else annotations.samples
 
     def rank(sample: Sample) -> tuple[bytes, SampleKey]:
         return _rank(config.seed, sample.image_id, sample.copy), find_key(sample, config)
@@ -163,7 +150,7 @@ def make_plan(annotations: Annotations, config: BuildConfig) -> BuildPlan:
             counter = annotations.audit.not_drawn if by_person else annotations.audit.left_out
             counter["beyond the limit"] = len(lost)
     shards = tuple(_cut(order, config.shard_size))
-    return BuildPlan(annotations=annotations, config=config, needs_ignored=needs_ignored, shards=shards)
+    return BuildPlan(annotations=annotations, config=config, shards=shards)
 
 
 def find_key(sample: Sample, config: BuildConfig) -> SampleKey:

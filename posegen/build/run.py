@@ -14,7 +14,7 @@ from posegen.build.plan import BuildPlan, ShardTask, find_key
 from posegen.build.progress import Notify, Progress
 from posegen.build.worker import ShardResult, build_shard
 from posegen.errors import BuildError
-from posegen.shards import SampleKey, ShardRecord
+from posegen.shards import FORMAT_VERSION, SampleKey, ShardRecord
 
 HOPELESS = 100
 """Samples that fail one after the other from the first on: then all will."""
@@ -79,6 +79,8 @@ class Run:
             self.notify(f"{len(self.results)} of {shards} shards stand from an earlier run; {rest}")
         if not self.waiting:
             return
+        if (version := self.state.find_older_format()) is not None:
+            self.notify(f"what is there has format version {version}: it is built again, in version {FORMAT_VERSION}")
         needed = estimate_bytes(self.plan) * sum(len(self.plan.shards[i]) for i in self.waiting)
         free = shutil.disk_usage(self.state.out).free
         short = "; warning: that may not be enough" if free < needed else ""

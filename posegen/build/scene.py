@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posegen.annotations import Sample
-from posegen.build.ignored import find_ignored
+from posegen.build.ignored import IgnoredRegions
 from posegen.build.persons import find_box
 from posegen.build.plan import ShardTask
 from posegen.config import BuildConfig
@@ -44,8 +44,8 @@ class Placed(NamedTuple):
     bboxes: NDArray[np.float32]
 
 
-def place(sample: Sample, task: ShardTask) -> Placed:
-    """Map a sample's people into the input."""
+def place(sample: Sample, task: ShardTask, regions: IgnoredRegions | None = None) -> Placed:
+    """Map a sample's people into the input; `regions` knows what is ignored of the one before."""
     config, size = task.config, (sample.height, sample.width)
     if config.unit == "person":
         affine = crop(find_box(sample), config.input_size, padding=config.box_padding, corners=config.crop == "udp")
@@ -62,7 +62,7 @@ def place(sample: Sample, task: ShardTask) -> Placed:
     keypoints[..., 2] = derived[..., 2]
     keypoints[~(derived[..., 2] > 0)] = 0
     bboxes = _map_boxes(sample.bboxes, affine)
-    ignored = find_ignored(sample) if task.needs_ignored else None
+    ignored = (regions or IgnoredRegions()).find(sample)
     scene = make_scene(config, task.skeleton, keypoints, bboxes, affine=affine, image_size=size, ignored=ignored)
     return Placed(scene, keypoints, bboxes)
 

@@ -80,7 +80,7 @@ def _list_differences(found: DatasetDifference) -> Iterator[str]:
     for what, differing in (("configuration", found.config), ("versions", found.versions)):
         if differing:
             yield f"{what} (a, b)"
-            yield from (f"  {key}: {mine}, {theirs}" for key, (mine, theirs) in differing.items())
+            yield from (f"  {key}: {', '.join(_write(key, one) for one in both)}" for key, both in differing.items())
     if found.skeleton:
         yield "their skeletons differ"
     yield from found.unlike
@@ -97,6 +97,10 @@ def _list_differences(found: DatasetDifference) -> Iterator[str]:
             for array in found.arrays
         ]
         yield from align(("array", "largest", "samples", "where"), rows)
+
+
+def _write(key: str, value: Any) -> str:
+    return f"{value[1]}x{value[0]}" if key == "input_size" else str(value)
 
 
 def _list_numbers(key: SampleKey) -> list[int]:

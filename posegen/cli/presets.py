@@ -40,12 +40,12 @@ def command(name: str | None, toml: bool, as_json: bool) -> None:
 
 def _summarize(name: str) -> dict[str, Any]:
     config = BuildConfig.preset(name)
-    preset = PRESETS[name]
+    preset, labels = PRESETS[name], config.create_labels(config.skeleton or COCO_17)
     return {
         "name": name,
         "about": preset.about,
         "networks": preset.networks,
-        "decoder": preset.decoder,
+        "decoder": next(label.decoder for label in labels if hasattr(label, "decoder")),
         "cells": list(config.cells),
         "unflippable": _find_unflippable(config),
         "config": config.to_dict(),

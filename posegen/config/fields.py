@@ -139,6 +139,13 @@ FIELDS: tuple[Field, ...] = (
     Field(name="compression", kind=_words(choices.Compression), help="Compressor of the labels; gzip reads anywhere."),
     Field(name="image_encoding", kind=_words(ImageEncoding), help="How pictures are stored."),
     Field(name="jpeg_quality", kind=kinds.Whole(low=1, high=100), help="For JPEG.", metavar="1-100"),
+    Field(
+        name="picture_size",
+        kind=special.InputSize(what="picture size", optional=True),
+        help="Store pictures as large as that, for views that enlarge them.",
+        metavar="WxH",
+        without="the input's size",
+    ),
     Field(name="copies", kind=kinds.Whole(low=1, high=1000), help="Views of each image, each a sample.", metavar="N"),
     Field(
         name="augment",

@@ -83,14 +83,14 @@ def measure_decoded(data: bytes, name: str) -> Size:
     return picture.shape[0], picture.shape[1]
 
 
-def decode_input(data: bytes, input_size: Size, name: str, out: NDArray[np.uint8] | None = None) -> NDArray[np.uint8]:
-    """Decode a picture that `encode` made.
+def decode_input(data: bytes, size: Size, name: str, out: NDArray[np.uint8] | None = None) -> NDArray[np.uint8]:
+    """Decode a picture that `encode` made: what there is of one in the input.
 
     Parameters
     ----------
     data
         Its bytes.
-    input_size
+    size
         (H, W) that it has to have.
     name
         What to call the picture in messages.
@@ -110,13 +110,13 @@ def decode_input(data: bytes, input_size: Size, name: str, out: NDArray[np.uint8
     if simplejpeg is not None and data.startswith(_JPEG):
         # What it refuses OpenCV may know: a JPEG of four inks.
         with contextlib.suppress(ValueError):
-            if simplejpeg.decode_jpeg_header(data)[:2] == input_size:
-                out = np.empty((*input_size, 3), np.uint8) if out is None else out
+            if simplejpeg.decode_jpeg_header(data)[:2] == size:
+                out = np.empty((*size, 3), np.uint8) if out is None else out
                 simplejpeg.decode_jpeg(data, colorspace="RGB", buffer=out)
                 return out
     picture = _imdecode(data, cv2.IMREAD_COLOR_RGB)
-    if picture is None or picture.shape != (*input_size, 3):
-        raise ImageError(f"{name}: is not an image of {input_size[1]}x{input_size[0]} pixels, or is truncated")
+    if picture is None or picture.shape != (*size, 3):
+        raise ImageError(f"{name}: is not an image of {size[1]}x{size[0]} pixels, or is truncated")
     if out is None:
         return picture
     out[...] = picture

@@ -16,6 +16,11 @@ Place of a cell
 On the pixels, cell i of w lies at input pixel x = (i + 0.5) s - 0.5, with the stride s = W / w; y alike. On the cells
 it lies at x = i s.
 
+Decoded
+-------
+Peaks of the heatmaps are joined to people; see `posegen.labels.decode.limbs`. A field is read where its limb lies by
+the cells' place. On the cells a field's middle is not quite there: see below.
+
 Source
 ------
 Cao et al., Realtime Multi-Person 2D Pose Estimation using Part Affinity Fields (arXiv:1611.08050). On the pixels as
@@ -46,7 +51,8 @@ from numpy.typing import NDArray
 
 from posegen.geometry import Size
 from posegen.labels.base import ArraySpec, Label
-from posegen.labels.cells import find_shared
+from posegen.labels.cells import count_up, divide_shared, find_shared, to_cells
+from posegen.labels.decode.limbs import LimbJoiner
 from posegen.labels.grid import Grid, make_grid
 from posegen.labels.mirror import LOPSIDED, UNSAID, ChannelMirror, mirror_limbs
 from posegen.labels.registry import LabelContext
@@ -63,7 +69,7 @@ _ROUNDING_PX = 1e-3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PafLabel:
+class PafLabel(LimbJoiner):
     """Unit vectors on all pixels near a limb; where several people's limbs cover a pixel, their mean.
 
     This module's docstring defines them.
@@ -111,13 +117,17 @@ class PafLabel:
             share, place = near.astype(np.float32), row * w + column + limbs.kind.take(limb) * (2 * h * w)
             last, earlier = find_shared(place, flat.view(np.int32))
             if len(earlier):
-                _divide(share, last, earlier)
+                divide_shared(share, last, earlier)
             y, x = limbs.unit.take(limb, axis=1) * grid.reduce(share, row, column)
             # What is written last to a cell stays; where limbs of a kind meet, the others are added to it.
             for channel, values in ((place, x), (place + h * w, y)):
                 flat[channel] = values
                 np.add.at(flat, channel[earlier], values[earlier])
         return out
+
+    def to_field(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Map input pixels (..., 2) x, y to the field's cells."""
+        return to_cells(points, self.grid.input_size, self.grid.cells)
 
     def _list_limbs(self, scenes: Sequence[Scene]) -> _Limbs:
         """List the limbs to draw, those of no length left out, kind by kind."""
@@ -136,7 +146,7 @@ class PafLabel:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CellPafLabel:
+class CellPafLabel(LimbJoiner):
     """The part affinity fields of OpenPose's training code, drawn on the cells; this module's docstring defines them.
 
     Parameters
@@ -170,6 +180,10 @@ class CellPafLabel:
         """Draw (S, 2E, h, w) float32 of S scenes: what `render` gives, sooner."""
         stride = np.divide(self.input_size, self.cells)[::-1]
         return self._on_cells.render_many([dataclasses.replace(s, points=s.points / stride) for s in scenes])
+
+    def to_field(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Map input pixels (..., 2) x, y to the field's cells."""
+        return points / np.divide(self.input_size, self.cells)[::-1]
 
     @property
     def _on_cells(self) -> PafLabel:
@@ -251,7 +265,7 @@ class _Limbs:
         Which limb, in which row and in which column (T,), and at which taps of them (t, t, T) the field is.
         """
         longest = self.grid.positions.shape[2]
-        limb, row = _count_up(self.begin[0], self.end[0])
+        limb, row = count_up(self.begin[0], self.end[0])
         begin, end = self._find_strips(limb, row)
         of_row, of_column = self._find_terms(limb, row)
         stops = np.cumsum(end - begin)
@@ -260,7 +274,7 @@ class _Limbs:
         cuts = last[np.flatnonzero(np.diff(stops[last] // limit, append=-1))] + 1
         start = 0
         for stop in cuts.tolist():
-            strip, column = _count_up(begin[start:stop], end[start:stop])
+            strip, column = count_up(begin[start:stop], end[start:stop])
             strip += start
             start = stop
             which = limb.take(strip)
@@ -298,23 +312,3 @@ class _Limbs:
         of_column = (x - self.start[1, :, None]) * self.along[0, :, None]
         np.putmask(of_column, (x < self.low[1, :, None]) | (x >= self.high[1, :, None]), np.nan)
         return of_row, of_column.reshape(len(x), -1)
-
-
-def _divide(share: NDArray[np.float32], last: NDArray[np.int32], earlier: NDArray[np.intp]) -> None:
-    """Divide the share (t, t, T) of each limb in each tap of its cell by how many limbs there are.
-
-    Which cells are shared is told as by `posegen.labels.cells.find_shared`.
-    """
-    together = np.concatenate([earlier, last[earlier]])
-    for tap in np.ndindex(share.shape[:2]):
-        people = share[tap].copy()
-        np.add.at(people, last[earlier], people[earlier])
-        share[tap][together] /= np.maximum(people[last[together]], 1)
-
-
-def _count_up(begin: NDArray[np.intp], end: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Count from each beginning to before its end: which of them, and the number."""
-    lengths = end - begin
-    which = np.repeat(np.arange(len(lengths)), lengths)
-    offset = begin - np.cumsum(lengths) + lengths
-    return which, np.arange(len(which)) + offset.take(which)

@@ -7,7 +7,9 @@ A label is a name and a factory, `LabelFactory`. Another package registers its o
     mylabel = "mypackage.labels:create"
 
 Entry points are looked for only when a name is not one of ours, and only the one that is asked for is loaded.
-`posegen.labels.contract` has the checks that every label has to pass.
+A label that reads what is ignored of a scene says so by `needs_ignored`, and its array's `mirror` says how it can be
+flipped; see `posegen.labels.base` and `posegen.labels.mirror`. `posegen.labels.contract` has the checks that every
+label has to pass, `posegen.labels.describe` what `posegen labels` says of it.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ from posegen.skeleton import Skeleton
 GROUP = "posegen.labels"
 """The group of the entry points."""
 
-RESERVED = ("image", "person", "sample")
+RESERVED = ("checksum", "ignored", "image", "person", "sample")
 """What else lies in a shard beside the labels."""
 
 BUILT_IN: Mapping[str, str] = {

@@ -37,7 +37,7 @@ def unpack_label(
     mirrors
         B mirrors of those samples that are flipped, None for the others.
     out
-        (B, ...), contiguous: of the stored dtype, or float32.
+        (B, ...), contiguous: of the stored dtype, or of that of the values.
     widen
         As in `posegen.PoseDataset`.
 
@@ -56,6 +56,17 @@ def unpack_label(
         stored = scratch[: len(chunks[part])]
         _unpack(label, chunks[part], mirrors[part], stored)
         label.storage.decode(stored, out[part], widen)
+
+
+def unpack_rows(
+    label: StoredLabel, stored: Sequence[NDArray[Any]], mirrors: Sequence[Mirror | None], *, raw: bool
+) -> list[NDArray[Any]]:
+    """Unpack a label by person of B samples: B arrays (n, *label.shape), as they are stored or as their values."""
+    found = []
+    for rows, mirror in zip(stored, mirrors, strict=True):
+        turned = rows if mirror is None else np.ascontiguousarray(mirror.stored(label, rows))
+        found.append(turned if raw else label.storage.decode(turned))
+    return found
 
 
 def _unpack(label: StoredLabel, chunks: Sequence[Chunk], mirrors: Sequence[Mirror | None], out: NDArray[Any]) -> None:

@@ -11,6 +11,7 @@ import operator
 import os
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, overload
 
@@ -19,13 +20,15 @@ from numpy.typing import NDArray
 
 from posegen.config import BuildConfig
 from posegen.errors import ConfigError, ImageError, ShardError
-from posegen.images.codec import decode_input
-from posegen.loader.batch import unpack_label
+from posegen.images.stored import StoredPicture
+from posegen.loader.batch import unpack_label, unpack_rows
+from posegen.loader.decode import People, decode
 from posegen.loader.fields import Field, describe_fields, select_fields
-from posegen.loader.flip import Chance, Mirror
+from posegen.loader.flip import Mirror, RandomFlips
 from posegen.shards.manifest import Manifest
 from posegen.shards.pool import ShardPool
 from posegen.shards.quantize import Widen
+from posegen.shards.reader import ShardReader
 from posegen.shards.schema import list_columns
 from posegen.skeleton import Skeleton
 
@@ -45,7 +48,7 @@ class PoseDataset:
 
     - `image`: (H, W, 3) uint8 R, G, B
     - `heatmap`, `paf`, `mask`, whichever were built: float32 in the layout of the build, (C, h, w) for `chw` and
-      (h, w, C) for `hwc`
+      (h, w, C) for `hwc`; labels of whole numbers are these, and a label by person has a row for each, (n, ...)
     - `image_id`, `width`, `height`, `file_name` of the original image: int and str
     - `affine`: (2, 3) float64, original pixels to input pixels
     - `keypoints`: (n, K, 3) float32 x, y in input pixels, v; `bbox`: (n, 4) float32 x, y, width, height in input
@@ -121,12 +124,14 @@ class PoseDataset:
         except ConfigError as error:
             raise ConfigError(f"{self.path}: {error}") from error
         self._columns = {column.name: column for column in list_columns(self.config) if column.name in self._fields}
-        self._labels = tuple(label for label in stored if label.spec.name in self._fields)
+        chosen = [label for label in stored if label.spec.name in self._fields]
+        self._labels = tuple(label for label in chosen if not label.spec.by_person)
+        self._by_person = {label.spec.name: label for label in chosen if label.spec.by_person}
         picture = math.prod(self.config.input_size) * 3 if "image" in self._fields else 0
         self._logical = picture + sum(label.logical for label in self._labels) or 1
-        self._mirror = Mirror.of(self.config, self.skeleton, self._labels) if flip else None
+        self._mirror = Mirror.of(self.config, self.skeleton, chosen) if flip else None
         self._starts = [0, *itertools.accumulate(self.shard_sizes)]
-        self._chance = Chance(seed)
+        self._random_flips = RandomFlips(seed)
 
     @property
     def config(self) -> BuildConfig:
@@ -151,7 +156,7 @@ class PoseDataset:
     @property
     def scales(self) -> Mapping[str, float]:
         """By label, what a stored 1 means."""
-        return {label.spec.name: label.storage.scale for label in self._labels}
+        return {label.spec.name: label.storage.scale for label in (*self._labels, *self._by_person.values())}
 
     def __len__(self) -> int:
         return self._starts[-1]
@@ -171,7 +176,7 @@ class PoseDataset:
         """Read a sample, or the batch of a slice."""
         if isinstance(index, slice):
             return self.batch(range(*index.indices(len(self))))
-        found = self._read([self._normalize(index)], self._lay(1, np.empty))
+        found = self._read([self._normalize(index)], self._make_arrays(1, np.empty))
         return {name: found[name][0] for name in self._fields}
 
     def batch(self, indices: Sequence[int] | NDArray[np.integer], allocate: Allocate = np.empty) -> dict[str, Any]:
@@ -187,31 +192,65 @@ class PoseDataset:
         Returns
         -------
         A dict of what a sample has, stacked: pictures and labels (B, ...), affine maps (B, 2, 3) float64, the numbers
-        (B,) int64; `keypoints`, `bbox`, `annotation_id` and `file_name` are lists of B.
+        (B,) int64; `keypoints`, `bbox`, `annotation_id`, labels by person and `file_name` are lists of B.
         """
         numbers = [self._normalize(index) for index in indices]
-        found = self._read(numbers, self._lay(len(numbers), allocate))
+        found = self._read(numbers, self._make_arrays(len(numbers), allocate))
         for name in self._columns:
             field = self._fields[name]
             if field.is_stacked:
                 found[name] = np.array(found[name], field.dtype).reshape(field.stack(len(numbers)))
         return {name: found[name] for name in self._fields}
 
+    def decode(self, outputs: Any, indices: Sequence[int] | NDArray[np.integer]) -> list[People]:
+        """Turn what a network predicts for some samples into people in the pixels of their images.
+
+        Parameters
+        ----------
+        outputs
+            As for `posegen.decode`; by sample in the order of `indices`.
+        indices
+            Which samples these are.
+
+        Raises
+        ------
+        ConfigError
+            As `posegen.decode`. Also if samples are flipped at random without a seed: nobody knows which were.
+        """
+        if self.flip == "random" and self.seed is None:
+            raise ConfigError(
+                "which samples were flipped cannot be told without a seed; give PoseDataset one, or posegen.decode "
+                "each batch's affine"
+            )
+        return decode(outputs, self._read_affines(indices), self.config, self.skeleton)
+
+    def _read_affines(self, indices: Sequence[int] | NDArray[np.integer]) -> NDArray[np.float64]:
+        """Read the affine maps (B, 2, 3) of samples, as the field is, whether it was chosen or not."""
+        column = next(column for column in list_columns(self.config) if column.name == "affine")
+        found = []
+        for number in map(self._normalize, indices):
+            shard = self._shard(number)
+            with self._pool.use(shard) as reader:
+                (value,) = reader.column("affine", [number - self._starts[shard]])
+            mirror = self._mirror if self._mirror is not None and self._is_flipped(number) else None
+            found.append(value if mirror is None else mirror.column(column, value))
+        return np.array(found, np.float64).reshape(-1, 2, 3)
+
     def close(self) -> None:
         """Close the shards that this process has open; reading opens them again."""
         self._pool.close()
 
-    def _lay(self, count: int, allocate: Allocate) -> dict[str, NDArray[Any]]:
+    def _make_arrays(self, count: int, allocate: Allocate) -> dict[str, NDArray[Any]]:
         """Make the arrays of pictures and labels of so many samples."""
         return {
             name: allocate(field.stack(count), np.dtype(field.dtype))
             for name, field in self._fields.items()
-            if name not in self._columns
+            if name not in self._columns and name not in self._by_person
         }
 
     def _read(self, numbers: Sequence[int], arrays: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
         """Read pictures and labels of samples into `arrays`, and other fields as lists; return all of them."""
-        found: dict[str, Any] = {name: [] for name in self._columns}
+        found: dict[str, Any] = {name: [] for name in (*self._columns, *self._by_person)}
         few = max(1, _HELD_BYTES // self._logical)
         for start in range(0, len(numbers), few):
             part = slice(start, start + few)
@@ -222,57 +261,44 @@ class PoseDataset:
 
     def _read_some(self, numbers: Sequence[int], arrays: Mapping[str, NDArray[Any]]) -> dict[str, list[Any]]:
         """Read files shard by shard, and then unpack what came of them kind by kind, in the order of the samples."""
-        columns: dict[str, list[Any]] = {name: [None] * len(numbers) for name in self._columns}
-        chunks: dict[str, list[Any]] = {label.spec.name: [None] * len(numbers) for label in self._labels}
-        pictures = [b""] * len(numbers)
+        count = len(numbers)
+        columns: dict[str, list[Any]] = {name: [None] * count for name in self._columns}
+        held: dict[str, list[Any]] = {name: [None] * count for name in (*arrays, *self._by_person)}
         mirrors = [self._mirror if self._mirror is not None and self._is_flipped(i) else None for i in numbers]
-        in_order = sorted(range(len(numbers)), key=numbers.__getitem__)
+        in_order = sorted(range(count), key=numbers.__getitem__)
         for shard, group in itertools.groupby(in_order, lambda place: self._shard(numbers[place])):
             places = list(group)
             positions = [numbers[place] - self._starts[shard] for place in places]
             with self._pool.use(shard) as reader:
-                for label in self._labels:
-                    of_label = chunks[label.spec.name]
+                for name, of_all in held.items():
+                    read = self._find_read(reader, name)
                     for place, position in zip(places, positions, strict=True):
-                        of_label[place] = reader.chunk(label, position)
+                        of_all[place] = read(position)
                 for name, values in columns.items():
                     for place, value in zip(places, reader.column(name, positions), strict=True):
                         mirror = mirrors[place]
                         values[place] = value if mirror is None else mirror.column(self._columns[name], value)
-                if "image" in arrays:
-                    for place, position in zip(places, positions, strict=True):
-                        pictures[place] = reader.picture_bytes(position)
         # Most of the time goes here: other threads may have the shards meanwhile.
         for label in self._labels:
-            unpack_label(label, chunks[label.spec.name], mirrors, arrays[label.spec.name], self._widen)
+            unpack_label(label, held[label.spec.name], mirrors, arrays[label.spec.name], self._widen)
+        for name, label in self._by_person.items():
+            columns[name] = unpack_rows(label, held[name], mirrors, raw=self.raw)
         if "image" in arrays:
-            self._decode(pictures, numbers, mirrors, arrays["image"])
+            for picture, mirror, pixels in zip(held["image"], mirrors, arrays["image"], strict=True):
+                _decode(picture, mirror, pixels)
         return columns
+
+    def _find_read(self, reader: ShardReader, name: str) -> Callable[[int], Any]:
+        """Find what reads a picture or a label at a position of a shard, without unpacking it."""
+        if name == "image":
+            return reader.picture
+        if name in self._by_person:
+            return partial(reader.rows, self._by_person[name])
+        return partial(reader.chunk, next(label for label in self._labels if label.spec.name == name))
 
     def _shard(self, number: int) -> int:
         """Find the shard of a sample."""
         return bisect_right(self._starts, number) - 1
-
-    def _decode(
-        self,
-        data: Sequence[bytes],
-        numbers: Sequence[int],
-        mirrors: Sequence[Mirror | None],
-        out: NDArray[np.uint8],
-    ) -> None:
-        """Decode the pictures of some samples."""
-        size = self.config.input_size
-        for number, encoded, mirror, pixels in zip(numbers, data, mirrors, out, strict=True):
-            if self.config.image_encoding == "raw":
-                pixels[...] = np.frombuffer(encoded, np.uint8).reshape(*size, 3)
-            else:
-                shard = self._shard(number)
-                try:
-                    decode_input(encoded, size, f"the picture of sample {number - self._starts[shard]}", pixels)
-                except ImageError as error:
-                    raise ShardError(f"{self.path / self.manifest.shards[shard].file}: {error}") from error
-            if mirror is not None:
-                pixels[...] = mirror.image(pixels)
 
     def _normalize(self, index: int) -> int:
         number = operator.index(index)
@@ -281,4 +307,14 @@ class PoseDataset:
         return number % len(self)
 
     def _is_flipped(self, index: int) -> bool:
-        return self.flip is True or self._chance.toss(self.epoch, index)
+        return self.flip is True or self._random_flips.is_flipped(self.epoch, index)
+
+
+def _decode(picture: StoredPicture, mirror: Mirror | None, out: NDArray[np.uint8]) -> None:
+    """Decode a picture into the input, (H, W, 3) uint8."""
+    try:
+        picture.fill(out)
+    except ImageError as error:
+        raise ShardError(str(error)) from error
+    if mirror is not None:
+        out[...] = mirror.image(out)

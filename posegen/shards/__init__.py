@@ -11,6 +11,10 @@
     /sample/image_id int64, file_name, width, height int32 (N,); affine float64 (N, 2, 3), image pixels to input pixels
     /sample/copy int32 (N,), view float64 (N, 5)   if views are drawn: scale, degrees, shift in x and y, 1 if mirrored
 
+A label's attributes say how to read it: value = stored x `scale`, to within `max_abs_error`, from `low` to `high`;
+`layout`, `cells`, `channels`, and `mirror`, JSON of which channel comes to each place in a mirror (`order`) and which
+places change their sign (`negated`), or of a text that says why it cannot be flipped. Older shards have no `mirror`.
+
 `schema` is the table of what it tells of samples and people, `codecs` the table of compressions, `quantize` how labels'
 values are stored and `mirror` how their channels mirror. `writer` writes a shard, `reader` reads one by way of `hdf5`,
 which holds each array against its rule of `rules` and each chunk against its `checksum`; `opening` opens the file.

@@ -24,7 +24,7 @@ FACE = {
 
 
 class Limbs(NamedTuple):
-    """Degrees: upper arm forwards and sideways, elbow; thigh likewise, knee; what the elbow bends towards."""
+    """Degrees: upper arm forwards and sideways, elbow; thigh likewise, knee. The elbow bends outwards, up, forwards."""
 
     arm: float = 4.0
     spread: float = 9.0
@@ -70,10 +70,9 @@ POSES = {
 class Body(NamedTuple):
     """A posed person in a picture.
 
-    `points` are named (3,) positions x, y, z in pixels, of its joints and of the ground, and of the seat if it has one.
-    The columns of `torso` and `head`, (3, 3) in pixels, point to
-    its left, up and forwards; they are as long as a body height, `scale_px`, and as the half axes of the head.
-    `girth` is how thick it is, relative to the average.
+    `points` are named (3,) positions x, y, z in pixels: its joints, the ground, and the seat if it has one. The columns
+    of `torso` and `head`, (3, 3) in pixels, point to its left, up and forwards; they are as long as a body height,
+    `scale_px`, and as the half axes of the head. `girth` is how thick it is, relative to the average.
     """
 
     points: dict[str, Floats]

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from posegen.synthetic.backdrop import Floats, Picture, block, disc, pick, polygon
+from posegen.synthetic.backdrop import Floats, Picture, block, pick, polygon
 from posegen.synthetic.body import FACE, SIDES, Body
 
 PIECE_BITS = 7
@@ -78,7 +78,7 @@ class Figure:
         for cloth in ("shirt", "trousers"):
             left, right = 1.1 * self._colours[cloth] + 12, 0.8 * self._colours[cloth]
             self._colours |= {f"left {cloth}": left, f"right {cloth}": right}
-        self._add_trunk(int(rng.integers(6)))
+        self._add_trunk(str(rng.choice(["plain", "plain", "plain", "stripes", "jacket", "badge"])))
         lengths = {"shirt": rng.choice([0.55, 0.6, 1.95, 2.0]), "trousers": rng.choice([0.75, 1.9, 1.95, 2.0])}
         for side in SIDES:
             self._add_limbs(side, lengths)
@@ -91,11 +91,10 @@ class Figure:
         self.pieces.sort(key=lambda piece: piece.depth)
 
     def paint(self, picture: Picture, owner: NDArray[np.int32], number: int) -> None:
-        """Paint it and its shadow into a (H, W, 3) picture, its number and pieces into the (H, W) owner mask."""
-        (x, y, _), scale, seat = self.body.points["ground"], self.body.scale_px, self.body.points.get("seat")
-        disc(picture, (x, y, 0.2 * scale, 0.032 * scale), 0.75 * picture[min(int(y), len(picture) - 1)].mean(axis=0))
-        if seat is not None:
-            block(picture, owner, (seat[0], y, 0.26 * scale, y - seat[1]), self._colours["wood"])
+        """Paint it and its seat into a (H, W, 3) picture, its number and pieces into the (H, W) owner mask."""
+        if "seat" in self.body.points:
+            (x, top, _), (_, foot, _) = self.body.points["seat"], self.body.points["ground"]
+            block(picture, owner, (x, foot, 0.26 * self.body.scale_px, foot - top), self._colours["wood"])
         for i, piece in enumerate(self.pieces):
             polygon(picture, piece.outline, 0.84 * piece.colour)
             polygon(picture, piece.lit, 1.05 * piece.colour)
@@ -143,7 +142,7 @@ class Figure:
             rings.append((centre, wide * side, (1 - front) * ahead))
         self._add(rings, rgb, near)
 
-    def _add_trunk(self, pattern: int) -> None:
+    def _add_trunk(self, pattern: str) -> None:
         c, (turned, _, facing) = self._colours, self.body.torso[2] / self.body.scale_px
         for side, sign in SIDES.items():
             self._add_slab((0, 0.16, 0.3, 0.42), c[f"{side} trousers"], left=0.5 * sign)
@@ -151,10 +150,10 @@ class Figure:
         before = 0.052 * abs(turned)
         self._add_slab((0.36, 0.5, 0.76, 0.88, 0.95, 1), c["shirt"], before)
         self._add_slab((0.34, 0.37), 0.45 * c["trousers"], before + 0.01)
-        for t in (0.46, 0.6, 0.74, 0.88) if pattern == 0 else ():
+        for t in (0.46, 0.6, 0.74, 0.88) if pattern == "stripes" else ():
             self._add_slab((t, t + 0.05), c["accent"], before + 0.01)
-        if pattern in {1, 2} and facing > 0.2:
-            self._add_slab((0.38, 0.7, 0.9) if pattern == 1 else (0.66, 0.82), c["accent"], 0.03, front=0.6)
+        if pattern in {"jacket", "badge"} and facing > 0.2:
+            self._add_slab((0.38, 0.7, 0.9) if pattern == "jacket" else (0.66, 0.82), c["accent"], 0.03, front=0.6)
         self._add_capsule(self.body.points["neck"], self.body.points["head"], (0.03, 0.03), 0.9 * c["skin"])
 
     def _add_limbs(self, side: str, lengths: dict[str, float]) -> None:

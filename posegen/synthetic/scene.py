@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from posegen.synthetic.backdrop import FLOORS, Picture, block, paint_backdrop, pick
+from posegen.synthetic.backdrop import FLOORS, Picture, block, disc, paint_backdrop, pick
 from posegen.synthetic.body import place, sample_pose
 from posegen.synthetic.figure import PIECE_BITS, Figure
 
@@ -33,7 +33,7 @@ class Plan(NamedTuple):
 
     def cast(self, rng: np.random.Generator, span: tuple[float, float], width: int) -> list[tuple[str, float, float]]:
         """Choose role, height in pixels (people with keypoints within `span`) and column of everybody, far to near."""
-        people = int(rng.choice([1, 2, 2, 3, 3, 4, 4, 5, 6])) if self.people is None else self.people
+        people = int(rng.choice([1, 2, 3, 4, 4, 5, 5, 6, 6])) if self.people is None else self.people
         # The first person is what the picture is about, the others are anywhere.
         share = rng.uniform(*((1.15, 1.45) if self.cut else (0.6, 1.0) if people < 4 else (0.45, 0.75)))
         scales = [share * span[1], *np.exp(rng.uniform(np.log(span[0]), np.log(0.85 * span[1]), 8))]
@@ -68,23 +68,25 @@ def draw_scene(rng: np.random.Generator, plan: Plan) -> tuple[Picture, list[Pers
     cast = plan.cast(rng, span, width)
     blocked = int(rng.integers(len(cast))) if len(cast) > 1 and rng.random() < 0.22 else None
     figures = []
-    for number, (_, scale, x) in enumerate(cast):
+    for _, scale, x in cast:
         yaw, turn = rng.choice([0, 0, 0, 38, -38, 88, -88, 180, 145, -145]) + rng.normal(0, 13), rng.normal(0, 14)
-        size, girth, head, tilt = rng.uniform((0.93, 0.9, 0.98, 2), (1.05, 1.15, 1.12, 9))
+        size, girth, head, tilt = rng.uniform((0.93 * scale, 0.9, 0.98, 2), (1.05 * scale, 1.15, 1.12, 9))
         if rng.random() < 0.14:  # a child
             size, head = 0.68 * size, 1.27 * head
-        # What is as high as the camera is at the horizon.
-        view = {"tilt": tilt, "scale_px": size * scale, "foot": (x, horizon + camera * scale)}
-        body = place(sample_pose(rng), yaw=yaw, turn=turn, head=head, girth=girth, **view)
+        pose, foot = sample_pose(rng), (x, horizon + camera * scale)  # what is as high as the camera is at the horizon
+        body = place(pose, yaw=yaw, turn=turn, tilt=tilt, scale_px=size, foot=foot, head=head, girth=girth)
         figures.append(Figure(rng, body, light=light))
-        figures[-1].paint(picture, owner, number)
+        shadow = 0.75 * picture[min(int(foot[1]), height - 1)].mean(axis=0)
+        disc(picture, (*foot, 0.2 * size, 0.032 * size), shadow)
+    for number, (figure, (_, scale, x)) in enumerate(zip(figures, cast, strict=True)):
+        figure.paint(picture, owner, number)
         if number == blocked:
             aside, w, h = rng.uniform((-0.2, 0.1, 0.3), (0.2, 0.5, 0.55)) * scale
             at = x + aside, horizon + (camera + 0.02) * scale, w, h
             block(picture, owner, at, pick(rng, "c39a5f c8413a 3d4c63 e0b33c"))
     coarse = rng.normal(0, 3.5, (height // 48, width // 48)).astype(np.float32)
-    uneven = np.asarray(cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC))
-    uneven = uneven + rng.integers(-4, 5, (height, width), np.int8)
+    grain = rng.integers(-4, 5, owner.shape, np.int8)
+    uneven = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC) + grain
     developed = cv2.add(picture, cv2.merge((uneven, uneven, uneven)), dtype=cv2.CV_8U)
     return np.asarray(developed, np.uint8), _annotate(rng, owner, [role for role, *_ in cast], figures)
 

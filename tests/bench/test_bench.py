@@ -1,3 +1,5 @@
+"""What is measured, and what is told of it."""
+
 from __future__ import annotations
 
 import dataclasses
@@ -10,6 +12,7 @@ import cv2
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from each import each
 
 from posegen import bench
 from posegen.annotations import find_coco, read_coco
@@ -19,7 +22,6 @@ from posegen.bench.reading import measure_reading
 from posegen.bench.scaling import make_people, measure_scaling
 from posegen.bench.source import Source, open_source, replicate
 from posegen.bench.throughput import measure_build
-from posegen.bench.turns import compare, take_in_turn
 from posegen.build.pipeline import build
 from posegen.cli import main
 from posegen.config import BuildConfig
@@ -30,7 +32,6 @@ from posegen.synthetic import write_sample_coco
 
 # pycocotools 2.0.x hands numpy an object without the `copy` keyword whenever it decodes a mask.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept:DeprecationWarning")
-
 IMAGES = 8
 
 
@@ -55,55 +56,12 @@ def printed(coco: Path) -> tuple[dict[str, Any], str]:
     return json.loads(result.stdout), result.stderr
 
 
-class Clock:
-    """A clock that moves only when it is told to."""
-
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
-
-    def advance(self, seconds: float) -> None:
-        self.now += seconds
-
-
 def ignore(_what: str) -> None:
     """Tell nobody."""
 
 
 def is_spread(value: dict[str, float]) -> bool:
     return 0 < value["min"] <= value["median"] <= value["max"]
-
-
-def test_alternatives_are_called_in_turn() -> None:
-    calls: list[str] = []
-    take_in_turn({"a": lambda: calls.append("a"), "b": lambda: calls.append("b")}, rounds=3, warm_up=1)
-    assert calls == ["a", "b"] * 4
-
-
-def test_times_are_those_of_the_calls_alone_and_without_the_warm_up() -> None:
-    clock = Clock()
-    durations = iter([50.0, 60.0, 1.0, 2.0, 3.0, 5.0])
-
-    def work() -> None:
-        clock.advance(next(durations))
-
-    taken = take_in_turn(
-        {"a": work, "b": work}, rounds=2, warm_up=1, before_each=lambda: clock.advance(1000), clock=clock
-    )
-    assert taken == {"a": [1.0, 3.0], "b": [2.0, 5.0]}
-
-
-def test_a_ratio_is_the_median_over_the_rounds() -> None:
-    row = compare("x", "ms", ("ours", [1.0, 2.0, 8.0]), ("theirs", [8.0, 1.0, 2.0]), kind="times", inverse=True)
-    assert row["ratio"] == {"kind": "times", "median": 0.5, "min": 0.25, "max": 8.0}
-    assert row["measured"] == {"name": "ours", "median": 2.0, "min": 1.0, "max": 8.0}
-
-
-def test_a_share_is_that_of_what_is_measured() -> None:
-    row = compare("x", "samples/s", ("build", [80.0, 90.0]), ("floor", [100.0, 100.0]), kind="share")
-    assert row["ratio"]["median"] == pytest.approx(0.85)
 
 
 def test_json_goes_to_stdout_with_every_documented_field(printed: tuple[dict[str, Any], str]) -> None:
@@ -289,8 +247,8 @@ def test_people_made_up_for_scaling_lie_inside_the_input_and_do_not_repeat() -> 
     np.testing.assert_array_equal(scene.points, make_people(20, 17, seed=1).points)
 
 
-@pytest.mark.parametrize(
-    ("options", "said"),
+@each(
+    "options, said",
     [
         (["heatmap", "speed"], "there is no section 'speed'"),
         (["--repeats", "0"], "repeats must be at least 1"),

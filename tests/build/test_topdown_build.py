@@ -13,10 +13,11 @@ import cv2
 import h5py
 import numpy as np
 import pytest
+from executors import Deadly
 
 import posegen
-from posegen.build.executors import LocalExecutor, Lost
 from posegen.build.pipeline import build
+from posegen.build.plan import find_key
 from posegen.config import BuildConfig
 from posegen.errors import BuildError
 from posegen.shards import ShardReader
@@ -212,58 +213,52 @@ def test_several_strides_of_a_sample_are_drawn(corpus, run, tmp_path):
     assert posegen.verify(tmp_path / "o", deep=True, workers=1) == []
 
 
-@pytest.mark.parametrize(
-    ("options", "expected"),
-    [
+def test_a_value_that_cannot_be_is_refused(corpus, run, tmp_path):
+    for options, expected in (
         ("--stride 4,7", "a stride of 7 does not divide the input size 368x368"),
         ("--stride 4,four", "stride must be a number or several, as in 4,8, not '4,four'"),
         ("--stride 8,8", "stride must be a number or several different ones"),
         ("--sigma 8 --sigma-cells 1", "sigma must be given in pixels (sigma_px) or in cells (sigma_cells)"),
         ("--preset megvii --sigma-keypoints oks", "megvii blurs with one kernel"),
         ("--unit person --box-padding 0", "box_padding must be a number from 0.1 to 100"),
-    ],
-)
-def test_a_value_that_cannot_be_is_refused(corpus, run, tmp_path, options, expected):
-    outcome = run("build", "--coco", corpus.root, "--out", tmp_path / "o", *options.split())
-    assert outcome.status == 2
-    assert expected in outcome.err
-    assert not (tmp_path / "o").exists()
+    ):
+        outcome = run("build", "--coco", corpus.root, "--out", tmp_path / "o", *options.split())
+        assert outcome.status == 2
+        assert expected in outcome.err
+        assert not (tmp_path / "o").exists()
 
 
-@pytest.mark.parametrize(
-    ("options", "expected"),
-    [
-        ("--preset msra", (None, 2)),
-        ("--preset msra --sigma 6", (6, None)),
-        ("--preset msra --sigma-cells 3", (None, 3)),
-        ("--config FILE", (None, 1.5)),
-        ("--config FILE --sigma 6", (6, None)),
-        ("", (8, None)),
-    ],
-)
-def test_a_sigma_replaces_that_in_the_other_unit(corpus, run, tmp_path, options, expected):
+def test_a_sigma_replaces_that_in_the_other_unit(corpus, run, tmp_path):
     (tmp_path / "c.toml").write_text("sigma-cells = 1.5\n")
-    words = options.replace("FILE", str(tmp_path / "c.toml")).split()
     fixed = "--input-size", "64x64", "--stride", 8, "--labels", "heatmap", "--limit", 1, "--workers", 1
-    assert run("build", "--coco", corpus.root, "--out", tmp_path / "o", *words, *fixed).status == 0
-    config = Manifest.read(tmp_path / "o").config
-    assert (config.sigma_px, config.sigma_cells) == expected
+    for number, (options, expected) in enumerate(
+        [
+            ("--preset msra", (None, 2)),
+            ("--preset msra --sigma 6", (6, None)),
+            ("--preset msra --sigma-cells 3", (None, 3)),
+            ("--config FILE", (None, 1.5)),
+            ("--config FILE --sigma 6", (6, None)),
+            ("", (8, None)),
+        ]
+    ):
+        words, out = options.replace("FILE", str(tmp_path / "c.toml")).split(), tmp_path / str(number)
+        assert run("build", "--coco", corpus.root, "--out", out, *words, *fixed).status == 0
+        config = Manifest.read(out).config
+        assert (config.sigma_px, config.sigma_cells) == expected
 
 
-def test_an_image_that_kills_workers_leaves_out_all_its_people_and_nobody_else(corpus, tmp_path, monkeypatch):
-    run, deadly = LocalExecutor.run, corpus.document["images"][0]["id"]
+def test_an_image_that_kills_workers_leaves_out_all_its_people_and_nobody_else(corpus, tmp_path):
+    deadly = corpus.document["images"][0]["id"]
 
-    def die(self, function, tasks, on_progress):
-        for task in tasks:
-            left = [i for i, s in enumerate(task.samples) if s.image_id == deadly and deadly not in task.quarantined]
-            if left:
-                yield Lost(task, left[0], "was killed by SIGKILL")
-            else:
-                yield from run(self, function, [task], on_progress)
+    def die(task):
+        people = enumerate(task.samples)
+        return next(
+            (i for i, s in people if s.image_id == deadly and find_key(s, CONFIG) not in task.quarantined), None
+        )
 
-    monkeypatch.setattr(LocalExecutor, "run", die)
-    manifest = build(corpus.root, tmp_path / "out", CONFIG, workers=1, max_failures="50%")
-    failures = [json.loads(line) for line in (tmp_path / "out" / "failures.jsonl").read_text().splitlines()]
+    out, told = tmp_path / "out", []
+    manifest = build(corpus.root, out, CONFIG, executor=Deadly(die), max_failures="50%", notify=told.append)
+    failures = [json.loads(line) for line in (out / "failures.jsonl").read_text().splitlines()]
     people = [
         a["id"]
         for a in corpus.document["annotations"]
@@ -271,4 +266,5 @@ def test_an_image_that_kills_workers_leaves_out_all_its_people_and_nobody_else(c
     ]
     assert [failure["annotation_id"] for failure in failures] == people
     assert manifest.failures == len(people) > 1
-    assert all(sample["image_id"] != deadly for sample in read_samples(tmp_path / "out"))
+    assert all(sample["image_id"] != deadly for sample in read_samples(out))
+    assert sum(line.startswith(f"image {deadly} is left out: ") for line in told) == 1, "all of them at once"

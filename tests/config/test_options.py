@@ -175,7 +175,10 @@ def test_a_mistake_is_refused_with_the_file_and_what_may_be_meant(file):
         ('skeleton = "coco-18"', "there is no skeleton 'coco-18' (did you mean 'coco-17'?)"),
         ('stride = "a,b"', "stride must be a number or several, as in 4,8, not 'a,b'"),
         ("stride = {a = 1}", "stride must be a number or several, as in 4,8"),
-        ('label-option = "offset"', "a label's option is LABEL.OPTION=VALUE, as in offset.radius_px=12, not 'offset'"),
+        (
+            'label-option = "offset"',
+            "a label's option is LABEL.OPTION=VALUE, as in offset.radius_factor=0.08, not 'offset'",
+        ),
         ("label-option = {offset = 3}", "label_options must give for each label its options"),
         ("augment = {spin = 1}", "augment has no 'spin'; it has scale, rotate, shift, flip"),
         ("augment = {rotation = 1}", "augment has no 'rotation' (did you mean 'rotate'?)"),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import pytest
+from each import each
 
 from posegen.inspect.drawing.skeleton import draw_skeleton, lay_out
 from posegen.skeleton import COCO_17, SKELETONS, Skeleton, read_skeleton
@@ -28,7 +28,7 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("skeleton", CASES.values(), ids=CASES)
+@each(skeleton=CASES)
 def test_no_two_keypoints_are_at_one_place(skeleton: Skeleton) -> None:
     points = lay_out(skeleton)
     assert points.shape == (len(skeleton.keypoints), 2)
@@ -37,7 +37,7 @@ def test_no_two_keypoints_are_at_one_place(skeleton: Skeleton) -> None:
         assert np.hypot(*(points[a] - points[b])) > 0.3, (skeleton.keypoints[a], skeleton.keypoints[b])
 
 
-@pytest.mark.parametrize("name", ["coco-17", "openpose-18", "mpii-16", "crowdpose-14", "ap10k-17"])
+@each(name=["coco-17", "openpose-18", "mpii-16", "crowdpose-14", "ap10k-17"])
 def test_left_and_right_are_mirror_images_with_the_left_on_the_reader_s_right(name: str) -> None:
     skeleton = SKELETONS[name]
     points = lay_out(skeleton)
@@ -59,7 +59,7 @@ def test_keypoints_without_limbs_stand_below_the_others() -> None:
     assert points[23:91, 1].min() > points[:23, 1].max()
 
 
-@pytest.mark.parametrize("skeleton", CASES.values(), ids=CASES)
+@each(skeleton=CASES)
 def test_every_disc_is_on_the_picture(skeleton: Skeleton) -> None:
     picture = draw_skeleton(skeleton)
     ink = (picture != 255).any(axis=2)
@@ -74,7 +74,7 @@ class TestCommand:
         assert done.status == 0
         assert [line.split()[0] for line in done.out.splitlines()[1:]] == list(SKELETONS)
 
-    @pytest.mark.parametrize("skeleton", SKELETONS.values(), ids=SKELETONS)
+    @each(skeleton=SKELETONS)
     def test_it_shows_every_name_mirror_and_limb(self, run: Callable, skeleton: Skeleton) -> None:
         done = run("skeleton", "show", skeleton.name)
         assert done.status == 0
@@ -97,10 +97,7 @@ class TestCommand:
         assert done.out.splitlines()[-1] == str(tmp_path / "hand.png")
         np.testing.assert_array_equal(cv2.imread(str(tmp_path / "hand.png")), draw_skeleton(SKELETONS["hand-21"]))
 
-    @pytest.mark.parametrize(
-        ("name", "expected"),
-        [("coco-71", "did you mean 'coco-17'?"), ("mine.toml", "there is no skeleton 'mine.toml'")],
-    )
+    @each("name, expected", [("coco-71", "did you mean 'coco-17'?"), ("mine.toml", "there is no skeleton 'mine.toml'")])
     def test_what_is_not_there_ends_in_a_message(self, run: Callable, name: str, expected: str) -> None:
         done = run("skeleton", "show", name)
         assert done.status == 2

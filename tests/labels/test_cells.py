@@ -1,12 +1,12 @@
 """Cells that several have in common."""
 
 import numpy as np
-import pytest
+from each import each
 
 from posegen.labels.cells import find_shared
 
 
-@pytest.mark.parametrize("seed", range(20))
+@each(seed=range(20))
 def test_the_last_of_those_that_share_a_place_is_found(seed):
     random = np.random.default_rng(seed)
     place = random.integers(0, 40, random.integers(0, 60))

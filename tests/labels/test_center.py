@@ -5,6 +5,7 @@ import math
 
 import numpy as np
 import pytest
+from each import each
 from hypothesis import given
 from hypothesis import strategies as st
 from label_oracle import KINDS, People, expect_heatmap, make_scene, people_strategy, scatter_anywhere
@@ -58,8 +59,7 @@ def expect_offsets(people, root, radius):
     return offsets.reshape(-1, rows, columns), weights
 
 
-@pytest.mark.parametrize("root", ROOTS)
-@pytest.mark.parametrize("seed", range(8))
+@each(root=ROOTS, seed=range(8))
 def test_ways_and_weights_are_their_definition(seed, root):
     people = scatter_anywhere(seed)
     radius = min((1.0, 2.5, 4.0)[seed % 3], float(max(people.cells)))
@@ -69,9 +69,7 @@ def test_ways_and_weights_are_their_definition(seed, root):
     np.testing.assert_allclose(labels["center_weight"].render(people.scene), weights, rtol=0, atol=1e-6)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("root", ROOTS)
-@pytest.mark.parametrize("seed", range(3))
+@each(kind=KINDS, root=ROOTS, seed=range(3))
 def test_centres_are_drawn_as_keypoints_are(seed, root, kind):
     people = scatter_anywhere(seed)
     shown = [
@@ -122,9 +120,7 @@ def test_the_smaller_person_counts_where_two_overlap():
     np.testing.assert_allclose(found[:2, 22, 22], [-2, -2], atol=1e-6)
 
 
-@pytest.mark.parametrize(
-    "options", [{"root": "middle"}, {"sigma_factor": 0.0}, {"radius_cells": 0.5}, {"radius_cells": 1e6}, {"root": 3}]
-)
+@each(options=[{"root": "middle"}, {"sigma_factor": 0.0}, {"radius_cells": 0.5}, {"radius_cells": 1e6}, {"root": 3}])
 def test_options_out_of_range_are_refused(options):
     with pytest.raises(ConfigError, match=next(iter(options))):
         create(scatter_anywhere(0), **options)

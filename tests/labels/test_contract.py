@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from each import each
 from label_oracle import KINDS, LIMBS, make_region, scatter
 
 from posegen.errors import ContractError
@@ -49,16 +50,7 @@ def _labels():
 
 
 CASES = {name: (label, size) for name, label, size in _labels()}
-
-
-@pytest.fixture(params=CASES)
-def case(request):
-    return CASES[request.param]
-
-
-@pytest.fixture
-def label(case):
-    return case[0]
+PEOPLE = {f"{people} people": people for people in (0, 1, 7)}
 
 
 def make_scene(size, people):
@@ -76,17 +68,18 @@ def make_scene(size, people):
     )
 
 
-@pytest.fixture(params=[0, 1, 7], ids="{}_people".format)
-def scene(request, case):
-    return make_scene(case[1], request.param)
+# One id for all labels and scenes of a check, so that the checks can be shared among processes.
+@pytest.mark.parametrize("check", contract.CHECKS)
+@each(case=CASES, people=PEOPLE)
+def test_a_label_keeps_the_contract(check, case, people):
+    label, size = case
+    contract.CHECKS[check](label, make_scene(size, people))
 
 
-@pytest.mark.parametrize("check", contract.CHECKS.values(), ids=list(contract.CHECKS))
-def test_a_label_keeps_the_contract(check, label, scene):
-    check(label, scene)
-
-
-def test_a_label_does_not_write_to_what_is_ignored(label, scene):
+@each(case=CASES, people=PEOPLE)
+def test_a_label_does_not_write_to_what_is_ignored(case, people):
+    label, size = case
+    scene = make_scene(size, people)
     if scene.ignored:
         kept = scene.ignored.top.copy()
         scene.ignored.top.setflags(write=False)
@@ -94,13 +87,13 @@ def test_a_label_does_not_write_to_what_is_ignored(label, scene):
         np.testing.assert_array_equal(scene.ignored.top, kept)
 
 
-@pytest.mark.parametrize("name", registry.BUILT_IN)
+@each(name=[*registry.BUILT_IN])
 def test_what_is_registered_keeps_the_contract_on_every_grid(name):
     contract.check_label(name, registry.find_factory(name))
 
 
-@pytest.mark.parametrize(
-    ("name", "options"),
+@each(
+    "name, options",
     [
         ("offset", {"corners": True, "radius_factor": 0.3}),
         ("center", {"root": "box", "radius_cells": 2.5, "sigma_factor": 0.5}),
@@ -180,8 +173,8 @@ def fill(value, dtype=np.float32):
     return lambda shape, scene: np.full(shape, value, dtype)
 
 
-@pytest.mark.parametrize(
-    ("check", "label", "message"),
+@each(
+    "check, label, message",
     [
         ("array", Faulty(rendered=lambda shape, scene: np.zeros((1, 8, 11), np.float32)), "is of shape"),
         ("array", Faulty(rendered=fill(0, np.float64)), "is float64"),
@@ -231,7 +224,7 @@ class Mirrored:
         return self.label.render(scene)
 
 
-@pytest.mark.parametrize("name", ["heatmap", "paf", "offset", "center", "limb", "weight"])
+@each(name=["heatmap", "paf", "offset", "center", "limb", "weight"])
 def test_a_mirror_that_says_one_channel_wrongly_is_found(name):
     for context in itertools.islice(contract.make_contexts({}), 0, None, 4):
         for label in registry.create_label(name, context):
@@ -269,6 +262,7 @@ def test_windows_that_would_miss_their_centre_cannot_be_flipped():
     contract.check_label("center", registry.find_factory("center"), {"radius_cells": 2.0})
 
 
+@each(case=CASES)
 def test_an_empty_scene_is_background_without_keypoints_fields_or_anything_to_ignore(case):
     label, size = case
     scene = dataclasses.replace(make_scene(size, 0), image_size=size, affine=fit(size, size, "stretch"))

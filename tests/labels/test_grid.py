@@ -5,6 +5,7 @@ import pickle
 import cv2
 import numpy as np
 import pytest
+from each import each
 
 from posegen.errors import ConfigError
 from posegen.labels.grid import count_cells, make_grid
@@ -44,7 +45,7 @@ def interpolate(pixels, cells):
     return matrix
 
 
-@pytest.mark.parametrize(("size", "cells"), SIZES, ids=by_size)
+@each("size, cells", SIZES)
 def test_the_bilinear_grid_reads_two_pixels_an_axis_by_their_distance(size, cells):
     full = np.random.default_rng(size[0]).random(size, np.float32)
     grid = make_grid("bilinear", size, cells)
@@ -53,7 +54,7 @@ def test_the_bilinear_grid_reads_two_pixels_an_axis_by_their_distance(size, cell
 
 
 # OpenCV resizes a line of pixels by another algorithm, that is off by up to 2e-6.
-@pytest.mark.parametrize(("size", "cells"), [pair for pair in SIZES if min(pair[0]) > 1], ids=by_size)
+@each("size, cells", [pair for pair in SIZES if min(pair[0]) > 1])
 def test_the_bilinear_grid_is_what_opencv_resizes_to(size, cells):
     full = np.random.default_rng(size[0]).random(size, np.float32)
     grid = make_grid("bilinear", size, cells)
@@ -61,7 +62,7 @@ def test_the_bilinear_grid_is_what_opencv_resizes_to(size, cells):
     np.testing.assert_allclose(grid.reduce(read_taps(grid, full)), expected, rtol=0, atol=1e-6)
 
 
-@pytest.mark.parametrize(("size", "cells"), SIZES, ids=by_size)
+@each("size, cells", SIZES)
 def test_the_area_grid_is_the_mean_over_cells(size, cells):
     full = np.random.default_rng(size[0]).random(size, np.float32)
     grid = make_grid("area", size, cells)
@@ -70,7 +71,7 @@ def test_the_area_grid_is_the_mean_over_cells(size, cells):
     np.testing.assert_allclose(grid.reduce(read_taps(grid, full)), expected, rtol=0, atol=2e-6)
 
 
-@pytest.mark.parametrize("stride", [1, 2, 3, 4, 8])
+@each(stride=[1, 2, 3, 4, 8])
 def test_the_area_grid_of_a_whole_stride_is_what_opencv_resizes_to(stride):
     full = np.random.default_rng(stride).random((9 * stride, 5 * stride), np.float32)
     grid = make_grid("area", full.shape, (9, 5))
@@ -78,7 +79,7 @@ def test_the_area_grid_of_a_whole_stride_is_what_opencv_resizes_to(stride):
     np.testing.assert_allclose(grid.reduce(read_taps(grid, full)), expected, rtol=0, atol=1e-6)
 
 
-@pytest.mark.parametrize(("size", "cells"), SIZES, ids=by_size)
+@each("size, cells", SIZES)
 def test_the_point_grid_reads_the_centre_of_each_cell(size, cells):
     grid = make_grid("point", size, cells)
     assert grid.taps == 1
@@ -107,8 +108,7 @@ def test_the_bilinear_grid_of_an_odd_stride_reads_the_pixel_in_the_middle():
     assert grid.positions[0, 0].tolist() == [1, 4, 7, 10, 13]
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize(("size", "cells"), SIZES, ids=by_size)
+@each("size, cells", SIZES, kind=KINDS)
 def test_taps_lie_inside_the_input(size, cells, kind):
     grid = make_grid(kind, size, cells)
     for axis in range(2):
@@ -116,8 +116,7 @@ def test_taps_lie_inside_the_input(size, cells, kind):
         assert grid.positions[:, axis].max() <= size[axis] - 1
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize(("size", "cells"), SIZES, ids=by_size)
+@each("size, cells", SIZES, kind=KINDS)
 def test_the_weights_of_a_cell_add_up_to_one(size, cells, kind):
     grid = make_grid(kind, size, cells)
     assert grid.weights.dtype == np.float32
@@ -127,8 +126,7 @@ def test_the_weights_of_a_cell_add_up_to_one(size, cells, kind):
         np.testing.assert_allclose(sums, np.ones(cells[axis]), rtol=0, atol=1e-6)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize(("size", "cells"), SIZES, ids=by_size)
+@each("size, cells", SIZES, kind=KINDS)
 def test_a_constant_map_stays_constant(size, cells, kind):
     grid = make_grid(kind, size, cells)
     reduced = grid.reduce(np.full((grid.taps, grid.taps, 2, *cells), 0.75, np.float32))
@@ -136,8 +134,7 @@ def test_a_constant_map_stays_constant(size, cells, kind):
     np.testing.assert_allclose(reduced, np.full((2, *cells), 0.75), rtol=0, atol=2e-6)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize(("size", "cells"), SIZES, ids=by_size)
+@each("size, cells", SIZES, kind=KINDS)
 def test_a_window_reduces_to_the_window_of_the_whole(size, cells, kind):
     grid = make_grid(kind, size, cells)
     rng = np.random.default_rng(1)
@@ -151,8 +148,7 @@ def test_a_window_reduces_to_the_window_of_the_whole(size, cells, kind):
         np.testing.assert_allclose(found, whole[top:bottom, left:right], rtol=0, atol=1e-6)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize(("size", "cells"), SIZES, ids=by_size)
+@each("size, cells", SIZES, kind=KINDS)
 def test_a_list_of_cells_reduces_to_these_cells(size, cells, kind):
     grid = make_grid(kind, size, cells)
     rng = np.random.default_rng(2)
@@ -162,8 +158,7 @@ def test_a_list_of_cells_reduces_to_these_cells(size, cells, kind):
     np.testing.assert_allclose(found, grid.reduce(values)[rows, columns], rtol=0, atol=1e-6)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize(("size", "cells"), SIZES, ids=by_size)
+@each("size, cells", SIZES, kind=KINDS)
 def test_positions_at_some_cells_are_those_of_the_cells(size, cells, kind):
     grid = make_grid(kind, size, cells)
     rng = np.random.default_rng(3)
@@ -191,8 +186,7 @@ def cells_that_read(grid, low, stop):
     return found
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize(("size", "cells"), SIZES, ids=by_size)
+@each("size, cells", SIZES, kind=KINDS)
 def test_every_cell_that_reads_in_an_interval_is_found(size, cells, kind):
     grid = make_grid(kind, size, cells)
     low, stop = intervals(size)
@@ -204,8 +198,7 @@ def test_every_cell_that_reads_in_an_interval_is_found(size, cells, kind):
         assert (cell < end[axis, interval]).all()
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize(("size", "cells"), SIZES, ids=by_size)
+@each("size, cells", SIZES, kind=KINDS)
 def test_few_cells_that_do_not_read_in_an_interval_are_found(size, cells, kind):
     grid = make_grid(kind, size, cells)
     low, stop = intervals(size)
@@ -215,9 +208,7 @@ def test_few_cells_that_do_not_read_in_an_interval_are_found(size, cells, kind):
         assert (np.maximum(end[axis] - first[axis], 0) - reads.sum(axis=0)).max() <= 2
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("length", [0.0, 1.0, 3.7, 16.0, 500.0])
-@pytest.mark.parametrize(("size", "cells"), SIZES, ids=by_size)
+@each("size, cells", SIZES, kind=KINDS, length=[0.0, 1.0, 3.7, 16.0, 500.0])
 def test_no_interval_has_more_cells_than_are_counted(size, cells, length, kind):
     grid = make_grid(kind, size, cells)
     counts = grid.count_cells(length)
@@ -257,8 +248,8 @@ def test_a_pickled_grid_is_the_same():
     assert (again.kind, again.input_size, again.cells, again.even) == ("area", (50, 60), (18, 23), grid.even)
 
 
-@pytest.mark.parametrize(
-    ("size", "cells", "message"),
+@each(
+    "size, cells, message",
     [
         ((8, 8), (9, 8), "9 rows needs an input of at least as many pixels, not 8"),
         ((8, 8), (8, 9), "9 columns needs an input of at least as many pixels, not 8"),
@@ -276,8 +267,8 @@ def test_an_unknown_grid_is_refused():
         make_grid("nearest", (8, 8), (4, 4))
 
 
-@pytest.mark.parametrize(
-    ("size", "stride", "cells"),
+@each(
+    "size, stride, cells",
     [
         ((368, 368), 8, (46, 46)),
         ((368, 656), 8.0, (46, 82)),
@@ -290,7 +281,7 @@ def test_a_stride_that_divides_the_input_counts_its_cells(size, stride, cells):
     assert count_cells(size, stride) == cells
 
 
-@pytest.mark.parametrize("stride", [7, 3.1, 0, -8, 400, float("nan"), float("inf")])
+@each(stride=[7, 3.1, 0, -8, 400, float("nan"), float("inf")])
 def test_a_stride_that_does_not_divide_the_input_is_refused(stride):
     with pytest.raises(ConfigError, match="does not divide the input size 656x368"):
         count_cells((368, 656), stride)

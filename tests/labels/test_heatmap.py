@@ -5,6 +5,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from each import each
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from label_oracle import KINDS, People, expect_heatmap, make_scene, people_strategy, scatter, scatter_anywhere
@@ -37,7 +38,7 @@ def test_the_bilinear_heatmap_is_what_a_loop_over_pixels_draws(people, sigma_px)
     np.testing.assert_allclose(render("bilinear", people, sigma_px), expected, rtol=0, atol=1e-6)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@each(kind=KINDS)
 @settings(max_examples=200)
 @given(people=people_strategy(), sigma_px=SIGMAS, background=st.booleans())
 @example(
@@ -51,7 +52,7 @@ def test_the_heatmap_is_as_defined(kind, people, sigma_px, background):
     np.testing.assert_allclose(found, expect_heatmap(kind, people, sigma_px, background=background), rtol=0, atol=1e-6)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@each(kind=KINDS)
 @settings(max_examples=100)
 @given(people=people_strategy(), seed=st.integers(0, 1000), background=st.booleans())
 def test_each_keypoint_may_have_a_sigma_of_its_own(kind, people, seed, background):
@@ -64,7 +65,7 @@ def test_each_keypoint_may_have_a_sigma_of_its_own(kind, people, seed, backgroun
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@each(kind=KINDS)
 def test_heatmaps_of_any_size_reduce_by_any_ratio(kind):
     for seed in range(150):
         people, sigma_px = scatter_anywhere(seed), 0.5 + seed % 13 * 0.7
@@ -77,7 +78,7 @@ def test_heatmaps_of_any_size_reduce_by_any_ratio(kind):
         )
 
 
-@pytest.mark.parametrize("people_count", [0, 1, 4, 40])
+@each(people_count=[0, 1, 4, 40])
 def test_the_heatmap_of_the_default_size_is_what_the_reference_draws(people_count):
     rng = np.random.default_rng(people_count)
     points, drawn = scatter(rng, people_count, 17, (368, 368))
@@ -86,8 +87,7 @@ def test_the_heatmap_of_the_default_size_is_what_the_reference_draws(people_coun
     np.testing.assert_allclose(render("bilinear", people, 8.0), expected, rtol=0, atol=1e-6)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize(("people_count", "keypoints"), [(40, 17), (5, 133), (1, 600)])
+@each("people_count, keypoints", [(40, 17), (5, 133), (1, 600)], kind=KINDS)
 def test_more_keypoints_than_are_drawn_at_once_are_all_drawn(kind, people_count, keypoints):
     assert people_count * keypoints > heatmap._BLOCK
     points, drawn = scatter(np.random.default_rng(7), people_count, keypoints, (96, 64), share=0.95)
@@ -95,8 +95,7 @@ def test_more_keypoints_than_are_drawn_at_once_are_all_drawn(kind, people_count,
     np.testing.assert_allclose(render(kind, people, 5.0), expect_heatmap(kind, people, 5.0), rtol=0, atol=1e-6)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("block", [1, 2, 7])
+@each(kind=KINDS, block=[1, 2, 7])
 def test_it_does_not_matter_how_many_keypoints_are_drawn_at_once(kind, block, monkeypatch):
     points, drawn = scatter(np.random.default_rng(3), 4, 6, (48, 48))
     # Of the first keypoint nobody's is drawn, of the second one person's, of the others several people's.
@@ -134,8 +133,8 @@ def test_the_box_of_a_gaussian_is_cut_by_truncation_on_its_far_side():
     assert np.exp(-(23.5**2) / 128) > 0.01
 
 
-@pytest.mark.parametrize(
-    ("at", "visible"),
+@each(
+    "at, visible",
     [
         ((-2, 5), True),
         ((5, -2), True),
@@ -178,7 +177,7 @@ def test_the_background_is_one_minus_the_maximum_over_keypoints_before_the_reduc
     assert channels == pytest.approx([each, each, 1 - (1 + 1 + 2 * np.exp(-0.5)) / 4], abs=1e-6)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@each(kind=KINDS)
 def test_people_on_the_same_spot_are_one_person(kind):
     points, drawn = scatter(np.random.default_rng(11), 1, 3, (40, 40), share=1)
     alone = People(size=(40, 40), cells=(5, 5), points=points, drawn=drawn)
@@ -186,7 +185,7 @@ def test_people_on_the_same_spot_are_one_person(kind):
     np.testing.assert_allclose(render(kind, many, 5.0), render(kind, alone, 5.0), rtol=0, atol=1e-6)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@each(kind=KINDS)
 def test_moving_people_by_whole_cells_moves_the_heatmap(kind):
     points = np.random.default_rng(2).uniform(30, 60, (3, 2, 2))
     people, moved = (
@@ -198,8 +197,7 @@ def test_moving_people_by_whole_cells_moves_the_heatmap(kind):
     )
 
 
-@pytest.mark.parametrize("crowd", [1, 6])
-@pytest.mark.parametrize("kind", ["bilinear", "point"])
+@each(crowd=[1, 6], kind=["bilinear", "point"])
 def test_no_array_of_the_full_resolution_is_allocated(kind, crowd):
     points, drawn = scatter(np.random.default_rng(5), crowd, 18, (1024, 1024))
     label = HeatmapLabel(

@@ -4,7 +4,7 @@ import dataclasses
 import math
 
 import numpy as np
-import pytest
+from each import each
 from hypothesis import given
 from hypothesis import strategies as st
 from label_oracle import KINDS, LIMBS, People, make_scene, people_strategy, reduce_full, scatter_anywhere
@@ -56,8 +56,7 @@ def render(kind, people, sigma):
     return LimbLabel(grid=grid, limbs=LIMBS, limb_names=NAMES, sigma_px=sigma).render(people.scene)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("seed", range(6))
+@each(kind=KINDS, seed=range(6))
 def test_it_is_its_definition(kind, seed):
     people = scatter_anywhere(seed)
     sigma = (0.6, 2.0, 5.0)[seed % 3]
@@ -72,7 +71,7 @@ def test_it_draws_any_people_without_leaving_its_range(people, kind):
     assert 0 <= found.min() <= found.max() <= 1 + 5e-7
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@each(kind=KINDS)
 def test_a_limb_of_no_length_is_a_keypoint(kind):
     points, drawn = np.full((1, 3, 2), (21.25, 30.5)), np.ones((1, 3), bool)
     people = People(size=(64, 48), cells=(16, 12), points=points, drawn=drawn)

@@ -5,6 +5,7 @@ import math
 import cv2
 import numpy as np
 import pytest
+from each import each
 from label_oracle import make_region, shares_of_pixels
 from pycocotools import mask as coco_mask
 
@@ -79,12 +80,10 @@ def draw_polygons(rng, size):
     return coco_mask.decode(coco_mask.merge(coco_mask.frPyObjects(polygons, height, width)))
 
 
-@pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("cells", [(12, 16), (24, 64), (96, 128), (1, 1)], ids=str)
-@pytest.mark.parametrize(
-    "image_size",
-    [(480, 640), (427, 640), (640, 427), (333, 500), (200, 199), (96, 128), (97, 129), (1000, 131)],
-    ids=str,
+@each(
+    mode=MODES,
+    cells=[(12, 16), (24, 64), (96, 128), (1, 1)],
+    image_size=[(480, 640), (427, 640), (640, 427), (333, 500), (200, 199), (96, 128), (97, 129), (1000, 131)],
 )
 def test_the_mask_is_the_picture_resized_padded_and_averaged(image_size, cells, mode):
     pixels = draw_polygons(np.random.default_rng(image_size[0] + cells[0]), image_size)
@@ -93,9 +92,11 @@ def test_the_mask_is_the_picture_resized_padded_and_averaged(image_size, cells, 
     np.testing.assert_allclose(render(image_size, mode, cells, pixels), expected, rtol=0, atol=2e-6)
 
 
-@pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("cells", [(37, 41), (12, 16), (50, 100), (7, 3)], ids=str)
-@pytest.mark.parametrize("image_size", [(480, 640), (60, 50), (50, 300), (3, 5), (1, 1), (1, 200)], ids=str)
+@each(
+    mode=MODES,
+    cells=[(37, 41), (12, 16), (50, 100), (7, 3)],
+    image_size=[(480, 640), (60, 50), (50, 300), (3, 5), (1, 1), (1, 200)],
+)
 def test_the_mask_is_exact_for_any_picture_and_any_stride(image_size, cells, mode):
     pixels = (np.random.default_rng(sum(image_size)).random(image_size) < 0.3).astype(np.uint8)
     expected = measure(1.0 - pixels, mode, cells)
@@ -112,17 +113,15 @@ def test_a_compressed_run_length_encoding_is_masked_as_its_pixels():
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
 
 
-@pytest.mark.parametrize("mode", ["stretch", "cover"])
-@pytest.mark.parametrize("image_size", [(480, 640), (37, 41), (300, 100)], ids=str)
+@each(mode=["stretch", "cover"], image_size=[(480, 640), (37, 41), (300, 100)])
 def test_where_nothing_is_ignored_and_the_picture_fills_the_input_the_mask_is_one(image_size, mode):
     np.testing.assert_allclose(render(image_size, mode, (12, 16)), np.ones((12, 16)), rtol=0, atol=1e-6)
 
 
-@pytest.mark.parametrize(
-    ("image_size", "padding"),
+@each(
+    "image_size, padding",
     # The picture covers rows 24 to 71 of 96, or columns 32 to 95 of 128.
     [((48, 128), np.s_[[0, 1, 2, 9, 10, 11], :]), ((96, 64), np.s_[:, [0, 1, 2, 3, 12, 13, 14, 15]])],
-    ids=["wide", "tall"],
 )
 def test_padding_is_exactly_zero_and_the_picture_is_one(image_size, padding):
     mask = render(image_size, "letterbox", (12, 16))
@@ -137,13 +136,13 @@ def test_a_cell_that_is_half_padding_is_one_half():
     assert column == pytest.approx([0, 0, 0, 0, 0, 0.5, 0.5, 0, 0, 0, 0, 0], abs=1e-6)
 
 
-@pytest.mark.parametrize("mode", MODES)
+@each(mode=MODES)
 def test_a_picture_that_is_ignored_altogether_is_masked_altogether(mode):
     mask = render((111, 222), mode, (12, 16), np.ones((111, 222), np.uint8))
     np.testing.assert_allclose(mask, np.zeros((12, 16)), rtol=0, atol=1e-6)
 
 
-@pytest.mark.parametrize("corner", [(0, 0), (0, 639), (479, 0), (479, 639)], ids=str)
+@each(corner=[(0, 0), (0, 639), (479, 0), (479, 639)])
 def test_a_single_ignored_pixel_in_a_corner_takes_its_area(corner):
     pixels = np.zeros((480, 640), np.uint8)
     pixels[corner] = 1
@@ -187,8 +186,11 @@ def turned(degrees, scale, shift=(0.0, 0.0)):
     return Affine(cos, -sin, shift[0], sin, cos, shift[1])
 
 
-@pytest.mark.parametrize("degrees", [0.5, 7, 30, 45, 90, 133, -40])
-@pytest.mark.parametrize(("cells", "bound"), [((12, 16), 1 / 16), ((24, 32), 1 / 8), ((96, 128), 0.3)])
+@each(
+    "cells, bound",
+    [((12, 16), 1 / 16), ((24, 32), 1 / 8), ((96, 128), 0.3)],
+    degrees=[0.5, 7, 30, 45, 90, 133, -40],
+)
 def test_the_mask_of_a_turned_picture_is_right_to_within_the_stated_bound(degrees, cells, bound):
     pixels = np.zeros((150, 200), np.uint8)
     cv2.fillPoly(pixels, [np.array([[20, 30], [150, 10], [180, 90], [60, 130]])], 1)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from each import each
 from hypothesis import given
 from hypothesis import strategies as st
 from label_oracle import make_scene, people_strategy, scatter_anywhere
@@ -39,9 +40,7 @@ def make_label(people, factor, corners=False):
     )
 
 
-@pytest.mark.parametrize("corners", [False, True])
-@pytest.mark.parametrize("factor", [UDP_RADIUS, 0.2, 1.0])
-@pytest.mark.parametrize("seed", range(4))
+@each(corners=[False, True], factor=[UDP_RADIUS, 0.2, 1.0], seed=range(4))
 def test_it_is_its_definition(seed, factor, corners):
     people = scatter_anywhere(seed)
     if min(people.cells) > 1:
@@ -89,8 +88,8 @@ def test_channels_come_in_threes():
     assert (label.spec.low, label.spec.high) == (-1, 1)
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
+@each(
+    "options, message",
     [({"radius_factor": 0.0}, "radius_factor must be"), ({"radius_factor": 1.5}, "radius_factor must be")],
 )
 def test_a_radius_that_is_none_is_refused(options, message):

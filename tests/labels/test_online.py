@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from each import each
 from label_oracle import (
     KINDS,
     LIMBS,
@@ -25,8 +26,7 @@ POINTS = np.array([[[10.0, 12.0], [30.0, 20.0], [20.0, 40.0]]])
 DRAWN = np.ones((1, 3), bool)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("background", [True, False])
+@each(kind=KINDS, background=[True, False])
 def test_the_heatmap_is_the_label_that_builds_datasets(kind, background):
     points, drawn = scatter(np.random.default_rng(1), 3, 4, (48, 64))
     grid = make_grid(kind, (48, 64), (12, 16))
@@ -35,7 +35,7 @@ def test_the_heatmap_is_the_label_that_builds_datasets(kind, background):
     np.testing.assert_array_equal(found, label.render(make_scene(points, drawn, (48, 64))))
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@each(kind=KINDS)
 def test_the_field_is_the_label_that_builds_datasets(kind):
     points, drawn = scatter(np.random.default_rng(1), 3, 3, (48, 64))
     grid = make_grid(kind, (48, 64), (12, 16))
@@ -44,7 +44,7 @@ def test_the_field_is_the_label_that_builds_datasets(kind):
     np.testing.assert_array_equal(found, label.render(make_scene(points, drawn, (48, 64))))
 
 
-@pytest.mark.parametrize("kind", ["msra", "msra-unbiased", "udp", "megvii"])
+@each(kind=["msra", "msra-unbiased", "udp", "megvii"])
 def test_top_down_heatmaps_and_weights_are_those_of_the_presets(kind):
     points, drawn = scatter(np.random.default_rng(5), 1, 17, (256, 192))
     people = People(size=(256, 192), cells=(64, 48), points=points, drawn=drawn)
@@ -60,7 +60,7 @@ def test_fields_on_cells_are_those_of_openpose():
     np.testing.assert_allclose(found, expect_cell_paf(people, LIMBS, 1.0), rtol=0, atol=1e-6)
 
 
-@pytest.mark.parametrize("sigma", [0, -1, math.inf, math.nan])
+@each(sigma=[0, -1, math.inf, math.nan])
 def test_a_sigma_in_cells_must_be_a_positive_number(sigma):
     with pytest.raises(ConfigError, match="sigma must be above 0 cells"):
         render_top_down(POINTS, DRAWN, sigma=sigma)
@@ -104,7 +104,7 @@ def test_no_people_leave_the_background():
     assert not render_paf(np.zeros((0, 3, 2)), np.zeros((0, 3), bool), [(0, 1)]).any()
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@each(value=[np.nan, np.inf, -np.inf])
 def test_what_is_not_drawn_need_not_be_a_number(value):
     points, drawn = POINTS.copy(), DRAWN.copy()
     points[0, 1], drawn[0, 1] = value, False
@@ -115,8 +115,7 @@ def test_what_is_not_drawn_need_not_be_a_number(value):
     np.testing.assert_array_equal(render_paf(points, drawn, limbs), render_paf(elsewhere, drawn, limbs))
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-@pytest.mark.parametrize("axis", [0, 1])
+@each(value=[np.nan, np.inf, -np.inf], axis=[0, 1])
 def test_what_is_drawn_must_be_a_finite_number(value, axis):
     points = POINTS.copy()
     points[0, 1, axis] = value
@@ -126,8 +125,8 @@ def test_what_is_drawn_must_be_a_finite_number(value, axis):
         render_paf(points, DRAWN, [(0, 1)])
 
 
-@pytest.mark.parametrize(
-    ("points", "drawn"),
+@each(
+    "points, drawn",
     [
         (np.zeros((1, 3, 3)), np.ones((1, 3))),
         (np.zeros((1, 3)), np.ones((1, 3))),
@@ -146,13 +145,13 @@ def test_shapes_that_do_not_fit_together_are_refused_and_named(points, drawn):
         assert str(drawn.shape) in str(error.value)
 
 
-@pytest.mark.parametrize("limb", [(0, 3), (3, 0), (-1, 0), (0, -1)])
+@each(limb=[(0, 3), (3, 0), (-1, 0), (0, -1)])
 def test_a_limb_of_a_keypoint_that_is_not_there_is_refused(limb):
     with pytest.raises(ConfigError, match=rf"limb {limb[0]}-{limb[1]}.*0\.\.2"):
         render_paf(POINTS, DRAWN, [(0, 1), limb])
 
 
-@pytest.mark.parametrize("value", [0, -1.0, np.nan])
+@each(value=[0, -1.0, np.nan])
 def test_a_width_that_is_not_positive_is_refused(value):
     with pytest.raises(ConfigError, match="sigma must be above 0"):
         render_heatmap(POINTS, DRAWN, sigma=value)
@@ -160,7 +159,7 @@ def test_a_width_that_is_not_positive_is_refused(value):
         render_paf(POINTS, DRAWN, [(0, 1)], half_width=value)
 
 
-@pytest.mark.parametrize("stride", [7, 0, -8, 1000, np.nan])
+@each(stride=[7, 0, -8, 1000, np.nan])
 def test_a_stride_that_leaves_no_whole_grid_is_refused(stride):
     with pytest.raises(ConfigError, match="does not divide"):
         render_heatmap(POINTS, DRAWN, stride=stride)
@@ -180,7 +179,7 @@ def test_an_unknown_grid_is_refused():
         render_paf(POINTS, DRAWN, [(0, 1)], grid="cubic")
 
 
-@pytest.mark.parametrize("sigma", [0, -1, math.inf, math.nan])
+@each(sigma=[0, -1, math.inf, math.nan])
 def test_a_sigma_that_is_no_width_is_refused(sigma):
     with pytest.raises(ConfigError, match="sigma"):
         render_heatmap(np.zeros((1, 1, 2)), np.ones((1, 1)), sigma=sigma)

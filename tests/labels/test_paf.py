@@ -4,6 +4,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from each import each
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from label_oracle import (
@@ -65,7 +66,7 @@ def test_the_bilinear_field_is_what_a_loop_over_pixels_draws(people, half_width_
     np.testing.assert_allclose(render("bilinear", people, limbs, half_width_px), expected, rtol=0, atol=1e-6)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@each(kind=KINDS)
 @settings(max_examples=200)
 @given(people=people_strategy(keypoints=3), half_width_px=HALF_WIDTHS)
 def test_the_field_is_as_defined(kind, people, half_width_px):
@@ -73,7 +74,7 @@ def test_the_field_is_as_defined(kind, people, half_width_px):
     np.testing.assert_allclose(found, expect_paf(kind, people, LIMBS, half_width_px), rtol=0, atol=1e-6)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@each(kind=KINDS)
 def test_fields_of_any_size_reduce_by_any_ratio(kind):
     for seed in range(150):
         people, half_width_px = scatter_anywhere(seed), 0.5 + seed % 13 * 0.7
@@ -86,8 +87,7 @@ def test_fields_of_any_size_reduce_by_any_ratio(kind):
         )
 
 
-@pytest.mark.parametrize("skeleton", [OPENPOSE_18, COCO_17], ids=lambda skeleton: skeleton.name)
-@pytest.mark.parametrize("people_count", [0, 1, 4, 30])
+@each(skeleton=[OPENPOSE_18, COCO_17], people_count=[0, 1, 4, 30])
 def test_the_field_of_the_default_size_is_what_the_reference_draws(people_count, skeleton):
     points, drawn = scatter(np.random.default_rng(people_count), people_count, len(skeleton.keypoints), (368, 368))
     people = People(size=(368, 368), cells=(46, 46), points=points, drawn=drawn)
@@ -97,8 +97,7 @@ def test_the_field_of_the_default_size_is_what_the_reference_draws(people_count,
     np.testing.assert_allclose(render("bilinear", people, skeleton.limbs, 8.0), expected, rtol=0, atol=1e-6)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("block", [1, 40, 3000])
+@each(kind=KINDS, block=[1, 40, 3000])
 def test_it_does_not_matter_how_many_positions_are_drawn_at_once(kind, block, monkeypatch):
     points, drawn = scatter(np.random.default_rng(8), 5, 8, (64, 64), share=1)
     # The first keypoint is nobody's and the second one person's: limbs of none, one and several people alternate.
@@ -169,7 +168,7 @@ def test_a_limb_without_length_does_not_count_in_the_mean():
     np.testing.assert_array_equal(draw(((4, 16), (28, 16)), ((16, 16), (16, 16))), draw(((4, 16), (28, 16))))
 
 
-@pytest.mark.parametrize("undrawn", [0, 1])
+@each(undrawn=[0, 1])
 def test_a_limb_with_an_undrawn_end_draws_nothing_and_does_not_count(undrawn):
     people = people_with_limbs(((4, 16), (28, 16)), ((16, 4), (16, 28)))
     people.drawn[1, undrawn] = False
@@ -205,9 +204,8 @@ def test_the_mean_over_people_is_taken_before_the_reduction():
     assert field == pytest.approx([(0.5 + 1) / 2, 0.25], abs=1e-6)
 
 
-@pytest.mark.parametrize(
-    "ends",
-    [
+@each(
+    ends=[
         ((-30, 16), (60, 16)),
         ((16, -30), (16, 60)),
         ((-5, -5), (10, 12)),
@@ -217,7 +215,7 @@ def test_the_mean_over_people_is_taken_before_the_reduction():
         ((16, 33.5), (16, 60)),
         ((0, 0), (31, 31)),
         ((-1e6, -1e6), (1e6, 1e6)),
-    ],
+    ]
 )
 def test_a_limb_partly_outside_draws_its_part_inside(ends):
     expected = expect_paf("point", people_with_limbs(ends), ((0, 1),), 2.0)
@@ -225,28 +223,27 @@ def test_a_limb_partly_outside_draws_its_part_inside(ends):
     np.testing.assert_allclose(draw(ends), expected, rtol=0, atol=1e-6)
 
 
-@pytest.mark.parametrize(
-    "ends",
-    [
+@each(
+    ends=[
         ((-30, 16), (-3, 16)),
         ((35, 16), (60, 16)),
         ((16, -30), (16, -4)),
         ((16, 1e9), (20, 1e12)),
         ((-40, 20), (20, -40)),
-    ],
+    ]
 )
 def test_a_limb_outside_draws_nothing(ends):
     assert not draw(ends).any()
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@each(kind=KINDS)
 def test_a_skeleton_without_limbs_has_no_channels(kind):
     points, drawn = scatter(np.random.default_rng(0), 2, 3, (32, 32))
     people = People(size=(32, 32), cells=(4, 4), points=points, drawn=drawn)
     assert render(kind, people, (), 2.0).shape == (0, 4, 4)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@each(kind=KINDS)
 def test_crowded_limbs_average_whatever_order_people_come_in(kind):
     points, drawn = scatter(np.random.default_rng(4), 30, 3, (48, 48), share=0.9)
     people = People(size=(48, 48), cells=(6, 6), points=points, drawn=drawn)
@@ -262,8 +259,7 @@ def test_channels_are_named_after_limbs_and_axes():
     assert spec.signed
 
 
-@pytest.mark.parametrize("crowd", [1, 6])
-@pytest.mark.parametrize("kind", ["bilinear", "point"])
+@each(crowd=[1, 6], kind=["bilinear", "point"])
 def test_no_array_of_the_full_resolution_is_allocated(kind, crowd):
     points, drawn = scatter(np.random.default_rng(5), crowd, 18, (1024, 1024))
     label = make_label(kind, (1024, 1024), (128, 128), OPENPOSE_18.limbs, 8.0)

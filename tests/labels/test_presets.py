@@ -6,6 +6,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+from each import each
 from label_oracle import People, expect_cell_paf, expect_heatmap, expect_paf, expect_top_down
 
 from posegen.build.pipeline import build
@@ -61,7 +62,7 @@ def annotated(corpus, annotation_id):
     return np.reshape(annotation["keypoints"], (17, 3)).astype(float), (x0, y0, x1 - x0, y1 - y0)
 
 
-@pytest.mark.parametrize("preset", TOP_DOWN)
+@each(preset=TOP_DOWN)
 def test_a_top_down_preset_is_its_definition_from_the_annotation_on(corpus, read, preset):
     samples = read(preset)
     assert len(samples) >= 10
@@ -110,8 +111,7 @@ def test_several_strides_are_the_datasets_of_each(read):
                 np.testing.assert_array_equal(several[f"{name}_{suffix}"], one[name])
 
 
-@pytest.mark.parametrize("changes", [{"sigma_scale": "area"}, {"sigma_keypoints": "oks"}], ids=str)
-@pytest.mark.parametrize("preset", ["tf-pose", "openpose", "msra-unbiased"])
+@each(changes=[{"sigma_scale": "area"}, {"sigma_keypoints": "oks"}], preset=["tf-pose", "openpose", "msra-unbiased"])
 def test_sigma_grows_with_the_person_or_follows_the_keypoint(read, preset, changes):
     top_down = preset not in {"tf-pose", "openpose"}
     size, cells = ((256, 192), (64, 48)) if top_down else ((368, 368), (46, 46))

@@ -1,7 +1,7 @@
 """The slow code that is the specification: its loops and its NumPy expressions both say what is defined."""
 
 import numpy as np
-import pytest
+from each import each
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from label_oracle import LIMBS, expect_heatmap, expect_paf, people_strategy
@@ -36,7 +36,7 @@ def test_both_reference_fields_are_as_defined(people, half_width_px):
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
 
 
-@pytest.mark.parametrize("render", [reference.render_heatmap_loop, reference.render_heatmap_vectorized])
+@each(render=[reference.render_heatmap_loop, reference.render_heatmap_vectorized])
 def test_a_reference_heatmap_has_more_channels_than_opencv_resizes_at_once(render):
     keypoints = 600
     points = np.zeros((1, keypoints, 2))
@@ -49,7 +49,7 @@ def test_a_reference_heatmap_has_more_channels_than_opencv_resizes_at_once(rende
     assert not found[:-2].any()
 
 
-@pytest.mark.parametrize("render", [reference.render_paf_loop, reference.render_paf_vectorized])
+@each(render=[reference.render_paf_loop, reference.render_paf_vectorized])
 def test_a_reference_field_points_from_the_first_keypoint_to_the_second(render):
     points = np.array([[[2.0, 8.0], [12.0, 8.0]]])
     field = render(

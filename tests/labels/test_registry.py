@@ -12,6 +12,7 @@ import h5py
 import hdf5plugin  # noqa: F401 (registers the compressor)
 import numpy as np
 import pytest
+from each import each
 
 from posegen.build.pipeline import build
 from posegen.config import BuildConfig
@@ -53,7 +54,7 @@ def create(context):
 CONTEXT = LabelContext(grid=make_grid("bilinear", (64, 64), (8, 8)), skeleton=COCO_17)
 
 
-@pytest.mark.parametrize("name", registry.BUILT_IN)
+@each(name=[*registry.BUILT_IN])
 def test_our_own_labels_are_made_by_name(name):
     further = ["center_offset", "center_weight"] if name == "center" else []
     assert [label.spec.name for label in create_label(name, CONTEXT)] == [name, *further]
@@ -203,17 +204,13 @@ def test_an_option_that_a_label_does_not_have_is_refused(install, options, messa
         BuildConfig(labels=("count",), label_options={"count": options}).create_labels(COCO_17)
 
 
-@pytest.mark.parametrize("name", ["Count", "9a", "a b", "a/b", "", ".", "image", "person", "sample", 3, None])
+@each(name=["Count", "9a", "a b", "a/b", "", ".", "image", "person", "sample", 3, None])
 def test_a_label_cannot_be_called_what_is_no_name_or_taken(name):
     with pytest.raises(ConfigError, match="labels must be names of small letters"):
         BuildConfig(labels=(name,))
 
 
-@pytest.mark.parametrize(
-    "options",
-    [3, {"heatmap": 3}, {"heatmap": {"a": None}}, {"heatmap": {"a": [1]}}, {"heatmap": {"a": float("nan")}}],
-    ids=str,
-)
+@each(options=[3, {"heatmap": 3}, {"heatmap": {"a": None}}, {"heatmap": {"a": [1]}}, {"heatmap": {"a": float("nan")}}])
 def test_options_that_are_none_are_refused(options):
     with pytest.raises(ConfigError, match="label_options"):
         BuildConfig(label_options=options)

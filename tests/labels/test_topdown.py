@@ -6,6 +6,7 @@ import math
 import cv2
 import numpy as np
 import pytest
+from each import each
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from label_oracle import People, coordinates, expect_top_down, make_scene
@@ -40,7 +41,7 @@ def crops(draw):
     return People(size=size, cells=cells, points=points, drawn=drawn)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@each(kind=KINDS)
 @settings(max_examples=150)
 @given(people=crops(), sigma=st.sampled_from([0.8, 1.0, 1.4, 2.0, 2.5, 3.0]))
 def test_the_heatmap_and_the_weights_are_as_defined(kind, people, sigma):
@@ -49,7 +50,7 @@ def test_the_heatmap_and_the_weights_are_as_defined(kind, people, sigma):
     np.testing.assert_array_equal(make_weights(kind, people, sigma).render(people.scene), weight)
 
 
-@pytest.mark.parametrize("kind", ["msra", "msra-unbiased", "udp"])
+@each(kind=["msra", "msra-unbiased", "udp"])
 @settings(max_examples=60)
 @given(people=crops(), seed=st.integers(0, 1000))
 def test_each_keypoint_may_have_a_sigma_of_its_own(kind, people, seed):
@@ -65,7 +66,7 @@ def one_person(*points, size=(256, 192), cells=(64, 48)):
     return People(size=size, cells=cells, points=at, drawn=np.ones(at.shape[:2], bool))
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@each(kind=KINDS)
 def test_the_heatmap_of_the_presets_size_is_as_defined(kind):
     rng = np.random.default_rng(4)
     people = one_person(*rng.uniform(-30, 280, (17, 2)))
@@ -84,7 +85,7 @@ def test_msra_draws_around_a_whole_cell_and_ends_after_three_sigmas():
     assert np.count_nonzero(channel) == 13 * 13
 
 
-@pytest.mark.parametrize("sigma", [1.0, 1.2, 1.4, 1.5, 1.8, 2.0, 2.5])
+@each(sigma=[1.0, 1.2, 1.4, 1.5, 1.8, 2.0, 2.5])
 def test_the_middle_of_a_patch_is_the_keypoints_cell_whatever_sigma(sigma):
     people = one_person((80, 100))
     channel = make_label("msra", people, sigma).render(people.scene)[0]
@@ -110,7 +111,7 @@ def test_megvii_peaks_at_one_in_the_cell_that_the_keypoint_lies_in():
     assert channel[25, 22] == pytest.approx(math.exp(-0.5), abs=1e-6)
 
 
-@pytest.mark.parametrize("cells", [(1, 1), (1, 5), (2, 3), (4, 4)])
+@each(cells=[(1, 1), (1, 5), (2, 3), (4, 4)])
 def test_megvii_mirrors_small_maps_as_opencv_does(cells):
     people = one_person((cells[1] - 1, 0), size=cells, cells=cells)
     one = np.zeros(cells)
@@ -131,7 +132,7 @@ def test_without_a_heatmap_the_weight_is_whether_somebody_is_drawn():
     np.testing.assert_array_equal(WeightLabel(keypoints=tuple("abc")).render(scene), [1, 1, 0])
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@each(kind=KINDS)
 def test_people_merge_by_maximum(kind):
     both = People(
         size=(64, 64), cells=(16, 16), points=np.array([[[20.0, 30.0]], [[30.0, 33.0]]]), drawn=np.ones((2, 1), bool)
@@ -151,8 +152,7 @@ def test_unbiased_data_processing_needs_two_cells_an_axis():
         make_label("udp", one_person((0, 0), size=(16, 4), cells=(4, 1)))
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("most", [1, 3])
+@each(kind=KINDS, most=[1, 3])
 def test_scenes_drawn_together_are_drawn_as_alone(kind, most):
     rng = np.random.default_rng(most)
     scenes = []

@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
+from each import each
 
 from posegen.errors import ConfigError
 from posegen.loader.shuffle import shuffle_shards, take_share
@@ -12,13 +13,12 @@ SIZES = (5, 3, 0, 8, 1, 6, 2)
 SHARD_OF = np.repeat(np.arange(len(SIZES)), SIZES)
 
 
-@pytest.mark.parametrize("window", [1, 2, 3, 7, 100])
-@pytest.mark.parametrize("epoch", range(3))
+@each(window=[1, 2, 3, 7, 100], epoch=range(3))
 def test_every_sample_comes_once(window, epoch):
     assert sorted(shuffle_shards(SIZES, epoch=epoch, window=window)) == list(range(25))
 
 
-@pytest.mark.parametrize("window", [1, 2, 3, 7])
+@each(window=[1, 2, 3, 7])
 def test_a_shard_is_finished_before_the_window_moves_on(window):
     for epoch in range(5):
         shards = SHARD_OF[shuffle_shards(SIZES, epoch=epoch, window=window)].tolist()
@@ -50,7 +50,7 @@ def test_a_dataset_without_samples_has_an_order_without_any():
     assert shuffle_shards([]).tolist() == shuffle_shards([0, 0]).tolist() == []
 
 
-@pytest.mark.parametrize("ranks", [1, 2, 3, 5, 25, 30])
+@each(ranks=[1, 2, 3, 5, 25, 30])
 def test_processes_share_all_samples_without_overlap(ranks):
     order = shuffle_shards(SIZES)
     shares = [take_share(order, rank, ranks) for rank in range(ranks)]
@@ -58,7 +58,7 @@ def test_processes_share_all_samples_without_overlap(ranks):
     assert max(map(len, shares)) - min(map(len, shares)) <= 1
 
 
-@pytest.mark.parametrize("ranks", [1, 2, 3, 4, 30])
+@each(ranks=[1, 2, 3, 4, 30])
 def test_equal_shares_repeat_or_drop_less_than_one_sample_a_process(ranks):
     order = shuffle_shards(SIZES)
     more, less = (
@@ -77,7 +77,7 @@ def test_processes_read_shards_of_their_own():
     assert sorted(np.concatenate(shards)) == list(range(8))
 
 
-@pytest.mark.parametrize(("rank", "ranks"), [(2, 2), (-1, 2), (0, 0)])
+@each("rank, ranks", [(2, 2), (-1, 2), (0, 0)])
 def test_a_rank_that_is_none_is_refused(rank, ranks):
     with pytest.raises(ConfigError, match="rank must be"):
         take_share(np.arange(3), rank, ranks)

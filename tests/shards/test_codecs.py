@@ -6,6 +6,7 @@ import struct
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import get_args
 
 import h5py
 import hdf5plugin
@@ -14,7 +15,7 @@ import pytest
 import zstandard
 from numpy.typing import NDArray
 
-from posegen.config.choices import CHOICES
+from posegen.config.choices import Compression
 from posegen.shards.checksum import fletcher32, take_body
 from posegen.shards.codecs import CODECS, Codec, Inflate, measure_zstd
 
@@ -155,7 +156,7 @@ def test_threads_do_not_disturb_each_other(tmp_path: Path) -> None:
 
 
 def test_there_is_an_entry_for_each_compression_that_can_be_asked_for() -> None:
-    assert set(CODECS) == set(CHOICES["compression"])
+    assert set(CODECS) == set(get_args(Compression))
     assert all(codec.name == name for name, codec in CODECS.items())
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import pickle
-from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,24 +11,16 @@ import h5py
 import numpy as np
 import pytest
 from conftest import Coco
+from executors import InProcess
 
 import posegen
-from posegen.build.executors import Done
 from posegen.config import BuildConfig
 from posegen.inspect.summary import describe
 from posegen.inspect.verify import verify
 from posegen.loader.fields import choose_fields, list_padded
 from posegen.shards import COLUMNS, Column, schema
 
-
-class Here:
-    """Runs tasks in this process, whose table of columns the tests change."""
-
-    def run(
-        self, function: Callable[[Any, Any], Any], tasks: Iterable[Any], on_progress: Callable[[int], None]
-    ) -> Iterator[Done[Any, Any]]:
-        for task in tasks:
-            yield Done(task, function(task, on_progress))
+SMALL = BuildConfig(input_size=(64, 96), labels=("mask",), shard_size=2)
 
 
 def find_corners(sample: Any) -> np.ndarray:
@@ -59,8 +50,7 @@ ADDED = (
 def added(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, coco: Coco) -> Path:
     """A dataset with more columns than posegen has."""
     monkeypatch.setattr(schema, "COLUMNS", (*COLUMNS, *ADDED))
-    config = BuildConfig(input_size=(64, 96), labels=("mask",), shard_size=2)
-    posegen.build(coco.write(), tmp_path / "added", config, executor=Here())
+    posegen.build(coco.write(), tmp_path / "added", SMALL, executor=InProcess())
     return tmp_path / "added"
 
 
@@ -97,7 +87,7 @@ def test_an_added_column_is_read_and_described(added: Path) -> None:
         np.testing.assert_array_equal(sample["area"], sample["bbox"][:, 2] * sample["bbox"][:, 3])
     arrays = describe(added)["arrays"]
     assert (arrays["person/area"]["dtype"], arrays["sample/stem"]["dtype"]) == ("float32", "text")
-    assert verify(added, executor=Here()) == []
+    assert verify(added, executor=InProcess()) == []
 
 
 def test_an_added_column_is_batched_and_padded(added: Path) -> None:
@@ -125,34 +115,34 @@ def test_an_added_column_is_mirrored_by_its_kind(added: Path) -> None:
 
 def test_an_added_column_is_compared(added: Path, tmp_path: Path, coco: Coco) -> None:
     other = tmp_path / "other"
-    posegen.build(coco.root, other, posegen.PoseDataset(added).config, executor=Here())
-    assert posegen.compare(added, other, executor=Here()).equal
+    posegen.build(coco.root, other, posegen.PoseDataset(added).config, executor=InProcess())
+    assert posegen.compare(added, other, executor=InProcess()).equal
     with h5py.File(min(other.glob("*.h5")), "r+") as file:
         file["sample/pixels"][...] = file["sample/pixels"][...] + np.array([0, 5], np.int32)
         image, person = int(file["sample/image_id"][1]), int(file["person/annotation_id"][0])
         area = file["person/area"][...]
         area[0] += 0.5
         file["person/area"][...] = area
-    found = posegen.compare(added, other, executor=Here(), tolerance=1000)
+    found = posegen.compare(added, other, executor=InProcess(), tolerance=1000)
     assert not found.equal
     arrays = {of.array: (of.largest, of.samples, of.where) for of in found.arrays if of.largest}
     assert arrays.keys() == {"pixels", "area"}
     assert arrays["pixels"] == (5.0, 1, "pixels")
     assert arrays["area"] == (pytest.approx(0.5, rel=1e-3), 1, f"person {person}, area")
-    assert next(of.sample for of in found.arrays if of.array == "pixels") == (image,)
+    assert next(of.sample for of in found.arrays if of.array == "pixels").image_id == image
 
 
 def test_datasets_of_before_a_column_are_read_where_it_says_that_they_lack_it(
     tmp_path: Path, coco: Coco, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    posegen.build(coco.write(), tmp_path / "out", BuildConfig(input_size=(64, 96), labels=("mask",)), executor=Here())
+    posegen.build(coco.write(), tmp_path / "out", SMALL, executor=InProcess())
     monkeypatch.setattr(schema, "COLUMNS", (*COLUMNS, ADDED[-1]))
     assert "never" not in posegen.PoseDataset(tmp_path / "out")[0]
-    assert verify(tmp_path / "out", executor=Here()) == []
+    assert verify(tmp_path / "out", executor=InProcess()) == []
 
 
 def test_datasets_can_be_sent_to_processes_with_their_columns(tmp_path: Path, coco: Coco) -> None:
-    posegen.build(coco.write(), tmp_path / "out", BuildConfig(input_size=(64, 96), labels=("mask",)), executor=Here())
+    posegen.build(coco.write(), tmp_path / "out", SMALL, executor=InProcess())
     sent = pickle.loads(pickle.dumps(posegen.PoseDataset(tmp_path / "out")))
     assert sent[0]["keypoints"].any()
 

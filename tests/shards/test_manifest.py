@@ -3,11 +3,13 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hostile import find_error
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -42,6 +44,11 @@ def record(tmp_path: Path) -> dict[str, Any]:
 def read(directory: Path, record: object) -> Manifest:
     (directory / "manifest.json").write_text(json.dumps(record))
     return Manifest.read(directory)
+
+
+def refuse(directory: Path, record: object) -> str:
+    """Return the words of the error that reading a manifest ends with."""
+    return find_error(lambda: read(directory, record))
 
 
 class TestWriting:
@@ -96,43 +103,33 @@ class TestMistakes:
         with pytest.raises(ShardError, match=r"has no manifest\.json, so it is no dataset, or its build has not ended"):
             Manifest.read(tmp_path)
 
-    @pytest.mark.parametrize("data", [b"", b"{", b"\xff", b"[" * 100_000, b"nonsense"])
-    def test_what_is_not_json_is_refused(self, tmp_path: Path, data: bytes) -> None:
-        (tmp_path / "manifest.json").write_bytes(data)
-        with pytest.raises(ShardError, match=r"manifest\.json: cannot be read"):
-            Manifest.read(tmp_path)
+    def test_what_is_not_json_is_refused(self, tmp_path: Path) -> None:
+        for data in (b"", b"{", b"\xff", b"[" * 100_000, b"nonsense"):
+            (tmp_path / "manifest.json").write_bytes(data)
+            assert "manifest.json: cannot be read" in find_error(lambda: Manifest.read(tmp_path)), data[:20]
 
-    @pytest.mark.parametrize("value", [[], {}, 7, None, {"format": "posegen-shard"}, {"format": ["posegen-dataset"]}])
-    def test_json_of_somebody_else_is_refused(self, tmp_path: Path, value: object) -> None:
-        with pytest.raises(ShardError, match="is not the manifest of a posegen dataset"):
-            read(tmp_path, value)
+    def test_json_of_somebody_else_is_refused(self, tmp_path: Path) -> None:
+        for value in ([], {}, 7, None, {"format": "posegen-shard"}, {"format": ["posegen-dataset"]}):
+            assert "is not the manifest of a posegen dataset" in refuse(tmp_path, value), value
 
-    @pytest.mark.parametrize("version", [0, 2, "1", None, [1]])
-    def test_an_unknown_version_is_refused_with_what_to_do(
-        self, tmp_path: Path, record: dict[str, Any], version: object
-    ) -> None:
-        with pytest.raises(ShardError) as caught:
-            read(tmp_path, record | {"format_version": version})
-        assert f"has format version {version}, this posegen reads 1" in str(caught.value)
-        assert "build the dataset again" in str(caught.value)
+    def test_an_unknown_version_is_refused_with_what_to_do(self, tmp_path: Path, record: dict[str, Any]) -> None:
+        for version in (0, 2, "1", None, [1]):
+            error = refuse(tmp_path, record | {"format_version": version})
+            assert f"has format version {version}, this posegen reads 1" in error
+            assert "build the dataset again" in error
 
-    @pytest.mark.parametrize(
-        "name", ["../shard.h5", "/etc/passwd", "sub/shard.h5", "..", ".", "", "shards/../../shard.h5"]
-    )
-    def test_a_shard_outside_the_directory_is_refused(self, tmp_path: Path, record: dict[str, Any], name: str) -> None:
-        record["shards"][1]["file"] = name
-        with pytest.raises(ShardError, match="is not a file name"):
-            read(tmp_path, record)
+    def test_a_shard_outside_the_directory_is_refused(self, tmp_path: Path, record: dict[str, Any]) -> None:
+        for name in ("../shard.h5", "/etc/passwd", "sub/shard.h5", "..", ".", "", "shards/../../shard.h5"):
+            record["shards"][1]["file"] = name
+            assert "is not a file name" in refuse(tmp_path, record), name
 
-    @pytest.mark.parametrize("key", ["config", "skeleton", "source", "shards", "failures", "audit", "versions"])
-    def test_a_missing_entry_is_named(self, tmp_path: Path, record: dict[str, Any], key: str) -> None:
-        del record[key]
-        with pytest.raises(ShardError, match=f"is damaged: .*{key}"):
-            read(tmp_path, record)
+    def test_a_missing_entry_is_named(self, tmp_path: Path, record: dict[str, Any]) -> None:
+        for key in ("config", "skeleton", "source", "shards", "failures", "audit", "versions"):
+            rest = {name: value for name, value in record.items() if name != key}
+            assert re.search(f"is damaged: .*{key}", refuse(tmp_path, rest)), key
 
-    @pytest.mark.parametrize(
-        "mutate",
-        [
+    def test_a_bad_entry_is_damage(self, tmp_path: Path, record: dict[str, Any]) -> None:
+        changes: list[Callable[[dict[str, Any]], object]] = [
             lambda r: r["config"].update(sigma_px="wide"),
             lambda r: r["config"].update(unknown=1),
             lambda r: r["skeleton"].update(limbs=[[0, 9]]),
@@ -140,14 +137,11 @@ class TestMistakes:
             lambda r: r["shards"][0].pop("sha256"),
             lambda r: r["shards"].append(None),
             lambda r: r["shards"][0].update(keypoints=[1, 2, 3]),
-        ],
-    )
-    def test_a_bad_entry_is_damage(
-        self, tmp_path: Path, record: dict[str, Any], mutate: Callable[[dict[str, Any]], None]
-    ) -> None:
-        mutate(record)
-        with pytest.raises(ShardError, match="is damaged"):
-            read(tmp_path, record)
+        ]
+        for number, change in enumerate(changes):
+            changed = copy.deepcopy(record)
+            change(changed)
+            assert "is damaged" in refuse(tmp_path, changed), number
 
     @settings(max_examples=100)
     @given(data=st.data())

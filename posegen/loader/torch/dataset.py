@@ -137,15 +137,14 @@ def collate(samples: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
     Returns
     -------
-    A dict of what a sample has, stacked; text is a list. `keypoints` (B, P, K, 3), `bbox` (B, P, 4) and `annotation_id`
-    (B, P) are padded with zeros, so that v is 0 for who is not there; where one of them is read, `people` (B,) int64
-    says how many are.
+    A dict of what a sample has, stacked; text is a list. `keypoints` (B, P, K, 3), `bbox` (B, P, 4), `annotation_id`
+    (B, P) and labels by person (B, P, ...) are padded with zeros, so that v is 0 for who is not there; where one of
+    them is read, `people` (B,) int64 says how many are.
     """
     stacked = samples.stacked if isinstance(samples, _Batch) else _stack(samples)
-    padded = list_padded()
     found = {} if get_worker_info() is None else SharedBatch()
     for name, values in stacked.items():
-        if name in padded:
+        if isinstance(values, list) and values and isinstance(values[0], torch.Tensor):
             found["people"] = torch.tensor([len(people) for people in values])
             found[name] = torch.nn.utils.rnn.pad_sequence(values, batch_first=True)
         else:
@@ -154,11 +153,13 @@ def collate(samples: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _stack(samples: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    padded = list_padded()
-    return {
-        name: [s[name] for s in samples] if name in padded else default_collate([s[name] for s in samples])
-        for name in samples[0]
-    }
+    """Stack samples that were read one by one, but for what has a row a person: that is left a list."""
+    found: dict[str, Any] = {}
+    for name in samples[0]:
+        values = [sample[name] for sample in samples]
+        lengths = {len(value) for value in values if isinstance(value, torch.Tensor) and value.ndim}
+        found[name] = values if name in list_padded() or len(lengths) > 1 else default_collate(values)
+    return found
 
 
 def _tensor(value: Any, shared: SharedArrays | None = None) -> Any:

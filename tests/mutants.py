@@ -1,0 +1,275 @@
+"""Draw single mistakes into a copy of the code, and see which the tests catch: `make mutants`.
+
+mutmut makes the mistakes (another comparison, a dropped argument, a constant one off, ...). Its own runner is left out:
+it cannot draw a sample, it runs all tests first to learn which function each reaches (minutes, before every session),
+and it puts a trampoline into each function, which pickles, frozen dataclasses and spawned workers do not stand.
+So this script draws lines at random and one mistake in each, writes it into a copy of the project that is thrown away,
+and runs the tests of the module's room, those first that are named as the module is.
+
+A mistake is caught if a test fails, or if the tests take far longer than without it. What survives is printed as a
+difference: either a test is missing, or the mistake changes nothing that can be seen.
+"""
+
+from __future__ import annotations
+
+import argparse
+import concurrent.futures
+import contextlib
+import os
+import queue
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from difflib import unified_diff
+from functools import partial
+from pathlib import Path
+
+from libcst import CSTNode
+from libcst.metadata import MetadataWrapper, PositionProvider
+from mutmut.mutation.file_mutation import create_mutations
+
+ROOT = Path(__file__).parents[1]
+COPIED = ("posegen", "tests", "examples", "pyproject.toml", "README.md")
+TESTS = {room: (f"tests/{room}",) for room in ("labels", "annotations", "shards", "build", "loader")}
+"""Which tests are run for a room's modules."""
+
+# Their tests need the frameworks, which `make test` does without.
+LEFT_OUT = ("online/torch.py", "online/tensorflow.py", "loader/torch/", "loader/tensorflow/")
+
+# mutmut passes over decorated functions; under this mark it sees none.
+DECORATOR, MARKED = re.compile(r"(?m)^( *)@(?=\w)"), re.compile(r"(?m)^( *)# decorator: @")
+VERDICT = re.compile(r"(?m)^(?:SUBFAILED.*?|FAILED|ERROR) (tests/\S+)(?: - (.*))?$")
+RUNNING: set[subprocess.Popen[str]] = set()
+"""The tests that are running, to be ended with this script."""
+ASSERTED = re.compile(r"assert|AssertionError|Failed: |posegen\.errors\.ContractError")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mutant:
+    """One mistake: where it is, and the module's text with it."""
+
+    path: str
+    line: int
+    before: str
+    after: str
+
+    @property
+    def room(self) -> str:
+        return self.path.split("/")[1]
+
+    def __str__(self) -> str:
+        lines = unified_diff(
+            self.before.splitlines(), self.after.splitlines(), f"{self.path}:{self.line}", "mutant", n=1, lineterm=""
+        )
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What the tests made of a mutant: `survived`, or caught `by assertion`, `by crash`, `by time`."""
+
+    kind: str
+    seconds: float
+    test: str = ""
+
+
+def main() -> None:
+    """Draw, try, report."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--mutants", type=int, default=100, help="how many are drawn")
+    parser.add_argument("--seed", type=int, default=0, help="another seed draws others")
+    parser.add_argument("--rooms", default=",".join(TESTS), help="of which rooms")
+    parser.add_argument("--minutes", type=float, default=60, help="after which no further one is tried")
+    parser.add_argument("--jobs", type=int, default=2, help="how many are tried at a time, each in one process")
+    parser.add_argument("--only", help="FILE:LINE, to try all mistakes in a line")
+    options = parser.parse_args()
+    rooms = options.rooms.split(",")
+    if unknown := set(rooms) - set(TESTS):
+        parser.error(f"there are tests for {', '.join(TESTS)}, not for {', '.join(sorted(unknown))}")
+    if options.only:
+        rooms = [options.only.split("/")[1]]
+    drawn = draw(rooms, options.mutants, options.seed, options.only)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    with contextlib.ExitStack() as stack:
+        copies = [stack.enter_context(copied()) for _ in range(options.jobs)]
+        found = try_all(drawn, copies, 60 * options.minutes)
+    report(drawn, found)
+
+
+def draw(rooms: list[str], count: int, seed: int, only: str | None) -> list[Mutant]:
+    """Draw lines of code, each as likely as another, and one mistake in each."""
+    lines = {}
+    for room in rooms:
+        for file in sorted((ROOT / "posegen" / room).rglob("*.py")):
+            path = file.relative_to(ROOT).as_posix()
+            if not any(part in path for part in LEFT_OUT):
+                lines |= {(path, line): made for line, made in find_mistakes(path, file.read_text("utf-8")).items()}
+    if only:
+        path, line = only.split(":")
+        return [make() for make in lines[path, int(line)]]
+    chance = random.Random(seed)
+    chosen = chance.sample(sorted(lines), min(count, len(lines)))
+    return [chance.choice(lines[key])() for key in chosen]
+
+
+def find_mistakes(path: str, code: str) -> dict[int, list[Callable[[], Mutant]]]:
+    """Find all mistakes that can be made in each line of a module."""
+    module, mutations, _, _ = create_mutations(path, DECORATOR.sub(r"\1# decorator: @", code))
+    places = MetadataWrapper(module, unsafe_skip_copy=True).resolve(PositionProvider)
+
+    def make(original: CSTNode, mutated: CSTNode) -> Mutant:
+        after = MARKED.sub(r"\1@", module.deep_replace(original, mutated).code)
+        return Mutant(path=path, line=places[original].start.line, before=code, after=after)
+
+    found = defaultdict(list)
+    for mutation in mutations:
+        line = places[mutation.original_node].start.line
+        found[line].append(partial(make, mutation.original_node, mutation.mutated_node))
+    return found
+
+
+@contextlib.contextmanager
+def copied() -> Iterator[Path]:
+    """Copy what the tests need to where mistakes may be made in it."""
+    with tempfile.TemporaryDirectory(prefix="mutants-") as directory:
+        for name in COPIED:
+            source, target = ROOT / name, Path(directory, name)
+            if source.is_dir():
+                shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+            else:
+                shutil.copy(source, target)
+        yield Path(directory)
+
+
+def try_all(drawn: list[Mutant], copies: list[Path], seconds: float) -> list[Outcome | None]:
+    """Try mutants in copies of the project, as many at a time as there are copies; None if the time was up."""
+    free: queue.Queue[Path] = queue.Queue()
+    for copy in copies:
+        free.put(copy)
+    end, done = time.monotonic() + seconds, Counter[str]()
+
+    def measure(room: str) -> float:
+        copy = free.get()
+        try:
+            return time_tests(copy, room)
+        finally:
+            free.put(copy)
+
+    def attempt(mutant: Mutant) -> Outcome | None:
+        copy = free.get()
+        try:
+            if time.monotonic() > end:
+                return None
+            outcome = try_one(copy, mutant, 3 * usual[mutant.room] + 60)
+        finally:
+            free.put(copy)
+        done["tried"] += 1
+        where = f"{mutant.path}:{mutant.line}"
+        how = f"{outcome.kind:12}  {outcome.seconds:4.0f} s"
+        print(f"{done['tried']:4}  {how}  {where:40}  {outcome.test}", flush=True)
+        return outcome
+
+    pool = concurrent.futures.ThreadPoolExecutor(len(copies))
+    try:
+        rooms = sorted({mutant.room for mutant in drawn})
+        usual = dict(zip(rooms, pool.map(measure, rooms), strict=True))
+        print(", ".join(f"{room} {usual[room]:.0f} s" for room in rooms), "without a mistake", flush=True)
+        return list(pool.map(attempt, drawn))
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+        for process in list(RUNNING):
+            kill(process)
+        pool.shutdown()
+
+
+def time_tests(copy: Path, room: str) -> float:
+    """Run a room's tests without a mistake, which they have to pass."""
+    begun = time.monotonic()
+    status, output = run_tests(copy, TESTS[room], 1800)
+    if status != 0:
+        raise SystemExit(f"{output}\nthe tests of {room} fail without a mistake")
+    return time.monotonic() - begun
+
+
+def try_one(copy: Path, mutant: Mutant, most_seconds: float) -> Outcome:
+    """Write a mutant into a copy of the project, run its tests, and take it out again."""
+    file = copy / mutant.path
+    name = file.parent.name if file.stem == "__init__" else file.stem
+    tests = TESTS[mutant.room]
+    first = [str(p.relative_to(copy)) for root in tests for p in sorted((copy / root).glob(f"test_*{name}*.py"))]
+    begun = time.monotonic()
+    try:
+        write(file, mutant.after)
+        status, output = run_tests(copy, (*first, *tests), most_seconds)
+    finally:
+        write(file, mutant.before)
+    seconds = time.monotonic() - begun
+    if status == 0:
+        return Outcome(kind="survived", seconds=seconds)
+    if status is None:
+        return Outcome(kind="by time", seconds=seconds)
+    test, reason = found.groups(default="") if (found := VERDICT.search(output)) else ("", "")
+    kind = "by assertion" if ASSERTED.match(reason) else "by crash"
+    return Outcome(kind=kind, seconds=seconds, test=f"{test.rpartition('::')[2]} {reason}"[:110])
+
+
+def write(file: Path, text: str) -> None:
+    """Write a module and forget its bytecode, which looks up to date to Python if it is of this second and length."""
+    file.write_text(text, "utf-8")
+    for compiled in (file.parent / "__pycache__").glob(f"{file.stem}.*.pyc"):
+        compiled.unlink(missing_ok=True)
+
+
+def run_tests(copy: Path, tests: tuple[str, ...], most_seconds: float) -> tuple[int | None, str]:
+    """Run tests of a copy until the first fails; the exit status is None if they take too long."""
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "--tb=no", "-p", "no:cacheprovider", *tests]
+    environment = os.environ | {"PYTHONPATH": str(copy), "COLUMNS": "250"}
+    # A session of its own, so that workers which a test left running end with it.
+    with subprocess.Popen(
+        command, cwd=copy, env=environment, start_new_session=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
+    ) as process:  # fmt: skip
+        RUNNING.add(process)
+        try:
+            output, _ = process.communicate(timeout=most_seconds)
+        except subprocess.TimeoutExpired:
+            return None, ""
+        finally:
+            kill(process)
+            RUNNING.discard(process)
+    return process.returncode, output
+
+
+def kill(process: subprocess.Popen[str]) -> None:
+    """Kill a process and those that it started."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+def report(drawn: list[Mutant], found: list[Outcome | None]) -> None:
+    """Print what survived, and a table of what was caught."""
+    tried = [(mutant, outcome) for mutant, outcome in zip(drawn, found, strict=True) if outcome]
+    for mutant, outcome in tried:
+        if outcome.kind == "survived":
+            print(f"\n{mutant}")
+    kinds = ("by assertion", "by crash", "by time", "survived")
+    print("\n" + f"{'room':14}{'tried':>8}" + "".join(f"{kind:>14}" for kind in kinds) + f"{'caught':>10}")
+    for room in (*TESTS, "all"):
+        counts = Counter(outcome.kind for mutant, outcome in tried if room in ("all", mutant.room))
+        if total := counts.total():
+            caught = 100 * (total - counts["survived"]) / total
+            print(f"{room:14}{total:8}" + "".join(f"{counts[kind]:14}" for kind in kinds) + f"{caught:8.1f} %")
+    if len(tried) < len(drawn):
+        print(f"{len(drawn) - len(tried)} of {len(drawn)} were not tried: the time was up")
+
+
+if __name__ == "__main__":
+    main()
