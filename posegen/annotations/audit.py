@@ -28,9 +28,9 @@ _FOLLOWS = {
     "no 'num_keypoints'": "they were counted",
     "no 'segmentation'": "the box stands in where it is masked",
     _OUTSIDE: "drawn where it is said to be",
-    _ORIGIN: "drawn in the corner, unless --origin unlabelled is given",
+    _ORIGIN: "drawn there, unless by --origin unlabelled",
     _OVER: "cut at the edge",
-    _BESIDE: "crops and masks by it show something else",
+    _BESIDE: "crops by it miss them",
     _ONE_POINT: "both are drawn",
     _TWICE: "both are drawn",
 }
