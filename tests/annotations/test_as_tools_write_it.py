@@ -1,4 +1,4 @@
-"""What annotation tools write where COCO has something else: read as it is meant, and said; or refused with a reason."""
+"""What annotation tools write where COCO has something else: read as it is meant, and said; or refused."""
 
 from __future__ import annotations
 
