@@ -85,16 +85,14 @@ class AnnotationReader:
         if self.unknown:
             listed = ", ".join(f"{name} ({count})" for name, count in self.unknown.most_common(_LISTED))
             known = ", ".join(str(self.ids.show(number)) for number in sorted(self.reading.known)[:_LISTED])
+            count = counted(sum(self.unknown.values()), "annotation")
             self.audit.notes.append(
-                f"{counted(sum(self.unknown.values()), 'annotation')} not drawn, as the file has no such category: category_id "
-                f"{listed}; those of its categories are {known}"
+                f"{count} not drawn, as the file has no such category: category_id {listed}; its categories are {known}"
             )
 
     def _leave_out(self, category: Any) -> None:
-        if is_id(category) and category in self.reading.known:
-            self.audit.not_drawn["of another category"] += 1
-        else:
-            self.audit.not_drawn["of a category that the file does not have"] += 1
+        self.audit.not_drawn["of another category"] += 1
+        if not is_id(category) or category not in self.reading.known:
             self.unknown[brief(self.ids.show(category))] += 1
 
     def _person(self, where: str, entry: Mapping[str, Any], image: Image) -> Person | None:
@@ -136,7 +134,7 @@ class AnnotationReader:
             self.problems.add(f"{where}: {error}")
             return None
         if is_nested(values):
-            self._notice("keypoints in a list for each; read all the same", entry, image)
+            self._notice("keypoints in a list for each", entry, image)
         if not is_whole(triplets[:, 2].tolist()):
             if (below := triplets[:, 2] < 0).any():
                 self._notice("visibility below 0; taken for not labelled", entry, image)
