@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posegen.loader.flip import Mirror
+from posegen.loader.views import Seen
 from posegen.shards import StoredLabel
 from posegen.shards.hdf5 import Chunk
 from posegen.shards.quantize import Widen
@@ -32,12 +33,15 @@ class Packed:
         By field, B values of what has no array of its own; flipped where the sample is.
     held
         By field, B chunks of a label, or B pictures.
+    seen
+        Where fresh views are read, B samples in theirs; there are no mirrors, and no chunks of labels, then.
     """
 
     numbers: Sequence[int]
     mirrors: Sequence[Mirror | None]
     columns: Mapping[str, list[Any]]
     held: Mapping[str, Sequence[Any]]
+    seen: Sequence[Seen] = ()
 
     def part(self, some: slice) -> Packed:
         """Cut out some samples."""
@@ -46,6 +50,7 @@ class Packed:
             self.mirrors[some],
             {name: values[some] for name, values in self.columns.items()},
             {name: values[some] for name, values in self.held.items()},
+            self.seen[some],
         )
 
 
