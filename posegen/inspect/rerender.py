@@ -60,7 +60,7 @@ class LabelComparison:
         index: int,
         known: Mapping[str, Any],
         values: Mapping[str, NDArray[Any]],
-        ignored: NDArray[np.bool_] | None,
+        ignored: NDArray[np.bool_] | None = None,
     ) -> Iterator[str]:
         """Say which labels of a sample differ.
 
@@ -131,6 +131,7 @@ class LabelComparison:
             affine=Affine.from_matrix(known["affine"]),
             image_size=(known["height"], known["width"]),
             ignored=None if sample is None else self._regions.find(sample),
+            unknown=known.get("unknown"),
         )
 
 

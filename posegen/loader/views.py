@@ -126,9 +126,6 @@ class ViewDrawer:
         If a label cannot be made again, or is another one than when the dataset was built.
     """
 
-    NEEDED = ("keypoints", "bbox", "affine", "width", "height")
-    """The columns that views are made of."""
-
     def __init__(
         self,
         config: BuildConfig,
@@ -161,18 +158,26 @@ class ViewDrawer:
         self._asks_region = any(needs_ignored(label) for _, label in self._drawn)
 
     @property
+    def needed(self) -> tuple[str, ...]:
+        """The columns that views are made of."""
+        unknown = ("unknown",) if self._config.reads_unknown else ()
+        return ("keypoints", "bbox", "affine", "width", "height", *unknown)
+
+    @property
     def needs_picture(self) -> bool:
         """Whether a label is made of what the picture covers."""
         return bool(self._of_pixels)
 
     def see(self, epoch: int, number: int, told: Mapping[str, Any], ignored: NDArray[np.bool_] | None) -> Seen:
-        """Map what is stored of a sample; `told` has the columns of `NEEDED`, and may have others, which stay."""
+        """Map what is stored of a sample; `told` has the `needed` columns, and may have others, which stay."""
         view = self._views(epoch, number)
         size, image_size = self._config.input_size, (int(told["height"]), int(told["width"]))
         stored = Affine.from_matrix(told["affine"])
         mapped = view.affine(size)
         keypoints, bboxes = see_people(told["keypoints"], told["bbox"], view, self._skeleton, size)
-        affine = stored.then(mapped)
+        affine, unknown = stored.then(mapped), told.get("unknown")
+        if view.flip and unknown is not None:
+            unknown = unknown[:, list(self._skeleton.mirrored)]
         scene = make_scene(
             self._config,
             self._skeleton,
@@ -181,6 +186,7 @@ class ViewDrawer:
             affine=affine,
             image_size=image_size,
             ignored=_find_region(ignored, stored, image_size) if self._asks_region and ignored is not None else None,
+            unknown=unknown,
         )
         there = None
         if self._of_pixels:
@@ -188,6 +194,8 @@ class ViewDrawer:
             if ignored is not None:
                 there[ignored] = 0
         columns = {**told, "keypoints": keypoints, "bbox": bboxes, "affine": affine.matrix}
+        if unknown is not None:
+            columns["unknown"] = unknown
         return Seen(view=mapped, scene=scene, columns=columns, there=there)
 
     def map_affine(self, epoch: int, number: int, stored: NDArray[np.float64]) -> Affine:
