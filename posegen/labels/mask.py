@@ -5,8 +5,8 @@ Definition
 The share of each cell's area that shows the picture, and in it nothing to be ignored: the segmentations of people
 without a labelled keypoint and of crowds, minus those of drawn people. Where a segmentation is missing the box stands
 in. The share is exact; of a picture that is turned, S x S evenly spaced points of a cell are looked up, S twice the
-stride but from 4 to 16, so that where one straight edge crosses a cell its share is right to within 1 / S. Where a scene
-has what each pixel of the input shows, it is the mean of a cell's pixels.
+stride but from 4 to 16, so that where one straight edge crosses a cell its share is right to within 1 / S. Where a
+scene has what each pixel of the input shows, it is the mean of a cell's pixels.
 
 Place of a cell
 ---------------
