@@ -62,6 +62,7 @@ class PafMaskLabel:
     """
 
     needs_ignored: ClassVar[bool] = True
+    reads_shown: ClassVar[bool] = True
 
     mask: MaskLabel
     paf: Label

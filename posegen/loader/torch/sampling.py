@@ -38,7 +38,7 @@ class ShardShuffleSampler(Sampler):
     Parameters
     ----------
     dataset
-        What to sample.
+        What to sample; a `TorchPoseDataset` hears of epochs from here.
     shuffle
         False reads in the order of the dataset, still split over the processes.
     seed, window
@@ -68,6 +68,7 @@ class ShardShuffleSampler(Sampler):
         remainder: Remainder = "keep",
     ) -> None:
         together = torch.distributed.is_available() and torch.distributed.is_initialized()
+        self._dataset = dataset
         self.sizes = dataset.shard_sizes
         self.shuffle = shuffle
         self.seed = seed
@@ -93,7 +94,11 @@ class ShardShuffleSampler(Sampler):
             yield index
 
     def set_epoch(self, epoch: int) -> None:
-        """Choose the order of the next pass. Without it every pass has the order of the first."""
+        """Choose the order of the next pass. Without it every pass has the order of the first.
+
+        A dataset that draws flips or views hears it, too, as far as its workers.
+        """
+        self._tell(epoch)
         if epoch != self.epoch:
             self.epoch, self._start, self._handed_out = epoch, 0, 0
 
@@ -123,7 +128,14 @@ class ShardShuffleSampler(Sampler):
                     " make it as it was, or start a new epoch with set_epoch"
                 )
         self.epoch, self._start = int(state["epoch"]), int(state["done"])
+        self._tell(self.epoch)
         self._handed_out = self._start
+
+    def _tell(self, epoch: int) -> None:
+        """Say to the dataset which epoch it is, if it asks."""
+        tell = getattr(self._dataset, "set_epoch", None)
+        if tell is not None:
+            tell(epoch)
 
     def _identity(self) -> dict[str, Any]:
         """Say what determines the order and its split; a rank's name is left out, so that ranks can share a state."""
