@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ class Sample:
     Attributes
     ----------
     image_id, file_name
-        As in the file; the name is relative to the image directory.
+        As in the file; the name is relative to the image directory, and spelt as there.
     width, height
         What the file says, in pixels.
     keypoints
@@ -81,6 +82,10 @@ class Annotations:
         By image id.
     audit
         What was left out or noticed.
+    missing
+        The names for which there is no file among `images`, each with what may help, or nothing.
+    limbs_left_out
+        Why the file's limbs are not those of the skeleton, if they cannot be.
     """
 
     path: Path
@@ -89,3 +94,5 @@ class Annotations:
     skeleton: Skeleton
     samples: tuple[Sample, ...]
     audit: Audit
+    missing: Mapping[str, str] = field(default_factory=dict)
+    limbs_left_out: str = ""

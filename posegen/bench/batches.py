@@ -15,6 +15,7 @@ from posegen.annotations import Sample
 from posegen.build.plan import ShardTask
 from posegen.build.scene import place
 from posegen.images import codec, files, warp
+from posegen.images.stored import StoredPicture
 from posegen.labels import Label, reference
 from posegen.loader import PoseDataset
 from posegen.shards import ShardReader
@@ -60,16 +61,16 @@ class Shards:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StoredPictures:
-    """Decodes the pictures of a dataset, which are in memory; `size` is their (H, W)."""
+    """Decodes the pictures of a dataset, which are in memory; `size` is the input's (H, W)."""
 
-    pictures: Sequence[bytes]
+    pictures: Sequence[StoredPicture]
     size: tuple[int, int]
 
     def __call__(self, indices: Sequence[int]) -> Batch:
         """Decode some pictures: `image` (B, H, W, 3) uint8."""
         out = np.empty((len(indices), *self.size, 3), np.uint8)
         for pixels, index in zip(out, indices, strict=True):
-            codec.decode_input(self.pictures[index], self.size, "picture", pixels)
+            self.pictures[index].fill(pixels)
         return {"image": out}
 
 
@@ -89,12 +90,12 @@ class Online:
         return found | {"image": np.stack([_show(sample, task) for sample in samples])}
 
 
-def read_pictures(out: Path) -> list[bytes]:
+def read_pictures(out: Path) -> list[StoredPicture]:
     """Read all encoded pictures of a dataset."""
-    found: list[bytes] = []
+    found: list[StoredPicture] = []
     for shard in Manifest.read(out).shards:
         with ShardReader(out / shard.file) as reader:
-            found += [reader.picture_bytes(index) for index in range(len(reader))]
+            found += [reader.picture(index) for index in range(len(reader))]
     return found
 
 

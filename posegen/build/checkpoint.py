@@ -8,7 +8,7 @@
         shards/                     finished shards until all are, which then move to out/
 
 A record is believed only where everything it says still holds: the shard's bytes, the configuration, the annotations,
-the pictures' sizes and times, the versions of the libraries.
+the pictures' sizes and times, the versions of the libraries and of the format.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from posegen.build.plan import ShardTask
 from posegen.config import BuildConfig
 from posegen.errors import BuildError, ConfigError, ShardError
 from posegen.files import TEMPORARY_SUFFIX, canonical_json, write_atomically
-from posegen.shards import ShardRecord, hash_file, library_versions
+from posegen.shards import FORMAT_VERSION, ShardRecord, hash_file, library_versions
 from posegen.shards.manifest import MANIFEST_NAME, Manifest
 from posegen.shards.record import locate
 
@@ -56,6 +56,13 @@ class BuildState:
         with contextlib.suppress(OSError):
             return self._record_path(file_name).exists()
         return False
+
+    def find_older_format(self) -> int | None:
+        """Find the format version of the dataset that is there, if it is not the one that is written."""
+        with contextlib.suppress(ShardError):
+            version = Manifest.read(self.out).format_version
+            return None if version == FORMAT_VERSION else version
+        return None
 
     def find(self, task: ShardTask) -> ShardRecord | None:
         """Return the record of a task's shard if it stands, finished and unharmed."""
@@ -122,7 +129,8 @@ class BuildState:
                 pictures.update(f"{status.st_size} {status.st_mtime_ns}\n".encode())
             except (OSError, ValueError):
                 pictures.update(b"missing\n")
-        return {"task": task.digest, "pictures": pictures.hexdigest(), "versions": self._versions}
+        identity = {"task": task.digest, "pictures": pictures.hexdigest(), "versions": self._versions}
+        return identity | {"format": FORMAT_VERSION}
 
 
 @contextlib.contextmanager
@@ -230,9 +238,10 @@ def _refuse_other_options(out: Path, config: BuildConfig) -> None:
                     stored.append(json.loads(path.read_bytes()))
     now = config.to_dict()
     for before in stored:
-        changed = [key for key in now if before.get(key) != now[key]]
+        changed = [key for key in {**before, **now} if before.get(key) != now.get(key)]
         if changed:
-            lines = [f"{key}: was {_brief(key, before.get(key))}, is now {_brief(key, now[key])}" for key in changed]
+            both = ((key, _brief(key, before.get(key)), _brief(key, now.get(key))) for key in changed)
+            lines = [f"{key}: was {was}, is now {value}" for key, was, value in both]
             raise ConfigError(
                 f"{out}: was built with other options\n  " + "\n  ".join(lines) + "\n"
                 "use the same options to go on, another directory, or --overwrite to replace what is there"

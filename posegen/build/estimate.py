@@ -7,9 +7,13 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from posegen.annotations import Sample
 from posegen.build.plan import BuildPlan
 from posegen.config import BuildConfig
+from posegen.labels import ArraySpec
+from posegen.shards.quantize import choose_storage
 
 _MEASURED_FILES = 64
 _USUAL_DENSITY = 0.55
@@ -18,7 +22,7 @@ _USUAL_DENSITY = 0.55
 _SHARES = {"heatmap": 0.045, "paf": 0.009}
 """Of a label's float16 array, what zstd leaves of it; measured on COCO and on synthetic samples, at stride 8."""
 _OTHER_SHARE = 0.05
-_MARGIN = 1.1
+_MARGIN = 1.05
 
 _SAMPLE_BYTES = 1_000
 _SHARD_BYTES = 10_000
@@ -32,7 +36,7 @@ def estimate_bytes(plan: BuildPlan) -> int:
     """
     config, samples = plan.config, [sample for shard in plan.shards for sample in shard]
     spread = samples[:: max(1, len(samples) // _MEASURED_FILES)]
-    pixels = config.input_size[0] * config.input_size[1]
+    pixels = config.frame_size[0] * config.frame_size[1]
     if config.image_encoding == "raw":
         picture = 3.0 * pixels
     else:
@@ -43,14 +47,19 @@ def estimate_bytes(plan: BuildPlan) -> int:
             * per_pixel
             * math.sqrt(_find_density(spread, plan.annotations.images))
         )
-    bytes_per_value = {"float32": 4, "float16": 2, "uint8": 1}[config.label_dtype]
+    people = sum(len(sample.keypoints) for sample in spread) / len(spread)
     labels = sum(
-        math.prod(label.spec.shape) * bytes_per_value * _find_share(label.spec.name, config)
-        for label in config.create_labels(plan.annotations.skeleton)
+        _estimate_label(label.spec, people, config) for label in config.create_labels(plan.annotations.skeleton)
     )
     stored = config.image_encoding == "raw" and config.compression == "none"
     index = _SAMPLE_BYTES + _SHARD_BYTES / min(config.shard_size, len(samples))
     return int((picture + labels) * (1.0 if stored else _MARGIN) + index)
+
+
+def _estimate_label(spec: ArraySpec, people: float, config: BuildConfig) -> float:
+    """Guess a label's bytes for a sample with so many people, who have rows of their own uncompressed."""
+    logical = math.prod(spec.shape) * np.dtype(choose_storage(config.label_dtype, spec).dtype).itemsize
+    return logical * (people if spec.by_person else _find_share(spec.name, config))
 
 
 def _find_share(name: str, config: BuildConfig) -> float:

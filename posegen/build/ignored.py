@@ -11,7 +11,7 @@ from pycocotools import mask as coco_mask
 
 from posegen.annotations import Sample, Shape
 from posegen.annotations.coco.rle import column_runs, run_lengths
-from posegen.geometry import Size
+from posegen.geometry import Affine, Size
 from posegen.labels import Region
 
 
@@ -32,6 +32,60 @@ def find_ignored(sample: Sample) -> Region | None:
         signs = np.concatenate([signs, np.full(away.shape[1], -1.0)])
     column, top, bottom = pieces
     return Region(column, top, bottom, signs)
+
+
+class IgnoredRegions:
+    """Finds what is ignored of the samples of a task, and keeps the last: an image's people and views share it."""
+
+    def __init__(self) -> None:
+        self._last: Sample | None = None
+        self._region: Region | None = None
+        self._pixels: NDArray[np.bool_] | None = None
+
+    def find(self, sample: Sample) -> Region | None:
+        """Find what `find_ignored` does."""
+        last = self._last
+        if last is None or last.ignored is not sample.ignored or last.drawn is not sample.drawn:
+            self._last, self._region, self._pixels = sample, find_ignored(sample), None
+        return self._region
+
+    def map(self, sample: Sample, affine: Affine, input_size: Size) -> NDArray[np.bool_] | None:
+        """Tell of which pixels of the input the middle lies in a pixel that is ignored: (H, W); None if of none.
+
+        Parameters
+        ----------
+        sample
+            Of the image.
+        affine
+            From the pixels of the image to those of the input.
+        input_size
+            (H, W).
+        """
+        region, size = self.find(sample), (sample.height, sample.width)
+        if region is None:
+            return None
+        if self._pixels is None:
+            self._pixels = region.paint(size)
+        found = _look_up(self._pixels, affine.inverse(), input_size)
+        return found if found.any() else None
+
+
+def _look_up(pixels: NDArray[np.bool_], back: Affine, input_size: Size) -> NDArray[np.bool_]:
+    """Look up in the pixels of an image what lies at the middle of each pixel of the input; nothing outside of it."""
+    ys, xs = (np.arange(length) for length in input_size)
+    if back.is_upright:
+        rows, columns = np.floor(back.yy * ys + (back.y0 + 0.5)), np.floor(back.xx * xs + (back.x0 + 0.5))
+        rows = rows[:, None]
+    else:
+        ys = ys[:, None]
+        rows = np.floor(back.yx * xs + (back.yy * ys + (back.y0 + 0.5)))
+        columns = np.floor(back.xx * xs + (back.xy * ys + (back.x0 + 0.5)))
+    inside = (rows >= 0) & (rows < pixels.shape[0]) & (columns >= 0) & (columns < pixels.shape[1])
+    at = tuple(
+        np.nan_to_num(index).clip(0, length - 1).astype(np.intp)
+        for index, length in zip((rows, columns), pixels.shape, strict=True)
+    )
+    return np.asarray(pixels[at] & inside)
 
 
 def decode(shape: Shape, size: Size) -> NDArray[np.uint8] | None:

@@ -12,18 +12,19 @@ from posegen.annotations import Sample
 from posegen.annotations.audit import Audit
 from posegen.errors import ConfigError
 
+_UNCROPPED = "their box is empty or outside the image, and their keypoints span none to crop by"
+
 Box = tuple[float, float, float, float]
 """x, y, width, height in image pixels."""
 
 
-def split_people(samples: Sequence[Sample], audit: Audit, *, shapes: bool = True) -> tuple[Sample, ...]:
+def split_people(samples: Sequence[Sample], audit: Audit) -> tuple[Sample, ...]:
     """Make a sample of each person that can be cropped; who cannot, or has no box, is counted in the audit.
 
-    Without `shapes` they have none, for datasets without a mask: each person would come with those of the whole image.
+    Those of one image share its shapes.
     """
     found: list[Sample] = []
-    for whole in samples:
-        sample = whole if shapes else dataclasses.replace(whole, ignored=(), drawn=())
+    for sample in samples:
         people = [person for person in _one_by_one(sample) if _keep(person, audit)]
         if not people:
             audit.left_out["nobody on it can be cropped"] += 1
@@ -62,7 +63,7 @@ def _keep(person: Sample, audit: Audit) -> bool:
     if _stated_box(person) is not None:
         return True
     if _box_of_keypoints(person) is None:
-        audit.not_drawn["no box to crop by, and the keypoints span none"] += 1
+        audit.not_drawn[_UNCROPPED] += 1
         return False
     audit.notice("no box in the image; that of the keypoints stands in", int(person.annotation_ids[0]))
     return True

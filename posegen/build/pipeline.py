@@ -8,6 +8,7 @@ from pathlib import Path
 from posegen.annotations import find_annotations, read_annotations
 from posegen.annotations.audit import Audit
 from posegen.build.checkpoint import open_state
+from posegen.build.decoding import decode_all
 from posegen.build.executors import Executor, choose_executor
 from posegen.build.failures import Allowance, describe_failures, write_failures
 from posegen.build.plan import BuildPlan, make_plan
@@ -91,6 +92,7 @@ def build(
             run = Run(plan, state, progress or ignore, notify or ignore)
             run.take_over()
             run.announce()
+            run.check_files(allowed.of(plan.samples))
             run.build(executor)
             failures = run.failures
             write_failures(out, failures)
@@ -119,18 +121,42 @@ def audit(
     *,
     split: str | None = None,
     images: str | os.PathLike[str] | None = None,
+    pictures: bool = False,
+    progress: Progress | None = None,
 ) -> Audit:
     """Read and check annotations as `build` does, without building; raises what it raises for them.
 
-    There need be no images, unless the annotations leave their sizes to them.
+    There need be no images, unless the annotations leave their sizes to them; where there are, those that are missing
+    are named.
+
+    Parameters
+    ----------
+    coco, config, split, images
+        As for `build`.
+    pictures
+        Whether to decode all pictures, too.
+    progress
+        Called after every picture.
     """
     config = config or BuildConfig()
     require_labels(config.labels)
     annotations = read_annotations(coco, config, split=split, images=images, need_images=False)
-    return make_plan(annotations, config).annotations.audit
+    found = annotations.audit
+    if not annotations.images.is_dir():
+        found.notes.append(f"there is no directory {annotations.images}, so no picture was looked for")
+        make_plan(annotations, config)
+        return found
+    found.bad_pictures.update(
+        {name: f"{annotations.images / name}: no such file{hint}" for name, hint in annotations.missing.items()}
+    )
+    if pictures:
+        found.bad_pictures.update(decode_all(annotations, config, progress or ignore))
+    make_plan(annotations, config)
+    return found
 
 
 def _why_empty(plan: BuildPlan) -> str:
     found = plan.annotations.audit
     counts = ", ".join(f"{count} left out: {reason}" for reason, count in sorted(found.left_out.items()))
-    return f"{found.images} images ({counts or 'none'})"
+    drawn = "".join(f"; {count} annotations not drawn: {reason}" for reason, count in sorted(found.not_drawn.items()))
+    return f"{found.images} images ({counts or 'none'}){drawn}"

@@ -10,11 +10,11 @@ from posegen.build.checkpoint import REPAIR_NAME, STATE_NAME, hold_lock
 from posegen.build.executors import Executor, Lost, Report, choose_executor
 from posegen.build.failures import read_failures
 from posegen.build.plan import BuildPlan, ShardTask, make_plan
-from posegen.build.progress import Notify, Progress, count_up, ignore
+from posegen.build.progress import Notify, Progress, count_up
 from posegen.build.worker import ShardResult, build_shard
 from posegen.errors import BuildError, ShardError
 from posegen.files import sync_directory
-from posegen.shards import library_versions
+from posegen.shards import FORMAT_VERSION, library_versions
 from posegen.shards.hdf5 import GuardedFile
 from posegen.shards.manifest import Manifest, find_dataset
 from posegen.shards.record import compare_bytes, locate
@@ -63,7 +63,8 @@ def repair(
         If the manifest cannot be read.
     BuildError
         If a shard cannot become what it was, because the annotations, the pictures or the libraries are others now; the
-        rest is repaired all the same. Also if another process writes there, or a file cannot be written.
+        rest is repaired all the same. Also if the shards are of an older format, another process writes there, or a
+        file cannot be written.
     """
     directory = find_dataset(directory)
     executor = choose_executor(executor, workers)
@@ -74,6 +75,7 @@ def repair(
             bad = {shard.file: what for shard in manifest.shards if (what := compare_bytes(directory, shard))}
             if not bad:
                 return []
+            _refuse_older(directory, manifest, list(bad))
             for name, what in bad.items():
                 if notify is not None:
                     notify(f"{name}: {what}; building it again")
@@ -98,7 +100,6 @@ class _Repairing:
         self.records = {shard.file: shard for shard in manifest.shards if shard.file in bad}
         self.left_out = {failure.key: failure.reason for failure in read_failures(directory, manifest)}
         self.refused: dict[str, str] = {}
-        self.differing: list[str] = []
 
     def run(self, executor: Executor, staging: Path, progress: Progress | None) -> None:
         """Build them and put them in place; raises `BuildError` if some cannot be what they were."""
@@ -107,8 +108,6 @@ class _Repairing:
         planned = [name for name in self.records if name in self.index_of]
         advance = count_up(progress, sum(self.records[name].samples for name in planned))
         self._build(executor, staging, planned, advance)
-        # Shards of before labels told how they mirror have all the other bytes.
-        self._build(executor, staging, list(self.differing), ignore, tells_mirrors=False)
         if self.refused:
             lines = [f"{name}: {why}" for name, why in sorted(self.refused.items())]
             raise BuildError(
@@ -117,17 +116,12 @@ class _Repairing:
                 + "\nrepair with what the dataset was built from, or build it anew: posegen build --overwrite"
             )
 
-    def _build(
-        self, executor: Executor, staging: Path, names: list[str], advance: Report, *, tells_mirrors: bool = True
-    ) -> None:
+    def _build(self, executor: Executor, staging: Path, names: list[str], advance: Report) -> None:
         """Build some shards, those of lost workers several times."""
         lost: dict[str, str] = {}
         for _ in range(_ATTEMPTS):
             tasks = (
-                self.plan.task(
-                    self.index_of[name], directory=staging, quarantined=self.left_out, tells_mirrors=tells_mirrors
-                )
-                for name in names
+                self.plan.task(self.index_of[name], directory=staging, quarantined=self.left_out) for name in names
             )
             lost = {}
             for outcome in executor.run(build_shard, tasks, advance):
@@ -142,11 +136,9 @@ class _Repairing:
         """Put a shard in its place if it is the recorded one."""
         name = task.file_name
         if result.record is None or result.record.sha256 != self.records[name].sha256:
-            self.differing += [] if result.record is None else [name]
             self.refused[name] = self._explain(task, result)
             (task.directory / name).unlink(missing_ok=True)
             return
-        self.refused.pop(name, None)
         (task.directory / name).replace(self.directory / name)
         sync_directory(self.directory)
 
@@ -162,6 +154,16 @@ class _Repairing:
             return "its pictures are others"
         planned = {self.plan.task(index, directory=task.directory).digest for index in range(len(self.plan.shards))}
         return f"its {'annotations or pictures' if digest is None or digest in planned else 'annotations'} are others"
+
+
+def _refuse_older(directory: Path, manifest: Manifest, bad: list[str]) -> None:
+    """Refuse what cannot be built to the recorded byte any more: this version writes one format alone."""
+    if manifest.format_version != FORMAT_VERSION:
+        raise BuildError(
+            f"{directory}: {', '.join(bad)} cannot be built as recorded: they have format version "
+            f"{manifest.format_version}, and this posegen writes {FORMAT_VERSION}\nrepair with posegen "
+            f"{manifest.versions.get('posegen', 'of before')}, or build the dataset anew: posegen build --overwrite"
+        )
 
 
 def _read_digest(path: Path) -> str | None:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -14,12 +13,17 @@ from numpy.typing import NDArray
 
 from posegen.annotations import Sample
 from posegen.build.failures import Failure
+from posegen.build.ignored import IgnoredRegions
 from posegen.build.plan import ShardTask, find_key
 from posegen.build.scene import find_view, place
+from posegen.config import BuildConfig
 from posegen.errors import BuildError, ImageError, PosegenError
+from posegen.geometry import Affine
 from posegen.images import codec, files, warp
 from posegen.images.augment import View
+from posegen.images.warp import Box
 from posegen.labels import Label, Scene, render_scenes
+from posegen.labels.base import Drawn
 from posegen.shards import BuiltSample, ShardRecord, ShardWriter, StoredLabel
 from posegen.shards.quantize import choose_storage
 
@@ -32,10 +36,21 @@ _BATCH_BYTES = 1 << 23
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShardResult:
-    """What became of a task: the shard's record, if a sample was left to write, and the failures."""
+    """What became of a task.
+
+    Attributes
+    ----------
+    record
+        The shard's, if a sample was left to write.
+    failures
+        The samples that could not be built.
+    unturned
+        The EXIF orientations that were not applied, by the pictures' file names.
+    """
 
     record: ShardRecord | None
     failures: tuple[Failure, ...]
+    unturned: Mapping[str, int] = field(default_factory=dict)
 
 
 def build_shard(task: ShardTask, report: Callable[[int], None]) -> ShardResult:
@@ -50,20 +65,24 @@ def build_shard(task: ShardTask, report: Callable[[int], None]) -> ShardResult:
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     config = task.config
     labels = config.create_labels(task.skeleton)
-    specs = [label.spec if task.tells_mirrors else dataclasses.replace(label.spec, mirror=None) for label in labels]
     stored = [
-        StoredLabel(spec=spec, storage=choose_storage(config.label_dtype, spec), layout=config.layout) for spec in specs
+        StoredLabel(spec=spec, storage=choose_storage(config.label_dtype, spec), layout=config.layout)
+        for spec in (label.spec for label in labels)
     ]
     failures: list[Failure] = []
-    pictures = _Pictures(task)
+    builder = _SampleBuilder(task)
     writer = ShardWriter(len(task.samples), stored, config=config, skeleton=task.skeleton, task_digest=task.digest)
     try:
         report(0)
+        done = 0
         for batch in cut_batches(task.samples, labels):
+            if task.hopeless is not None and len(failures) == done >= task.hopeless:
+                return ShardResult(record=None, failures=tuple(failures))
+            done += len(batch)
             built, scenes = [], []
             for i, sample in enumerate(batch, start=1):
                 try:
-                    one, scene = _build_sample(sample, task, pictures)
+                    one, scene = builder.build(sample)
                     built.append(one)
                     scenes.append(scene)
                 except (ImageError, MemoryError, cv2.error) as error:
@@ -79,7 +98,8 @@ def build_shard(task: ShardTask, report: Callable[[int], None]) -> ShardResult:
             report(1)
         if len(failures) == len(task.samples):
             return ShardResult(record=None, failures=tuple(failures))
-        return ShardResult(record=writer.finish(task.directory / task.file_name), failures=tuple(failures))
+        record = writer.finish(task.directory / task.file_name)
+        return ShardResult(record=record, failures=tuple(failures), unturned=builder.unturned)
     finally:
         writer.close()
 
@@ -92,51 +112,77 @@ def cut_batches(samples: Sequence[_Item], labels: Sequence[Label]) -> Iterator[S
         yield samples[start : start + step]
 
 
-class _Pictures:
-    """Reads the pictures of a task's samples, and keeps the last: people of one image follow each other."""
+class _SampleBuilder:
+    """Builds the samples of a task one by one; people of one image follow each other, so it keeps the last image."""
 
     def __init__(self, task: ShardTask) -> None:
-        self._images = task.images
+        self._task = task
+        self._regions = IgnoredRegions()
+        self.unturned: dict[str, int] = {}
         self._name: str | None = None
         self._picture = np.zeros((0, 0, 3), np.uint8)
 
-    def open(self, sample: Sample) -> NDArray[np.uint8]:
+    def build(self, sample: Sample) -> tuple[BuiltSample, Scene]:
+        """Build what is stored of a sample but its labels, and the scene that these are drawn from.
+
+        Raises
+        ------
+        ImageError
+            If it has no picture, or is quarantined.
+        """
+        config = self._task.config
+        if (reason := self._task.quarantined.get(find_key(sample, config))) is not None:
+            raise ImageError(reason)
+        picture = self._open(sample)
+        scene, keypoints, bboxes = place(sample, self._task, self._regions)
+        image, box = _show(picture, scene.affine, config, is_view=(view := find_view(sample, config)) is not None)
+        built = BuiltSample(
+            image_id=sample.image_id,
+            file_name=sample.file_name,
+            width=sample.width,
+            height=sample.height,
+            affine=scene.affine.matrix,
+            image=image,
+            box=box,
+            ignored=self._regions.map(sample, scene.affine, config.input_size),
+            keypoints=keypoints,
+            bboxes=bboxes,
+            annotation_ids=sample.annotation_ids,
+            copy=sample.copy,
+            view=(view or View()).values,
+        )
+        return built, scene
+
+    def _open(self, sample: Sample) -> NDArray[np.uint8]:
         """Return a sample's picture (height, width, 3) uint8; raises `ImageError` if it has none."""
         size = sample.height, sample.width
         if sample.file_name != self._name or size != self._picture.shape[:2]:
-            data = files.read_file(self._images, sample.file_name)
-            self._picture = codec.decode(data, size, sample.file_name)
+            data = files.read_file(self._task.images, sample.file_name)
+            exif = self._task.config.exif
+            self._picture = codec.decode(data, size, sample.file_name, shown=exif == "shown")
+            if (orientation := codec.find_unturned(data, size)) and exif != "shown":
+                self.unturned[sample.file_name] = orientation
             self._name = sample.file_name
         return self._picture
 
 
-def _build_sample(sample: Sample, task: ShardTask, pictures: _Pictures) -> tuple[BuiltSample, Scene]:
-    """Build what is stored of a sample but its labels, and the scene that these are drawn from."""
-    config = task.config
-    if (reason := task.quarantined.get(find_key(sample, config))) is not None:
-        raise ImageError(reason)
-    picture = pictures.open(sample)
-    scene, keypoints, bboxes = place(sample, task)
-    view = find_view(sample, config)
-    show = warp.warp_linear if config.unit == "person" else warp.warp_fitted if view is None else warp.warp_view
-    picture = show(picture, scene.affine, config.input_size)
-    built = BuiltSample(
-        image_id=sample.image_id,
-        file_name=sample.file_name,
-        width=sample.width,
-        height=sample.height,
-        affine=scene.affine.matrix,
-        image=codec.encode(picture, config.image_encoding, config.jpeg_quality),
-        keypoints=keypoints,
-        bboxes=bboxes,
-        annotation_ids=sample.annotation_ids,
-        copy=sample.copy,
-        view=(view or View()).values,
-    )
-    return built, scene
+def _show(picture: NDArray[np.uint8], affine: Affine, config: BuildConfig, *, is_view: bool) -> tuple[bytes, Box]:
+    """Map a picture into its frame, and encode what there is of it there; `raw` keeps the padding, too."""
+    size, frame = picture.shape[:2], config.frame_size
+    if frame != config.input_size:
+        affine = affine.then(Affine.resize(config.input_size, frame))
+    show = warp.warp_linear
+    if config.unit == "image":
+        whole = frame == config.input_size or warp.is_fitted(size, affine)
+        show = warp.warp_fitted if whole and not is_view else warp.warp_view
+    box = warp.find_covered(size, affine, frame, show)
+    pixels = show(picture, affine, frame)
+    if config.image_encoding != "raw":
+        pixels = np.ascontiguousarray(box.cut(pixels))
+    return codec.encode(pixels, config.image_encoding, config.jpeg_quality), box
 
 
-def _draw(label: Label, stored: StoredLabel, scenes: Sequence[Scene], samples: Sequence[BuiltSample]) -> NDArray[Any]:
+def _draw(label: Label, stored: StoredLabel, scenes: Sequence[Scene], samples: Sequence[BuiltSample]) -> Drawn:
     """Render a label as it is stored; what another package's label raises is said to be its fault."""
     try:
         return stored.arrange(render_scenes(label, scenes))

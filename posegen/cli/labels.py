@@ -56,7 +56,7 @@ def _list(labels: Sequence[LabelDescription], preset: str) -> Iterator[str]:
             rows.append((label.name, "-", "-", "-", label.package, _title(label)))
     yield from align(("label", "array", "shape", "flips", "of", "what it is"), rows)
     yield ""
-    yield f"shape: channels x rows x columns with the preset {preset}. flips: whether reading can mirror it"
+    yield f"shape: channels x rows x columns with the preset {preset}, N: people. flips: whether reading can mirror it"
     for label in labels:
         if label.problem:
             yield from fill(label.problem)
@@ -83,7 +83,7 @@ def _define(label: LabelDescription, preset: str) -> Iterator[str]:
             array.name,
             array.kind or "-",
             _size(array),
-            f"{array.low:g} to {array.high:g}",
+            _range(array),
             "yes" if array.needs_ignored else "no",
             "yes" if array.flips else f"no: {array.why_not}",
         )
@@ -100,7 +100,12 @@ def _title(label: LabelDescription) -> str:
 
 
 def _size(array: ArrayDescription) -> str:
-    return "x".join(map(str, array.shape))
+    return "x".join([*(["N"] if array.by_person else []), *map(str, array.shape)])
+
+
+def _range(array: ArrayDescription) -> str:
+    whole, unknown = (", whole" if array.dtype != "float32" else ""), (", or unknown" if array.unknown else "")
+    return f"{array.low:g} to {array.high:g}{whole}{unknown}"
 
 
 def _plain(value: object) -> str:

@@ -12,9 +12,11 @@ from typing import Any, get_args
 from posegen.config.choices import (
     Compression,
     Crop,
+    Exif,
     HeatmapKind,
     LabelDtype,
     Layout,
+    Origin,
     PafKind,
     SigmaKeypoints,
     SigmaScale,
@@ -24,6 +26,7 @@ from posegen.config.choices import (
 from posegen.config.fields import check_fields
 from posegen.config.options import Options, choose_sigma, read_options
 from posegen.config.presets import DEFAULT_PRESET, PRESETS
+from posegen.config.special import check_frame
 from posegen.errors import ConfigError, nearest
 from posegen.files import canonical_json
 from posegen.geometry import FitMode, Size
@@ -33,6 +36,9 @@ from posegen.labels import Label, LabelContext, LabelOption, create_label, needs
 from posegen.labels.base import StridedLabel
 from posegen.labels.grid import GridKind, count_cells, make_grid
 from posegen.skeleton import OPENPOSE_18, Skeleton
+
+_LATER = {"origin": "labelled", "exif": "auto"}
+"""Fields that the first datasets' configurations did not have, and what stands for their absence."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,10 +62,9 @@ class BuildConfig:
         By how much a person's box is enlarged before it is cropped.
     labels
         Which labels to render, by the names they are registered under; see `posegen.labels.registry`. With none of them
-        samples are pictures and keypoints, for a training that draws its own. Whether there
-        are such labels is found out by `create_labels`: to read a dataset nobody needs what made it.
+        samples are pictures and keypoints. Whether there are such labels is found out by `create_labels` alone.
     label_options
-        What is asked of some of the labels alone: by label and by option a number, a text or a truth value.
+        What is asked of some labels alone: by label and by option a number, a text or a truth value.
     input_size
         (H, W) of the network's input in pixels.
     stride
@@ -76,15 +81,22 @@ class BuildConfig:
         Standard deviation of the Gaussians, in input pixels or in cells; the other is None.
     sigma_scale, sigma_keypoints
         Whether that is everybody's or grows with the `area` of the person, and every keypoint's or follows the
-        skeleton's sigmas (`oks`); see `posegen.build.scene`.
+        skeleton's sigmas (`oks`); see `posegen.shards.scene`.
     half_width_px
         How far a part affinity field reaches from its limb's line, in input pixels.
     fit
         How a whole picture is mapped into the input; see `posegen.geometry.fit`.
     visibility
         Draw every `labelled` keypoint (v > 0) or only the `visible` ones (v == 2).
+    origin
+        Whether keypoints that are labelled at exactly 0, 0 are taken for `labelled` or, as some tools write them, for
+        `unlabelled`.
+    exif
+        How pictures with an EXIF orientation are read: as `stored`, which is how COCO counts pixels, unless an entry's
+        size shows that its tool turned it; as `shown`, and the entries' sizes with them; or `auto`, which is as stored,
+        but refuses annotations that fit only the pictures as shown.
     min_keypoints, min_area
-        People with fewer labelled keypoints, or a smaller `area` in image pixels, are not drawn, and masked.
+        Who has fewer labelled keypoints, or a smaller `area` in image pixels, is not drawn, and masked.
     keep_empty
         Whether images on which nobody is drawn become samples.
     label_dtype
@@ -92,9 +104,12 @@ class BuildConfig:
     layout
         Axis order of a stored label.
     compression
-        Compressor of the label chunks.
+        Of the label chunks.
     image_encoding, jpeg_quality
         How pictures are stored.
+    picture_size
+        (H', W') of the frame they are stored in, larger than the input and of its aspect ratio, for views that enlarge
+        them; reading shrinks them to the input. None is the input's size.
     copies, augment, plain_copy
         How many views of each image, or person, become samples, each drawn from what ranges (None: as it fits), and
         whether the first of them is the plain one.
@@ -130,6 +145,8 @@ class BuildConfig:
     half_width_px: float = 8.0
     fit: FitMode = "letterbox"
     visibility: Visibility = "labelled"
+    origin: Origin = "labelled"
+    exif: Exif = "auto"
     min_keypoints: int = 1
     min_area: float = 0.0
     keep_empty: bool = False
@@ -138,6 +155,7 @@ class BuildConfig:
     compression: Compression = "zstd"
     image_encoding: ImageEncoding = "jpeg"
     jpeg_quality: int = 90
+    picture_size: Size | None = None
     copies: int = 1
     augment: Augmentation | None = None
     plain_copy: bool = False
@@ -153,6 +171,7 @@ class BuildConfig:
                 raise ConfigError(f"label_options has some for '{name}', which is none of {', '.join(self.labels)}")
         for stride in self.strides:
             count_cells(self.input_size, stride)
+        check_frame(self.frame_size, self.input_size)
         if self.unit == "person" and self.keep_empty:
             raise ConfigError("keep_empty goes with the unit image: without people there is nobody to crop")
         if self.augment is None and (self.copies > 1 or self.plain_copy):
@@ -210,6 +229,11 @@ class BuildConfig:
         return self.stride if isinstance(self.stride, tuple) else (self.stride,)
 
     @property
+    def frame_size(self) -> Size:
+        """(H', W') of the frame that pictures are stored in."""
+        return self.picture_size or self.input_size
+
+    @property
     def cells(self) -> Size:
         """(h, w) of the label grid, the first of several."""
         return count_cells(self.input_size, self.strides[0])
@@ -243,23 +267,21 @@ class BuildConfig:
 
     def find_undrawable(self, skeleton: Skeleton) -> tuple[str, ...]:
         """Find the labels that a skeleton has nothing for: those of limbs, where it has none."""
-        found = ((name, create_label(name, self._context(name, self.strides[0], skeleton))) for name in self.labels)
-        return tuple(name for name, created in found if not created)
+        return tuple(name for name, created in self._create_once(skeleton).items() if not created)
 
     def find_ignoring(self, skeleton: Skeleton) -> tuple[str, ...]:
         """Find the labels that have to know what is ignored in a picture. Raises `ConfigError` as `create_labels`."""
-        found = ((name, create_label(name, self._context(name, self.strides[0], skeleton))) for name in self.labels)
-        return tuple(name for name, created in found if any(map(needs_ignored, created)))
+        return tuple(name for name, created in self._create_once(skeleton).items() if any(map(needs_ignored, created)))
 
     def label_contexts(self, skeleton: Skeleton) -> dict[str, LabelContext]:
         """Return what labels are made from: under '' as this is, under `heatmap=udp` and the like with another kind."""
         context, kinds = self._context("", self.strides[0], skeleton), (("heatmap", HeatmapKind), ("paf", PafKind))
-        others = {
-            f"{name}={word}": dataclasses.replace(context, **{name: word})
-            for name, of in kinds
-            for word in get_args(of)
-        }
-        return {"": context, **others}
+        words = [(name, word) for name, of in kinds for word in get_args(of)]
+        return {"": context} | {f"{name}={word}": dataclasses.replace(context, **{name: word}) for name, word in words}
+
+    def _create_once(self, skeleton: Skeleton) -> dict[str, tuple[Label, ...]]:
+        """Create the labels on the first grid, by name."""
+        return {name: create_label(name, self._context(name, self.strides[0], skeleton)) for name in self.labels}
 
     def _context(self, label: str, stride: float, skeleton: Skeleton) -> LabelContext:
         return LabelContext(
@@ -275,8 +297,12 @@ class BuildConfig:
     def to_dict(self) -> dict[str, Any]:
         """Return what JSON has, and gives back equal: numbers, texts, truth values, None, lists and dicts of them."""
         record = dataclasses.asdict(dataclasses.replace(self, skeleton=None))
+        if self.picture_size is None:  # as for datasets of before it was there, whose digest stays
+            del record["picture_size"]
         record["skeleton"] = self.skeleton.to_dict() if self.skeleton else None
-        return {key: _plain(value) for key, value in record.items()}
+        # What came later is written where it is asked for alone: what was built before stays what it is.
+        left_out = {key for key, default in _LATER.items() if record[key] == default}
+        return {key: _plain(value) for key, value in record.items() if key not in left_out}
 
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> BuildConfig:
@@ -287,11 +313,12 @@ class BuildConfig:
                 values["skeleton"] = Skeleton.from_dict(values["skeleton"])
             for key in ("labels", "input_size", "category"):
                 values[key] = tuple(values[key])
+            for key in ("picture_size", "stride"):
+                if isinstance(values.get(key), list):
+                    values[key] = tuple(values[key])
             if values.get("augment") is not None:
                 ranges = values["augment"]
                 values["augment"] = Augmentation(**{**ranges, "scale": tuple(ranges["scale"])})
-            if isinstance(values.get("stride"), list):
-                values["stride"] = tuple(values["stride"])
             return cls(**values)
         except (KeyError, TypeError, ValueError) as error:
             raise ConfigError(f"a stored configuration cannot be read: {error!r}") from error

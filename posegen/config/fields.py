@@ -116,6 +116,12 @@ FIELDS: tuple[Field, ...] = (
     Field(name="fit", kind=_words(FitMode), help="How a picture is mapped into the input."),
     Field(name="visibility", kind=_words(choices.Visibility), help="Which keypoints to draw."),
     Field(
+        name="origin",
+        kind=_words(choices.Origin),
+        help="What keypoints are that are labelled at exactly 0,0.",
+    ),
+    Field(name="exif", kind=_words(choices.Exif), help="How pictures with an EXIF orientation are read."),
+    Field(
         name="min_keypoints",
         kind=kinds.Whole(low=1, high=1 << 31),
         help="Draw only people with so many labelled keypoints.",
@@ -133,6 +139,13 @@ FIELDS: tuple[Field, ...] = (
     Field(name="compression", kind=_words(choices.Compression), help="Compressor of the labels; gzip reads anywhere."),
     Field(name="image_encoding", kind=_words(ImageEncoding), help="How pictures are stored."),
     Field(name="jpeg_quality", kind=kinds.Whole(low=1, high=100), help="For JPEG.", metavar="1-100"),
+    Field(
+        name="picture_size",
+        kind=special.InputSize(what="picture size", optional=True),
+        help="Store pictures as large as that, for views that enlarge them.",
+        metavar="WxH",
+        without="the input's size",
+    ),
     Field(name="copies", kind=kinds.Whole(low=1, high=1000), help="Views of each image, each a sample.", metavar="N"),
     Field(
         name="augment",

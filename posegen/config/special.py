@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from posegen.config.kinds import Kind, Number, Whole
 from posegen.errors import ConfigError, nearest
+from posegen.geometry import Size
 from posegen.images.augment import Augmentation
 from posegen.labels.registry import check_name
 from posegen.skeleton import SKELETONS, Skeleton, load_skeleton
@@ -62,16 +64,24 @@ class LabelOptions(Kind):
         for word in value if isinstance(value, (list, tuple)) else [value]:
             match = re.fullmatch(r"(\w+)\.(\w+)=(.+)", str(word))
             if match is None:
-                raise ConfigError(f"a label's option is LABEL.OPTION=VALUE, as in offset.radius_px=12, not '{word}'")
+                raise ConfigError(
+                    f"a label's option is LABEL.OPTION=VALUE, as in offset.radius_factor=0.08, not '{word}'"
+                )
             found.setdefault(match[1], {})[match[2]] = _parse_value(match[3])
         return found
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InputSize(Kind):
-    """(height, width) in pixels; written WIDTHxHEIGHT."""
+    """(height, width) in pixels, or None if it may be absent; written WIDTHxHEIGHT, and called `what` in errors."""
+
+    what: str = "input size"
+    optional: bool = False
 
     def check(self, name: str, value: Any) -> Any:
         """Refuse what is no pair of whole numbers."""
+        if value is None and self.optional:
+            return None
         if not isinstance(value, tuple) or len(value) != 2:
             raise ConfigError(f"{name} must be (height, width) in pixels, not {value!r}")
         side = Whole(low=1, high=16384)
@@ -83,12 +93,21 @@ class InputSize(Kind):
         if match is None:
             near = re.fullmatch(r"\s*(\d{1,6})[\WxX]+(\d{1,6})\s*", value) if isinstance(value, str) else None
             hint = f" (did you mean {near[1]}x{near[2]}?)" if near else ""
-            raise ConfigError(f"input size must be WIDTHxHEIGHT, as in 368x368, not {value!r}{hint}")
+            raise ConfigError(f"{self.what} must be WIDTHxHEIGHT, as in 368x368, not {value!r}{hint}")
         return int(match[2]), int(match[1])
 
     def write(self, value: Any) -> Any:
         """Write WIDTHxHEIGHT."""
         return f"{value[1]}x{value[0]}"
+
+
+def check_frame(frame: Size, input_size: Size) -> None:
+    """Make sure that the pictures of an input can be stored in a frame. Raises `ConfigError` if not."""
+    if frame[0] < input_size[0] or frame[0] * input_size[1] != frame[1] * input_size[0]:
+        raise ConfigError(
+            f"picture_size must have the aspect ratio of the input, {input_size[1]}x{input_size[0]}, and not be "
+            f"smaller; it is {frame[1]}x{frame[0]}"
+        )
 
 
 class Strides(Kind):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -14,8 +16,39 @@ from posegen.geometry import Affine, Size
 PADDING = 128
 """Gray level around a picture that does not fill the input: the middle, as OpenPose has it."""
 
+_WHOLE = 1e-6
+"""Pixels by which a whole number of them may be missed."""
+
 _MOST_PIXELS = 1 << 28
 """To which a picture may be resized, though `cover` keeps but the middle: 800 MB."""
+
+
+class Box(NamedTuple):
+    """Where in a frame there is a picture, in whole pixels, at least one: columns from `x` on, rows from `y` on."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+    @property
+    def size(self) -> Size:
+        """(height, width)."""
+        return self.height, self.width
+
+    def cut(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Return that part of a frame's pixels (H, W, 3)."""
+        return pixels[self.y : self.y + self.height, self.x : self.x + self.width]
+
+
+_ONE_PIXEL = Box(0, 0, 1, 1)
+"""Of a picture that is not visible at all."""
+
+
+def is_fitted(size: Size, affine: Affine) -> bool:
+    """Tell whether a map of a picture of `size` is a resize to whole pixels and a move by whole pixels."""
+    edges = affine.apply(np.array([[-0.5, -0.5], [size[1] - 0.5, size[0] - 0.5]])) + 0.5
+    return affine.is_upright and bool((np.abs(edges - np.rint(edges)) < _WHOLE).all())
 
 
 def warp_fitted(picture: NDArray[np.uint8], affine: Affine, input_size: Size) -> NDArray[np.uint8]:
@@ -87,13 +120,113 @@ def warp_view(picture: NDArray[np.uint8], affine: Affine, input_size: Size) -> N
     What is left to interpolate then is of about one size, so that no pixel of the picture is passed over. Shrinking, by
     `INTER_AREA`, is a part of the map: points are not moved by it.
     """
+    size, rest = _shrink(picture.shape[:2], affine)
+    return warp_linear(_resize(picture, size), rest, input_size)
+
+
+def warp_into(picture: NDArray[np.uint8], affine: Affine, out: NDArray[np.uint8], padding: int = PADDING) -> None:
+    """Map a picture into `out` as `warp_view` does, but only the box that it covers.
+
+    Parameters
+    ----------
+    picture
+        (h0, w0, ...) uint8.
+    affine
+        From its pixels to those of `out`.
+    out
+        (H, W, ...) uint8, with as many channels; may be a part of an array.
+    padding
+        What it becomes where there is no picture; a fourth channel becomes 0.
+    """
+    size, rest = _shrink(picture.shape[:2], affine)
+    box = find_covered(size, rest, out.shape[:2], warp_linear)
+    _clear(out, box, padding)
+    _warp_box(_resize(picture, size), rest, box, box.cut(out), padding)
+
+
+def warp_shown(picture: NDArray[np.uint8], affine: Affine, out: NDArray[np.uint8], shown: NDArray[np.uint8]) -> None:
+    """Map a picture as `warp_into` does, and with it how much there is to be seen at each pixel.
+
+    Parameters
+    ----------
+    picture
+        (h0, w0, 4) uint8, how much is seen last, from 0 to 255.
+    affine
+        From its pixels to those of `out`.
+    out
+        (H, W, 3) uint8: becomes the picture, gray where there is none.
+    shown
+        (H, W) uint8: becomes how much is seen, 0 where there is no picture.
+    """
+    size, rest = _shrink(picture.shape[:2], affine)
+    box = find_covered(size, rest, shown.shape, warp_linear)
+    _clear(out, box, PADDING)
+    _clear(shown, box, 0)
+    both = np.empty((*box.size, 4), np.uint8)
+    _warp_box(_resize(picture, size), rest, box, both, PADDING)
+    cv2.cvtColor(both, cv2.COLOR_RGBA2RGB, dst=box.cut(out))
+    cv2.extractChannel(both, 3, dst=box.cut(shown))
+
+
+def _warp_box(picture: NDArray[np.uint8], affine: Affine, box: Box, out: NDArray[np.uint8], padding: int) -> None:
+    """Warp into what is a box of a frame."""
+    back = affine.then(Affine(1.0, 0.0, -box.x, 0.0, 1.0, -box.y)).inverse()
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    cv2.warpAffine(
+        picture, back.matrix, box.size[::-1], dst=out, flags=flags, borderValue=(padding, padding, padding, 0)
+    )
+
+
+def _clear(out: NDArray[np.uint8], box: Box, padding: int) -> None:
+    """Fill what lies outside of a box."""
+    x, y, width, height = box
+    out[:y] = out[y + height :] = padding
+    rows = out[y : y + height]
+    rows[:, :x] = rows[:, x + width :] = padding
+
+
+def find_covered(size: Size, affine: Affine, frame: Size, warp: Warp) -> Box:
+    """Find the upright box outside of which one of the warps leaves nothing but padding in a frame.
+
+    Parameters
+    ----------
+    size
+        (height, width) of the picture.
+    affine
+        From its pixels to those of the frame.
+    frame
+        (H, W).
+    warp
+        Which of `warp_fitted`, `warp_linear` and `warp_view`.
+    """
+    if warp is warp_fitted:
+        lows = affine.apply(np.array([-0.5, -0.5])) + 0.5
+        highs = affine.apply(np.array([size[1] - 0.5, size[0] - 0.5])) + 0.5
+        first, last = np.rint(lows), np.rint(highs)
+    else:
+        (height, width), affine = _shrink(size, affine) if warp is warp_view else (size, affine)
+        # An interpolated pixel shows something of the picture up to one pixel beside it.
+        corners = affine.apply(np.array([[-1, -1], [width, -1], [-1, height], [width, height]]))
+        first, last = np.floor(corners.min(axis=0)), np.ceil(corners.max(axis=0)) + 1
+    x, y = (int(edge) for edge in np.clip(first, 0, frame[::-1]))
+    right, bottom = (int(edge) for edge in np.clip(last, 0, frame[::-1]))
+    return Box(x, y, right - x, bottom - y) if right > x and bottom > y else _ONE_PIXEL
+
+
+Warp = Callable[[NDArray[np.uint8], Affine, Size], NDArray[np.uint8]]
+"""Maps a picture into a frame, as `warp_fitted` does."""
+
+
+def _shrink(size: Size, affine: Affine) -> tuple[Size, Affine]:
+    """Split a map that shrinks a picture of `size` into shrinking it to another size, and the map of what comes of it.
+
+    One that does not is left as it is.
+    """
     scale = math.sqrt(abs(affine.xx * affine.yy - affine.xy * affine.yx))
-    if scale < 1:
-        source = picture.shape[:2]
-        target = max(1, round(source[0] * scale)), max(1, round(source[1] * scale))
-        picture = _resize(picture, target)
-        affine = Affine.resize(source, target).inverse().then(affine)
-    return warp_linear(picture, affine, input_size)
+    if scale >= 1:
+        return size, affine
+    target = max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
+    return target, Affine.resize(size, target).inverse().then(affine)
 
 
 def _resize(picture: NDArray[np.uint8], size: Size) -> NDArray[np.uint8]:

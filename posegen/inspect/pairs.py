@@ -12,13 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posegen.build.executors import Report
-from posegen.images import codec
 from posegen.inspect.findings import PEOPLE, PICTURE, VISIBILITY, Findings
+from posegen.labels import ArraySpec
 from posegen.shards import SampleKey, ShardReader
 from posegen.shards.record import locate
 from posegen.shards.schema import Column, list_columns
 
 _OPEN_SHARDS = 16
+
+_WORDS = {"y": "row", "x": "column"}
 
 _BOX = ("x", "y", "width", "height")
 
@@ -68,6 +70,7 @@ def compare_shard(task: ShardPairs, report: Report) -> tuple[Findings, tuple[str
 def _compare_labels(found: Findings, pair: Pair, first: ShardReader, second: ShardReader) -> Iterator[str]:
     """Compare the labels that both have, channel by channel of the same name; yields what cannot be compared."""
     mine, theirs = ({label.spec.name: label for label in reader.labels} for reader in (first, second))
+    people, rows = _find_people(pair, first, second)
     yield from (f"{name} is only in a" for name in mine.keys() - theirs.keys())
     yield from (f"{name} is only in b" for name in theirs.keys() - mine.keys())
     for name in mine.keys() & theirs.keys():
@@ -75,26 +78,48 @@ def _compare_labels(found: Findings, pair: Pair, first: ShardReader, second: Sha
         if a.cells != b.cells:
             yield f"{name} has {_size(a.cells)} cells in a, {_size(b.cells)} in b"
             continue
+        if (a.inner, a.by_person) != (b.inner, b.by_person):
+            yield f"{name} has other axes in a than in b: {_say_axes(a)} and {_say_axes(b)}"
+            continue
         for which, channels, others in (("a", a.channels, b.channels), ("b", b.channels, a.channels)):
             if alone := [channel for channel in channels if channel not in others]:
                 yield f"{name} has channels in {which} alone: {', '.join(alone)}"
         common = [channel for channel in a.channels if channel in b.channels]
-        if common:
-            values = first.label(mine[name], pair.position)[[a.channels.index(c) for c in common]]
-            values_b = second.label(theirs[name], pair.there)[[b.channels.index(c) for c in common]]
-            difference, at = _find_largest(values, values_b)
-            words = ["row", "column"][: len(at) - 1]
-            cell = "".join(f", {word} {i}" for word, i in zip(words, at[1:], strict=True))
-            found.add(name, pair.key, difference, f"{common[at[0]]}{cell}")
+        values = [
+            reader.label(of[name], place).take([of[name].spec.channels.index(c) for c in common], int(a.by_person))
+            for reader, of, place in ((first, mine, pair.position), (second, theirs, pair.there))
+        ]
+        if a.by_person:
+            values = [of_all[some] for of_all, some in zip(values, rows, strict=True)]
+        if values[0].size:
+            difference, at = _find_largest(*values)
+            whose = [f"person {people[at[0]]}"] if a.by_person else []
+            channel, *place = at[len(whose) :]
+            words = [_WORDS.get(axis, axis) for axis in a.axes[1:]]
+            cell = [f"{word} {i}" for word, i in zip(words, place, strict=True)]
+            found.add(name, pair.key, difference, ", ".join([*whose, common[channel], *cell]))
+
+
+def _say_axes(spec: ArraySpec) -> str:
+    axes = zip(spec.axes, spec.shape, strict=True)
+    return ", ".join([*(["person"] if spec.by_person else []), *(f"{axis} {length}" for axis, length in axes)])
+
+
+def _find_people(pair: Pair, first: ShardReader, second: ShardReader) -> tuple[list[int], list[list[int]]]:
+    """Find the people that both have in a sample, by their annotations, and in which rows each of the two has them."""
+    (ids,), (others,) = (
+        reader.column("annotation_id", [at]) for reader, at in ((first, pair.position), (second, pair.there))
+    )
+    people = [person for person in ids.tolist() if person in others]
+    return people, [[of.tolist().index(person) for person in people] for of in (ids, others)]
 
 
 def _compare_columns(found: Findings, pair: Pair, first: ShardReader, second: ShardReader) -> None:
     """Compare what is known of a sample and of the people that both have in it."""
     a, b = first.sample(pair.position), second.sample(pair.there)
     ids, others = a["annotation_id"].tolist(), b["annotation_id"].tolist()
-    people = [person for person in ids if person in others]
+    people, rows = _find_people(pair, first, second)
     found.add(PEOPLE, pair.key, float(len({*ids} ^ {*others})), f"{len(ids)} in a, {len(others)} in b")
-    rows = [[of.index(person) for person in people] for of in (ids, others)]
     names = [name for name in first.skeleton.keypoints if name in second.skeleton.keypoints]
     differences: dict[str, list[tuple[float, str]]] = defaultdict(list)
     for column in list_columns():
@@ -145,11 +170,7 @@ def _compare_pictures(found: Findings, pair: Pair, first: ShardReader, second: S
 
 
 def _decode(reader: ShardReader, index: int) -> NDArray[np.int16]:
-    stored = reader.picture(index)
-    if isinstance(stored, bytes):
-        name = f"{reader.path}: the picture of sample {index}"
-        stored = codec.decode_input(stored, reader.config.input_size, name)
-    return stored.astype(np.int16)
+    return reader.picture(index).show(reader.config.input_size).astype(np.int16)
 
 
 def _find_largest(a: NDArray[Any], b: NDArray[Any]) -> tuple[float, tuple[int, ...]]:

@@ -11,16 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posegen.annotations import Sample
-from posegen.build.ignored import find_ignored
+from posegen.build.ignored import IgnoredRegions
 from posegen.build.plan import find_key
-from posegen.build.scene import make_scene
 from posegen.errors import ConfigError
 from posegen.geometry import Affine
 from posegen.labels import ArraySpec, Label, Scene, needs_ignored
-from posegen.labels.base import find_limits
+from posegen.labels.base import find_difference, find_limits
 from posegen.labels.grid import count_cells, make_grid
 from posegen.shards import ShardReader
 from posegen.shards.quantize import choose_storage
+from posegen.shards.scene import make_scene
 
 TOLERANCE = 1e-6
 """By how much two renderings of a label may differ, besides what storing one rounds."""
@@ -40,8 +40,9 @@ class LabelComparison:
     reader
         Of the shard.
     samples
-        What the annotations give it; None if they are not at hand. What is ignored comes from segmentations, which are
-        not stored: without them a label that needs it, as a mask does, is only held against what it can be.
+        What the annotations give it; None if they are not at hand. What is ignored comes from segmentations, of which
+        only a bitmap is stored: without them a label that needs it, as a mask does, is only held against what it can
+        be, and with them the bitmap is compared, too.
     """
 
     def __init__(self, reader: ShardReader, samples: Sequence[Sample] | None) -> None:
@@ -49,11 +50,18 @@ class LabelComparison:
         self._reader = reader
         self._samples = None if samples is None else {find_key(sample, config): sample for sample in samples}
         self._labels: dict[str, Label] = {label.spec.name: label for label in config.create_labels(reader.skeleton)}
+        self._regions = IgnoredRegions()
         self._needs_ignored = any(map(needs_ignored, self._labels.values()))
         grids = [make_grid(config.grid, config.input_size, count_cells(config.input_size, s)) for s in config.strides]
         self._taps = max(math.prod(grid.cells) * grid.taps**2 for grid in grids)
 
-    def compare(self, index: int, known: Mapping[str, Any], values: Mapping[str, NDArray[np.float32]]) -> Iterator[str]:
+    def compare(
+        self,
+        index: int,
+        known: Mapping[str, Any],
+        values: Mapping[str, NDArray[Any]],
+        ignored: NDArray[np.bool_] | None = None,
+    ) -> Iterator[str]:
         """Say which labels of a sample differ.
 
         Parameters
@@ -63,19 +71,22 @@ class LabelComparison:
         known
             What `ShardReader.sample` gave.
         values
-            By name the labels to compare, (C, h, w) float32 as `ShardReader.label` gave them.
+            By name the labels to compare, as `ShardReader.label` gave them.
+        ignored
+            What `ShardReader.ignored` gave.
         """
         keypoints = known["keypoints"]
         if not (np.abs(keypoints) < _FARTHEST).all() or len(keypoints) * self._taps > _MOST_TAPS:
             yield f"sample {index} has keypoints that cannot be drawn"
             return
         sample = None
-        if self._samples is not None and self._needs_ignored:
+        if self._samples is not None and (self._needs_ignored or self._reader.format_version > 1):
             sample = self._samples.get(self._reader.key(index))
             if sample is None or (sample.height, sample.width) != (known["height"], known["width"]):
                 yield f"sample {index} is image {known['image_id']}, which the annotations do not have there"
                 sample = None
         with np.errstate(all="ignore"):
+            yield from self._compare_ignored(index, sample, known, ignored)
             scene = self._scene(known, sample)
             for stored in self._reader.labels:
                 name, label = stored.spec.name, self._labels[stored.spec.name]
@@ -95,6 +106,22 @@ class LabelComparison:
                     if not worst <= bound:
                         yield f"{name} of sample {index} is not what was annotated: it differs by up to {worst:.3g}"
 
+    def _compare_ignored(
+        self, index: int, sample: Sample | None, known: Mapping[str, Any], stored: NDArray[np.bool_] | None
+    ) -> Iterator[str]:
+        """Say whether the bitmap of what is ignored is what the annotations give, where there are both."""
+        size = self._reader.config.input_size
+        if sample is None or self._reader.format_version == 1:
+            return
+        try:
+            found = self._regions.map(sample, Affine.from_matrix(known["affine"]), size)
+        except ConfigError as error:
+            yield f"what is ignored of sample {index} cannot be mapped: {error}"
+            return
+        nothing = np.zeros(size, np.bool_)
+        if wrong := int(((nothing if found is None else found) ^ (nothing if stored is None else stored)).sum()):
+            yield f"what is ignored of sample {index} is not what was annotated: {wrong} pixels differ"
+
     def _scene(self, known: Mapping[str, Any], sample: Sample | None) -> Scene:
         return make_scene(
             self._reader.config,
@@ -103,7 +130,7 @@ class LabelComparison:
             known["bbox"],
             affine=Affine.from_matrix(known["affine"]),
             image_size=(known["height"], known["width"]),
-            ignored=None if sample is None else find_ignored(sample),
+            ignored=None if sample is None else self._regions.find(sample),
         )
 
 
@@ -115,9 +142,13 @@ def _compare_specs(stored: ArraySpec, expected: ArraySpec) -> str:
     return "" if stored.mirror in {None, expected.mirror} else "is said to mirror otherwise than its label does"
 
 
-def _find_worst(values: NDArray[np.float32], label: Label, scene: Scene, *, exact: bool) -> float:
+def _find_worst(values: NDArray[Any], label: Label, scene: Scene, *, exact: bool) -> float:
     """Return the largest difference; if not exact, from what the label can be, whatever is ignored in the picture."""
     if exact:
-        return float(np.abs(values - label.render(scene)).max())
+        expected = label.render(scene)
+        return find_difference(values, expected) if values.shape == expected.shape else math.inf
     least, largest = find_limits(label, scene)
-    return float(np.maximum((values - largest).max(), (least - values).max()))
+    known = values[~np.isnan(values)] if label.spec.unknown else values
+    if known.shape != values.shape:
+        least, largest = (np.broadcast_to(limit, values.shape)[~np.isnan(values)] for limit in (least, largest))
+    return float(np.maximum(known - largest, least - known).max(initial=0.0))

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from posegen.annotations.audit import Audit
-from posegen.build.failures import FAILURES_NAME
 from posegen.errors import ConfigError, ShardError
 from posegen.shards import ShardReader
 from posegen.shards.manifest import Manifest
@@ -93,6 +92,8 @@ def _shards(path: Path) -> list[tuple[Path, int]]:
     if path.is_dir():
         manifest = Manifest.read(path)
         if not manifest.shards:
+            from posegen.build.failures import FAILURES_NAME  # all that a build needs comes with it
+
             raise ShardError(f"{path}: holds no samples: all {manifest.failures} failed, as its {FAILURES_NAME} says")
         return [(locate(path, shard.file), shard.samples) for shard in manifest.shards]
     with ShardReader(path) as reader:

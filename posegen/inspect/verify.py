@@ -12,8 +12,8 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from posegen.annotations import Sample, read_annotations
@@ -24,7 +24,7 @@ from posegen.config import BuildConfig
 from posegen.errors import ShardError
 from posegen.files import canonical_json
 from posegen.inspect.rerender import LabelComparison
-from posegen.shards import ShardReader, ShardRecord, compare_bytes, find_dataset
+from posegen.shards import FORMAT_VERSION, ShardReader, ShardRecord, compare_bytes, find_dataset
 from posegen.shards.manifest import MANIFEST_NAME, Manifest
 from posegen.shards.record import hash_file, locate
 from posegen.skeleton import Skeleton
@@ -106,6 +106,7 @@ def verify(
             config=manifest.config,
             skeleton=manifest.skeleton,
             deep=deep,
+            format_version=manifest.format_version,
             samples=None if samples is None else samples.get(shard.file, ()),
         )
         for shard in manifest.shards
@@ -138,6 +139,8 @@ class ShardCheck:
         As the manifest has them.
     deep
         Whether to render the labels again.
+    format_version
+        What the manifest says.
     samples
         What the annotations give this shard; None if they are not at hand.
     """
@@ -147,6 +150,7 @@ class ShardCheck:
     config: BuildConfig
     skeleton: Skeleton
     deep: bool = False
+    format_version: int = FORMAT_VERSION
     samples: tuple[Sample, ...] | None = None
 
 
@@ -206,8 +210,10 @@ def _check_sums(directory: Path, manifest: Manifest) -> Iterator[str]:
 def _compare_counts(reader: ShardReader, check: ShardCheck) -> Iterator[str]:
     """Compare what a shard says of itself with the manifest."""
     now, recorded = reader.config.to_dict(), check.config.to_dict()
-    if changed := [key for key, value in recorded.items() if now[key] != value]:
+    if changed := [key for key in {**recorded, **now} if now.get(key) != recorded.get(key)]:
         yield f"was built with other options than the manifest says: {', '.join(changed)}"
+    if reader.format_version != check.format_version:
+        yield f"has format version {reader.format_version}, the manifest says {check.format_version}"
     if reader.skeleton != check.skeleton:
         yield "has another skeleton than the manifest"
     people = reader.people()
@@ -222,7 +228,7 @@ def _compare_counts(reader: ShardReader, check: ShardCheck) -> Iterator[str]:
 
 def _read_sample(reader: ShardReader, index: int, comparison: LabelComparison | None) -> Iterator[str]:
     """Read all there is of a sample, and compare its labels if asked to."""
-    values: dict[str, NDArray[np.float32]] = {}
+    values: dict[str, NDArray[Any]] = {}
     for label in reader.labels:
         try:
             values[label.spec.name] = reader.label(label, index)
@@ -231,9 +237,9 @@ def _read_sample(reader: ShardReader, index: int, comparison: LabelComparison | 
             yield f"damaged chunk: {label.spec.name} of sample {index}: {reason}"
     try:
         reader.picture(index)
-        known = reader.sample(index)
+        ignored, known = reader.ignored(index), reader.sample(index)
     except ShardError as error:
         yield _without(reader.path, error)
         return
     if comparison is not None:
-        yield from comparison.compare(index, known, values)
+        yield from comparison.compare(index, known, values, ignored)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,29 +17,48 @@ from posegen.geometry import Size
 from posegen.labels.mirror import UNSAID, ChannelMirror
 from posegen.labels.scene import Scene
 
+DTYPES = ("float32", "int64", "int32", "int16", "int8", "uint8")
+"""What the values of an array can be."""
+
+_LONGEST_AXIS = 1 << 20
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArraySpec:
-    """What array a label makes.
+    """What array a label makes: (C, h, w), (C,), or with `inner` axes (C, ..., h, w) or (C, ...).
 
     Attributes
     ----------
     name
         Of the label and of its dataset in a shard.
     channels
-        The names of its C channels.
+        The names of the C places along the first axis.
     cells
-        (h, w) of its grid; () for an array that has none, one value a channel.
+        (h, w) of its grid, which are the last two axes; () for an array that has none.
     low, high
         Between which its values lie.
     mirror
-        Where its channels go when a sample is flipped, or why it cannot be flipped; see `posegen.labels.mirror`. None
-        is that of a stored array about which nothing is known.
+        Where its channels go when a sample is flipped, or why it cannot be flipped; see `posegen.labels.mirror`. It is
+        one of the C channels, or of all places along the channels and the inner axes, one after the other. None is that
+        of a stored array about which nothing is known.
+    inner
+        The lengths of the axes between the channels and the cells, such as (5,) for (C, 5, h, w).
+    axes
+        The names of all axes of `shape`, each once; by default `channel`, and `y` and `x` for the cells. An array with
+        inner axes has to name them.
+    dtype
+        Of its values: `float32`, or one of the whole numbers in `DTYPES`, which are stored as they are.
+    by_person
+        Whether it has a row for every person, in the scene's order: `render` makes (N, *shape). It is stored as the
+        keypoints are, and padded where samples are put into one array.
+    unknown
+        Whether values may be NaN, which says that nobody knows them.
 
     Raises
     ------
     ConfigError
-        If the mirror is not one of these channels, or changes signs where there are none.
+        If the mirror is not one of these channels, or changes signs where there are none; if the axes' names or lengths
+        are none, there is no such dtype, or whole numbers are to be unknown.
     """
 
     name: str
@@ -47,21 +67,50 @@ class ArraySpec:
     low: float = 0.0
     high: float = 1.0
     mirror: ChannelMirror | str | None = UNSAID
+    inner: tuple[int, ...] = ()
+    axes: tuple[str, ...] = ()
+    dtype: str = "float32"
+    by_person: bool = False
+    unknown: bool = False
 
     def __post_init__(self) -> None:
+        if not self.axes and not self.inner:
+            object.__setattr__(self, "axes", ("channel", "y", "x") if self.cells else ("channel",))
+        self._check_axes()
         mirror = self.mirror
         if not isinstance(mirror, ChannelMirror):
             if mirror is not None and not isinstance(mirror, str):
                 raise ConfigError(f"{self.name}: its mirror must be a ChannelMirror, or say why not, not {mirror!r}")
-        elif len(mirror.order) != len(self.channels):
+        elif len(mirror.order) not in {len(self.channels), self.places}:
             raise ConfigError(f"{self.name} has {len(self.channels)} channels, its mirror {len(mirror.order)}")
         elif mirror.negated and not self.signed:
             raise ConfigError(f"{self.name} has no values below 0, but its mirror changes signs")
 
+    def _check_axes(self) -> None:
+        for length in self.inner:
+            if type(length) is not int or not 1 <= length <= _LONGEST_AXIS:
+                raise ConfigError(f"{self.name}: an inner axis has from 1 to {_LONGEST_AXIS} places, not {length!r}")
+        if not all(isinstance(axis, str) and axis for axis in self.axes) or len({*self.axes}) != len(self.shape):
+            raise ConfigError(f"{self.name}: the axes of {self.shape} must have a name each, not {self.axes!r}")
+        if self.dtype not in DTYPES:
+            raise ConfigError(f"{self.name}: its dtype must be one of {', '.join(DTYPES)}, not {self.dtype!r}")
+        if self.unknown and self.is_whole:
+            raise ConfigError(f"{self.name}: values of {self.dtype} are whole numbers, which cannot be unknown")
+
     @property
     def shape(self) -> tuple[int, ...]:
-        """(C, h, w), or (C,)."""
-        return len(self.channels), *self.cells
+        """(C, h, w), (C,) or with inner axes (C, ..., h, w) or (C, ...); of one person where it is by person."""
+        return len(self.channels), *self.inner, *self.cells
+
+    @property
+    def places(self) -> int:
+        """How many places there are along the channels and the inner axes together."""
+        return len(self.channels) * math.prod(self.inner)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether its values are whole numbers."""
+        return self.dtype != "float32"
 
     @property
     def flips(self) -> bool:
@@ -72,6 +121,10 @@ class ArraySpec:
     def signed(self) -> bool:
         """Whether values may be below 0."""
         return self.low < 0
+
+
+Drawn = NDArray[Any] | list[NDArray[Any]]
+"""A label of S scenes: (S, *shape), or where it is by person S arrays (N, *shape)."""
 
 
 class Label(Protocol):
@@ -85,16 +138,16 @@ class Label(Protocol):
         """The array that `render` makes."""
         ...
 
-    def render(self, scene: Scene) -> NDArray[np.float32]:
-        """Draw the label of a scene: float32 of the specification's shape."""
+    def render(self, scene: Scene) -> NDArray[Any]:
+        """Draw the label of a scene: of the specification's shape and dtype; (N, *shape) where it is by person."""
         ...
 
 
 class BatchLabel(Label, Protocol):
     """A label that draws several scenes in less time than one after the other."""
 
-    def render_many(self, scenes: Sequence[Scene]) -> NDArray[np.float32]:
-        """Draw S scenes, at least one: float32 (S, ...), the very values that `render` gives."""
+    def render_many(self, scenes: Sequence[Scene]) -> Drawn:
+        """Draw S scenes, at least one: (S, ...), or S arrays by person; the very values that `render` gives."""
         ...
 
 
@@ -119,6 +172,20 @@ class LimitedLabel(RegionLabel, Protocol):
         ...
 
 
+class PixelLabel(RegionLabel, Protocol):
+    """A label that can be drawn of the input's pixels alone, which is how fresh views of stored pictures have it."""
+
+    def render_shown(self, shown: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Draw the label of how much each pixel (H, W) shows of what the loss counts on: from 0, nothing, to 255."""
+        ...
+
+
+def as_pixel_label(label: Label) -> PixelLabel | None:
+    """Return what draws a label of the input's pixels alone; None if it cannot."""
+    inner = label.label if isinstance(label, StridedLabel) else label
+    return cast("PixelLabel", inner) if hasattr(inner, "render_shown") else None
+
+
 def needs_ignored(label: Label) -> bool:
     """Tell whether a label reads what is ignored of a scene."""
     return bool(getattr(label, "needs_ignored", False))
@@ -132,11 +199,26 @@ def find_limits(label: Label, scene: Scene) -> tuple[NDArray[np.float32], NDArra
     return np.full(spec.shape, spec.low, np.float32), np.full(spec.shape, spec.high, np.float32)
 
 
-def render_scenes(label: Label, scenes: Sequence[Scene]) -> NDArray[np.float32]:
-    """Draw the label of S scenes, at least one: float32 (S, ...)."""
+def render_scenes(label: Label, scenes: Sequence[Scene]) -> Drawn:
+    """Draw the label of S scenes, at least one: (S, *shape), or where it is by person S arrays (N, *shape)."""
     if hasattr(label, "render_many"):
         return cast("BatchLabel", label).render_many(scenes)
-    return np.stack([label.render(scene) for scene in scenes])
+    drawn = [label.render(scene) for scene in scenes]
+    return drawn if label.spec.by_person else np.stack(drawn)
+
+
+def find_differing(a: NDArray[Any], b: NDArray[Any], slack: float = 0.0) -> NDArray[np.bool_]:
+    """Find where two arrays of one shape differ by more than `slack`; unknown differs from all that is known."""
+    with np.errstate(invalid="ignore"):  # of infinities
+        near = np.abs(np.subtract(a, b, dtype=np.float64)) <= slack
+    return np.asarray(~(near | (a == b) | (np.isnan(a) & np.isnan(b))))
+
+
+def find_difference(a: NDArray[Any], b: NDArray[Any]) -> float:
+    """Find by how much two arrays of one shape differ at most: 0 without elements, infinite if one alone is unknown."""
+    differing = find_differing(a, b)
+    difference = np.abs(np.subtract(a[differing], b[differing], dtype=np.float64))
+    return float(np.nan_to_num(difference, nan=np.inf).max(initial=0.0))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,11 +251,11 @@ class StridedLabel:
         """Return the label's limits."""
         return find_limits(self.label, scene)
 
-    def render(self, scene: Scene) -> NDArray[np.float32]:
+    def render(self, scene: Scene) -> NDArray[Any]:
         """Draw the label of a scene."""
         return self.label.render(scene)
 
-    def render_many(self, scenes: Sequence[Scene]) -> NDArray[np.float32]:
+    def render_many(self, scenes: Sequence[Scene]) -> Drawn:
         """Draw the label of S scenes, at least one."""
         return render_scenes(self.label, scenes)
 

@@ -19,23 +19,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posegen.errors import ContractError
-from posegen.geometry import Affine, Size, fit
-from posegen.labels.base import Label, find_limits, needs_ignored, render_scenes
+from posegen.geometry import Size, fit
+from posegen.labels.base import Label, find_difference, find_limits, needs_ignored, render_scenes
+from posegen.labels.contract_mirror import check_mirror
 from posegen.labels.grid import make_grid
-from posegen.labels.mirror import ChannelMirror
 from posegen.labels.registry import LabelContext, LabelFactory, LabelOption, check_name
 from posegen.labels.scene import Region, Scene
 from posegen.skeleton import Skeleton
 
 ROUNDING = 5e-7
 """By how much a float32 value may leave its range, as a share of the range; sums of weights round."""
-
-NEAR = 0.02
-"""By how much a flipped value may differ, as a share of the range."""
-
-LEAST_ALIKE = 0.25
-"""Which share of a channel's drawn cells has to be the flipped ones. Boxes and windows are rounded to one side, so that
-the columns at their ends are not; with another channel's place or sign it is a fifth and less."""
 
 _SKELETON = Skeleton(
     name="contract",
@@ -109,77 +102,20 @@ def make_scenes(input_size: Size, keypoints: int) -> Iterator[Scene]:
         )
 
 
-def check_mirror(label: Label, context: LabelContext) -> None:
-    """Check that a label that says how it mirrors, drawn of mirrored scenes, is what it is flipped.
-
-    What is compared are the cells on which something is drawn, all scenes together, channel by channel.
-    """
-    spec, mirror = label.spec, label.spec.mirror
-    if not isinstance(mirror, ChannelMirror):
-        return
-    near = NEAR * (spec.high - spec.low)
-    drawn, alike = np.zeros(len(spec.channels)), np.zeros(len(spec.channels))
-    for scene in _make_sides(context):
-        seen = _mirror_scene(scene, context)
-        nothing, nothing_seen = (
-            label.render(dataclasses.replace(s.take(slice(0)), ignored=None)) for s in (scene, seen)
-        )
-        nothing = _flip(nothing, mirror)
-        _require(bool((np.abs(nothing - nothing_seen) <= near).all()), "differs where nothing is drawn")
-        flipped, expected = _flip(label.render(scene), mirror), label.render(seen)
-        shown = (np.abs(flipped - nothing) > near) | (np.abs(expected - nothing) > near)
-        of_cells = tuple(range(1, shown.ndim))
-        drawn += shown.sum(axis=of_cells)
-        alike += (shown & (np.abs(flipped - expected) <= near)).sum(axis=of_cells)
-    for channel in np.flatnonzero(alike < LEAST_ALIKE * drawn):
-        raise ContractError(
-            f"channel {spec.channels[channel]} of a mirrored scene is not what its mirror says: of {drawn[channel]:g} "
-            f"cells {alike[channel]:g} are as they should be"
-        )
-
-
-def _make_sides(context: LabelContext) -> Iterator[Scene]:
-    """Make scenes of one person well inside the input, whose keypoints lie in rows of their own and differ by side."""
-    size, pairs, count = context.grid.input_size, context.skeleton.flip_pairs, len(context.skeleton.keypoints)
-    random = np.random.default_rng(0)
-    columns = np.arange(10, 30)
-    region = Region(columns, 20 + columns // 2, 40 + columns, np.ones(len(columns)))
-    for hidden in [*(pair[side] for pair in pairs for side in (0, 1, 0, 1)), None] * 4:
-        points = np.stack([random.random(count), random.permutation(count) / (count - 1)], axis=-1) * 0.6 + 0.2
-        yield Scene(
-            points=points[None] * size[::-1],
-            drawn=np.arange(count)[None] != (-1 if hidden is None else hidden),
-            image_size=(70, 40),
-            affine=fit((70, 40), size, "letterbox"),
-            ignored=region,
-        )
-
-
-def _mirror_scene(scene: Scene, context: LabelContext) -> Scene:
-    last, order = context.grid.input_size[1] - 1.0, list(context.skeleton.mirrored)
-    points = scene.points[:, order]
-    points[..., 0] = last - points[..., 0]
-    affine = scene.affine.then(Affine(-1.0, 0.0, last, 0.0, 1.0, 0.0))
-    return dataclasses.replace(scene, points=points, drawn=scene.drawn[:, order], affine=affine)
-
-
-def _flip(values: NDArray[np.float32], mirror: ChannelMirror) -> NDArray[np.float32]:
-    flipped = values[list(mirror.order)]
-    flipped[list(mirror.negated)] *= -1
-    return flipped[..., ::-1] if flipped.ndim > 1 else flipped
-
-
 def check_array(label: Label, scene: Scene) -> None:
     """Check that a label is what its specification states: shape, type, range."""
     spec, found = label.spec, label.render(scene)
+    shape = (len(scene.points), *spec.shape) if spec.by_person else spec.shape
     _require(len(set(spec.channels)) == len(spec.channels) > 0, f"names channels twice, or none: {spec.channels}")
-    _require(found.shape == spec.shape, f"is of shape {found.shape}, its specification says {spec.shape}")
-    _require(found.dtype == np.float32, f"is {found.dtype}, not float32")
+    _require(found.shape == shape, f"is of shape {found.shape}, its specification says {shape}")
+    _require(found.dtype == spec.dtype, f"is {found.dtype}, not {spec.dtype}")
     _require(bool(found.flags.c_contiguous), "is not contiguous")
-    _require(bool(np.isfinite(found).all()), "has values that are no numbers")
-    slack = ROUNDING * (spec.high - spec.low)
-    within = spec.low - slack <= found.min() and found.max() <= spec.high + slack
-    _require(within, f"has values from {found.min():g} to {found.max():g}, not {spec.low:g} to {spec.high:g}")
+    known = found[~np.isnan(found)] if spec.unknown else found
+    _require(bool(np.isfinite(known).all()), "has values that are no numbers")
+    slack = 0.0 if spec.is_whole else ROUNDING * (spec.high - spec.low)
+    least, largest = (known.min(), known.max()) if known.size else (spec.low, spec.high)
+    within = spec.low - slack <= least and largest <= spec.high + slack
+    _require(bool(within), f"has values from {least:g} to {largest:g}, not {spec.low:g} to {spec.high:g}")
 
 
 def check_repetition(label: Label, scene: Scene) -> None:
@@ -234,18 +170,23 @@ def check_frozen(label: Label, scene: Scene) -> None:  # noqa: ARG001 (all check
 
 
 def check_order(label: Label, scene: Scene) -> None:
-    """Check that it does not matter in which order people come."""
+    """Check that it does not matter in which order people come; where there is a row a person, it comes along."""
     turned = scene.take(slice(None, None, -1))
     slack = 1e-6 * (label.spec.high - label.spec.low)
-    difference = float(np.abs(label.render(turned) - label.render(scene)).max())
+    expected = label.render(scene)[::-1] if label.spec.by_person else label.render(scene)
+    difference = find_difference(label.render(turned), expected)
     _require(difference <= slack, f"differs by {difference:g} when people come in another order")
 
 
 def check_nobody(label: Label, scene: Scene) -> None:
-    """Check that people of whom nothing is drawn change nothing."""
+    """Check that people of whom nothing is drawn change nothing, and have all the same row if they have one each."""
     nobody = dataclasses.replace(scene, drawn=np.zeros_like(scene.drawn))
-    empty = scene.take(slice(0))
-    _require_equal(label.render(nobody), label.render(empty), "draws people of whom no keypoint is drawn")
+    if label.spec.by_person:
+        alone = [label.render(nobody.take(slice(n, n + 1))) for n in range(len(scene.points))]
+        expected = np.concatenate([*alone[:1] * len(alone), label.render(nobody.take(slice(0)))])
+    else:
+        expected = label.render(scene.take(slice(0)))
+    _require_equal(label.render(nobody), expected, "draws people of whom no keypoint is drawn")
 
 
 def check_together(label: Label, scene: Scene) -> None:
@@ -272,6 +213,7 @@ def check_ignored(label: Label, scene: Scene) -> None:
     for one in scenes:
         found = label.render(one)
         held = (least - slack <= found) & (found <= largest + slack)
+        held |= np.isnan(found) if spec.unknown else False
         _require(bool(held.all()), "leaves its limits when more or less is ignored")
 
 

@@ -32,7 +32,15 @@ class ArrayDescription:
     kind
         With which kind, as in `heatmap=udp`, where there are several; '' where there are not.
     shape
-        (C, h, w) or (C,).
+        (C, h, w) or (C,), with inner axes (C, ..., h, w) or (C, ...).
+    axes
+        Their names.
+    dtype
+        Of its values.
+    by_person
+        Whether it has a row for every person: (N, *shape).
+    unknown
+        Whether values may be unknown.
     low, high
         Between which its values lie.
     needs_ignored
@@ -51,6 +59,10 @@ class ArrayDescription:
     needs_ignored: bool
     flips: bool
     why_not: str
+    axes: tuple[str, ...] = ()
+    dtype: str = "float32"
+    by_person: bool = False
+    unknown: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,4 +212,8 @@ def _describe_arrays(made: Mapping[str, Iterable[Label]], context: LabelContext)
             needs_ignored=needs_ignored(label),
             flips=spec.flips,
             why_not="" if spec.flips else str(spec.mirror),
+            axes=spec.axes,
+            dtype=spec.dtype,
+            by_person=spec.by_person,
+            unknown=spec.unknown,
         )

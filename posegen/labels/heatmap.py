@@ -225,6 +225,10 @@ class _Gaussians:
 
     def blocks(self) -> Iterator[slice]:
         """Cut them into blocks, each of which ends with the channel in which it becomes full; crowds have their own."""
+        if len(self.channel) <= _BLOCK:
+            # As those of one image are.
+            yield from [slice(0, len(self.channel))][: len(self.channel)]
+            return
         ends = np.flatnonzero(np.diff(self.channel, append=-1)) + 1
         crowd = np.diff(ends, prepend=0) > _BLOCK
         cut = crowd | (np.diff(ends // _BLOCK, append=-1) != 0)

@@ -32,6 +32,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import ClassVar
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -75,6 +76,19 @@ class MaskLabel:
             return mask.astype(np.float32)[None]
         area = scene.ignored.area(ys, xs) / ((ys[1] - ys[0]) * (xs[1] - xs[0]))
         return np.clip(mask - area, 0, 1).astype(np.float32)[None]
+
+    def render_shown(self, shown: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Measure (1, h, w) float32 from 0 to 1 of how much each pixel (H, W) shows, from 0 to 255.
+
+        Pixels are whole or shares of whole ones: where an edge crosses a cell it is right to within an eighth.
+        """
+        (height, width), (h, w) = self.input_size, self.cells
+        if h <= height and w <= width:
+            mask = cv2.resize(shown.astype(np.float32), (w, h), interpolation=cv2.INTER_AREA)
+        else:
+            rows, columns = (overlap(n, 1.0, 0.0, m, n / m) for n, m in ((height, h), (width, w)))
+            mask = (rows @ shown @ columns.T).astype(np.float32)
+        return np.minimum(mask / np.float32(255), np.float32(1))[None]
 
     def limits(self, scene: Scene) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return 0, and the mask (1, h, w) of a picture in which nothing is ignored."""

@@ -9,6 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
+
+from numpy.typing import NDArray
 
 from posegen.errors import ConfigError
 from posegen.skeleton import Skeleton
@@ -47,6 +50,30 @@ class ChannelMirror:
                 raise ConfigError(f"a mirror of {count} channels must be numbers from 0 to {count - 1}, not {places!r}")
         if list(self.negated) != sorted(set(self.negated)):
             raise ConfigError(f"a mirror must name what changes its sign once and in order, not {self.negated!r}")
+
+
+def mirror_array(values: NDArray[Any], mirror: ChannelMirror, shape: tuple[int, ...], *, cells: bool) -> NDArray[Any]:
+    """Mirror an array as its label draws it.
+
+    Parameters
+    ----------
+    values
+        (*shape), or (N, *shape) by person.
+    mirror
+        Of its channels, or of all places along its channels and inner axes.
+    shape
+        (C, ..., h, w) or (C, ...).
+    cells
+        Whether the last two axes are cells.
+    """
+    people, rest = values.shape[: values.ndim - len(shape)], shape[1:]
+    if len(mirror.order) != shape[0]:
+        rest = shape[-2:] if cells else ()
+    axis = len(people)
+    mirrored = values.reshape(*people, len(mirror.order), *rest).take(list(mirror.order), axis=axis)
+    if mirror.negated:
+        mirrored[(slice(None),) * axis + (list(mirror.negated),)] *= -1
+    return (mirrored[..., ::-1] if cells else mirrored).reshape(values.shape)
 
 
 def keep_channels(count: int) -> ChannelMirror:

@@ -29,6 +29,13 @@ class Region:
     bottom: NDArray[np.int64]
     sign: NDArray[np.float64]
 
+    @classmethod
+    def of_pixels(cls, pixels: NDArray[np.bool_]) -> Region:
+        """Take those pixels (height, width) of an image that are set."""
+        changes = np.diff(pixels.T.astype(np.int8), axis=1, prepend=0, append=0)
+        column, top = np.nonzero(changes == 1)
+        return cls(column, top, np.nonzero(changes == -1)[1], np.ones(len(column)))
+
     def area(self, ys: NDArray[np.float64], xs: NDArray[np.float64]) -> NDArray[np.float64]:
         """Measure the area in each cell of a grid.
 

@@ -32,7 +32,12 @@ class Field:
     @property
     def is_stacked(self) -> bool:
         """Whether a batch has it in one array: people and text come as lists."""
-        return self.dtype != "str" and None not in self.shape
+        return self.dtype != "str" and not self.is_padded
+
+    @property
+    def is_padded(self) -> bool:
+        """Whether it has a row a person, so that samples are padded to be put into one array."""
+        return None in self.shape
 
 
 def describe_fields(
@@ -52,7 +57,10 @@ def describe_fields(
         Whether they come as they are stored.
     """
     fields = {"image": Field((*config.input_size, 3), "uint8")}
-    fields |= {label.spec.name: Field(label.shape, label.storage.dtype if raw else "float32") for label in labels}
+    for label in labels:
+        people = (None,) if label.spec.by_person else ()
+        dtype = label.storage.dtype if raw else label.storage.read_dtype
+        fields[label.spec.name] = Field((*people, *label.shape), dtype)
     for column in list_columns(config):
         people = (None,) if column.of == "person" else ()
         fields[column.name] = Field((*people, *column.element(keypoints)), column.read_dtype)
@@ -60,7 +68,7 @@ def describe_fields(
 
 
 def list_padded() -> frozenset[str]:
-    """List the fields that have a row a person, which batches of tensors pad."""
+    """List the fields that have a row a person in every dataset, which batches of tensors pad; labels may, too."""
     return frozenset(column.name for column in list_columns() if column.of == "person")
 
 
@@ -87,4 +95,4 @@ def choose_fields(fields: Mapping[str, Field], wanted: Sequence[str] | None) -> 
     if wanted is not None:
         return wanted
     columns = {column.name for column in list_columns()} - {"image_id"}
-    return [name for name in fields if name not in columns]
+    return [name for name, field in fields.items() if name not in columns and not field.is_padded]

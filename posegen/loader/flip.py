@@ -55,13 +55,15 @@ class Mirror:
         keypoints = np.array(skeleton.mirrored, np.intp)
         channels: dict[str, NDArray[np.intp] | None] = {}
         negated: dict[str, NDArray[np.intp] | None] = {}
+        deep = {label.spec.name for label in labels if label.spec.inner}
         for name, mirror in find_mirrors(config, skeleton, labels).items():
             if isinstance(mirror, str):
                 reason = " ".join(mirror.split())[:_LONGEST_REASON]
                 raise ConfigError(
                     f"'{name}' cannot be flipped as it is stored: {reason}; leave it out of the fields, or do not flip"
                 )
-            stay = mirror.order == tuple(range(len(mirror.order)))
+            # With inner axes the order says, too, whether it is one of channels or of places.
+            stay = mirror.order == tuple(range(len(mirror.order))) and name not in deep
             channels[name] = None if stay else np.array(mirror.order, np.intp)
             negated[name] = np.array(mirror.negated, np.intp) if mirror.negated else None
         return cls(config.input_size[1], keypoints, channels, negated)
@@ -71,16 +73,21 @@ class Mirror:
         return np.asarray(cv2.flip(picture, 1), np.uint8)
 
     def stored(self, label: StoredLabel, values: NDArray[Any]) -> NDArray[Any]:
-        """Mirror a label as it is stored, in its layout."""
-        name, axis = label.spec.name, 0 if label.layout == "chw" else -1
-        order, negated = self.channels[name], self.negated[name]
+        """Mirror a label as it is stored, in its layout, (*shape) or by person (n, *shape)."""
+        spec, shape = label.spec, values.shape
+        order, negated = self.channels[spec.name], self.negated[spec.name]
+        axis = values.ndim - len(label.shape) + label.channel_axis
+        if spec.inner and order is not None and len(order) == spec.places:
+            values = values.reshape(*shape[:axis], spec.places, *shape[axis + 1 + len(spec.inner) :])
         mirrored = values if order is None else values.take(order, axis=axis)
+        before: tuple[Any, ...] = (slice(None),) * axis
         if negated is not None:
-            where = (negated,) if axis == 0 else (..., negated)
+            where = (*before, negated)
             mirrored[where] = -mirrored[where]
-        if not label.spec.cells:
+        mirrored = mirrored.reshape(shape)
+        if not spec.cells:
             return mirrored
-        return mirrored[..., ::-1] if axis == 0 else mirrored[..., ::-1, :]
+        return mirrored[..., ::-1] if label.channel_axis == 0 else mirrored[(*before[:-1], slice(None, None, -1))]
 
     def column(self, column: Column, value: Any) -> Any:
         """Mirror what `ShardReader.column` gives of one sample."""

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posegen.errors import ConfigError, ShardError
-from posegen.shards.checksum import CHECKSUM_BYTES, take_body
+from posegen.shards.checksum import CHECKSUM_BYTES, compare_crc, take_body
 from posegen.shards.codecs import Inflate, compare_sizes, copy_body
 from posegen.shards.opening import open_file
 from posegen.shards.rules import ArrayRule
@@ -195,15 +195,20 @@ class GuardedFile:
         with self.wrap_errors(f"{name} cannot be read"):
             return self._arrays[name].dataset[where]
 
-    def read_chunk(self, name: str, index: int) -> Chunk:
-        """Read one element of an open array that has a chunk for each, and compare its checksum."""
+    def read_chunk(self, name: str, index: int, crc: int | None) -> Chunk:
+        """Read one element of an open array that has a chunk for each, and compare its CRC-32.
+
+        Without one the checksum of HDF5's that the chunk ends with is compared, which takes longer.
+        """
         array = self._arrays[name]
         try:
             start, size, bare = self._find_chunk(array, index)
             data = os.pread(self._handle, size, start)
             if len(data) != size:
                 raise ValueError(f"{len(data)} bytes are there of {size}")
-            body = take_body(data)
+            body = take_body(data) if crc is None else memoryview(data)[:-CHECKSUM_BYTES]
+            if crc is not None:
+                compare_crc(body, crc)
             inflate = copy_body if bare else array.rule.codec.inflate
             if inflate is None:
                 body, inflate = self._inflate(array, index, body), copy_body
@@ -211,14 +216,20 @@ class GuardedFile:
         except _RAISED_AT_DAMAGE as error:
             raise self.wrap_error(f"{name}[{index}] cannot be read", error) from error
 
-    def read_bytes(self, name: str, start: int, stop: int) -> bytes:
-        """Read an open array that lies in one piece from its byte `start` to before its byte `stop`."""
+    def read_bytes(self, name: str, index: int, rows: tuple[int, int], crc: int | None) -> bytes:
+        """Read from an open array that lies in one piece the bytes of its element `index`, and compare their CRC-32.
+
+        `rows` are the first byte and that after the last; without a CRC nothing is compared.
+        """
+        start, stop = rows
         try:
             data = os.pread(self._handle, stop - start, self._arrays[name].start + start)
             if len(data) != stop - start:
                 raise ValueError(f"{len(data)} bytes are there of {stop - start}")
+            if crc is not None:
+                compare_crc(data, crc)
         except _RAISED_AT_DAMAGE as error:
-            raise self.wrap_error(f"{name} cannot be read", error) from error
+            raise self.wrap_error(f"{name}[{index}] cannot be read", error) from error
         return data
 
     def _inflate(self, array: _Array, index: int, body: memoryview) -> memoryview:

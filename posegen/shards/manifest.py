@@ -14,7 +14,7 @@ from posegen.config import BuildConfig
 from posegen.errors import ConfigError, ShardError
 from posegen.files import write_atomically
 from posegen.shards.record import ShardRecord, locate, parse_json, read_count
-from posegen.shards.schema import FORMAT_VERSION
+from posegen.shards.schema import FORMAT_VERSION, READABLE
 from posegen.skeleton import Skeleton
 
 MANIFEST_NAME = "manifest.json"
@@ -43,6 +43,8 @@ class Manifest:
         What was left out or noticed in the annotations, as `posegen.annotations.Audit.to_dict` gives it.
     versions
         Of the libraries that wrote it.
+    format_version
+        Of its shards.
     """
 
     config: BuildConfig
@@ -52,6 +54,7 @@ class Manifest:
     failures: int
     audit: Mapping[str, Any]
     versions: Mapping[str, str]
+    format_version: int = FORMAT_VERSION
 
     @property
     def samples(self) -> int:
@@ -78,7 +81,7 @@ class Manifest:
         """Write the manifest, whole or not at all, and return its path. Raises `OSError` if that fails."""
         record = {
             "format": _FORMAT,
-            "format_version": FORMAT_VERSION,
+            "format_version": self.format_version,
             "samples": self.samples,
             "people": self.people,
             "failures": self.failures,
@@ -117,10 +120,11 @@ class Manifest:
             raise ShardError(f"{path}: cannot be read: {error}") from error
         if not isinstance(record, dict) or record.get("format") != _FORMAT:
             raise ShardError(f"{path}: is not the manifest of a posegen dataset")
-        if record.get("format_version") != FORMAT_VERSION:
+        version = record.get("format_version")
+        if type(version) is not int or version not in READABLE:
             raise ShardError(
-                f"{path}: has format version {record.get('format_version')!s:.40}, this posegen reads "
-                f"{FORMAT_VERSION}; use the posegen that wrote it, or build the dataset again"
+                f"{path}: has format version {version!s:.40}, this posegen reads "
+                f"{' and '.join(map(str, READABLE))}; use the posegen that wrote it, or build the dataset again"
             )
         try:
             manifest = cls(
@@ -131,6 +135,7 @@ class Manifest:
                 failures=read_count(record, "failures"),
                 audit=dict(record["audit"]),
                 versions=dict(record["versions"]),
+                format_version=version,
             )
         except (
             ArithmeticError,

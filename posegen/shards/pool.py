@@ -116,6 +116,11 @@ class ShardPool:
                 f"{reader.path}: was changed after the build: it has {found[0]} bytes and {found[1]} samples, but the "
                 f"manifest says {recorded[0]} and {recorded[1]}; `posegen verify --repair` builds it again"
             )
+        if reader.format_version != self._manifest.format_version:
+            raise ShardError(
+                f"{reader.path}: has format version {reader.format_version}, but the manifest says "
+                f"{self._manifest.format_version}; build the dataset again"
+            )
         same = (reader.config, reader.skeleton) == (self._manifest.config, self._manifest.skeleton)
         if not same or (self._labels is not None and not _agree(reader.labels, self._labels)):
             raise ShardError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,26 +12,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from posegen.config import BuildConfig
-from posegen.errors import ShardError
-from posegen.geometry import Size
-from posegen.labels import ArraySpec
-from posegen.labels.registry import check_name
+from posegen.images.stored import StoredPicture
+from posegen.images.warp import Box
 from posegen.shards.codecs import NONE
 from posegen.shards.hdf5 import Chunk, GuardedFile
+from posegen.shards.header import read_header
+from posegen.shards.ignored import unpack_ignored
 from posegen.shards.key import SampleKey
-from posegen.shards.mirror import read_mirror
-from posegen.shards.quantize import choose_storage
-from posegen.shards.record import parse_json
 from posegen.shards.rules import lay_out
-from posegen.shards.schema import FORMAT, FORMAT_VERSION, GROUPS, StoredLabel, list_columns
-from posegen.skeleton import Skeleton
+from posegen.shards.schema import GROUPS, StoredLabel, list_columns
 
 if TYPE_CHECKING:
     from typing_extensions import Self
-
-_LARGEST = 1e9
-"""No label has larger values."""
 
 _MOST_PIXEL_BYTES = 1100
 """No picture has more bytes of pixels for one of its own: PNG's deflate makes 1032 of one, JPEG fewer."""
@@ -112,44 +103,72 @@ class ShardReader:
         """Return the keypoints of all people in the shard, (M, K, 3) float32 x, y, v."""
         return np.asarray(self._read("person/keypoints", ...), np.float32)
 
-    def picture(self, index: int) -> bytes | NDArray[np.uint8]:
-        """Return a sample's encoded picture, or its (H, W, 3) uint8 R, G, B pixels where the encoding is `raw`."""
-        if self.config.image_encoding == "raw":
-            return np.asarray(self._read("image/pixels", index))
-        return np.asarray(self._read("image/bytes", slice(*self._rows("image", index)))).tobytes()
+    def picture(self, index: int) -> StoredPicture:
+        """Read a sample's picture, which need not be decoded.
 
-    def picture_bytes(self, index: int) -> bytes:
-        """Return a sample's picture as it is stored: encoded, or its pixels R, G, B row by row."""
-        if self.config.image_encoding == "raw":
-            name, size = "image/pixels", math.prod(self._rules["image/pixels"].shape[1:])
-            start, stop = index * size, (index + 1) * size
+        Raises
+        ------
+        ShardError
+            If it is damaged; from format 2 on, whatever its encoding.
+        """
+        config, box, crc = self.config, Box(*self._boxes[index].tolist()), self._find_crc("image", index)
+        if config.image_encoding == "raw":
+            name, size = "image/pixels", math.prod(config.frame_size) * 3
+            rows = index * size, (index + 1) * size
         else:
-            name, (start, stop) = "image/bytes", self._rows("image", index)
+            name, rows = "image/bytes", self._rows("image", index)
         self._file.open(name, self._rules[name])
-        return self._file.read_bytes(name, start, stop)
+        data = self._file.read_bytes(name, index, rows, crc)
+        return StoredPicture(
+            data, box, config.frame_size, config.image_encoding == "raw", f"{self.path}: the picture of sample {index}"
+        )
+
+    def ignored(self, index: int) -> NDArray[np.bool_] | None:
+        """Return of which pixels (H, W) of a sample's input the middle is ignored; None if of none, or of format 1.
+
+        Raises
+        ------
+        ShardError
+            If what is stored of it is damaged.
+        """
+        if self.format_version == 1:
+            return None
+        rows, name = self._rows("ignored", index), "ignored/bytes"
+        self._file.open(name, self._rules[name])
+        with self._file.wrap_errors(f"{name}[{index}] cannot be read"):
+            return unpack_ignored(self._file.read_bytes(name, index, rows, None), self.config.input_size)
 
     def chunk(self, label: StoredLabel, index: int) -> Chunk:
         """Read one label of a sample; what it unpacks to is of `label.shape` and its storage's dtype.
 
-        Raises
-        ------
-        ShardError
-            If its chunk is damaged.
-        """
-        return self._file.read_chunk(label.spec.name, index)
-
-    def label(self, label: StoredLabel, index: int) -> NDArray[np.float32]:
-        """Return one label of a sample, (C, h, w) or (C,) float32.
+        It is not for labels by person, which `rows` reads.
 
         Raises
         ------
         ShardError
             If its chunk is damaged.
         """
-        stored = np.empty(label.shape, label.storage.dtype)
-        self.chunk(label, index).unpack(stored)
-        values = label.storage.decode(stored)
-        return values if label.layout == "chw" else np.ascontiguousarray(np.moveaxis(values, -1, 0))
+        name = label.spec.name
+        return self._file.read_chunk(name, index, self._find_crc(name, index))
+
+    def rows(self, label: StoredLabel, index: int) -> NDArray[Any]:
+        """Return a label by person of a sample as it is stored, (n, *label.shape)."""
+        return self._read_whole(label.spec.name)[slice(*self._rows("person", index))].copy()
+
+    def label(self, label: StoredLabel, index: int) -> NDArray[Any]:
+        """Return one label of a sample: of its specification's dtype and shape, or by person (n, *shape).
+
+        Raises
+        ------
+        ShardError
+            If its chunk is damaged.
+        """
+        if label.spec.by_person:
+            stored = self.rows(label, index)
+        else:
+            stored = np.empty(label.shape, label.storage.dtype)
+            self.chunk(label, index).unpack(stored)
+        return label.restore(label.storage.decode(stored))
 
     def sample(self, index: int) -> dict[str, Any]:
         """Return what is known of a sample besides picture and labels.
@@ -184,27 +203,20 @@ class ShardReader:
 
     def _read_header(self) -> None:
         file = self._file
-        if file.attribute("format") != FORMAT:
-            raise ShardError(f"{self.path}: is HDF5, but no posegen shard")
-        version = file.attribute("format_version")
-        if version != FORMAT_VERSION:
-            raise ShardError(
-                f"{self.path}: has format version {version}, this posegen reads {FORMAT_VERSION}; "
-                "use the posegen that wrote it, or build the dataset again"
-            )
-        with file.wrap_errors("its description"):
-            self.config = BuildConfig.from_dict(self._parse("config"))
-            self.skeleton = Skeleton.from_dict(self._parse("skeleton"))
-            self.versions: dict[str, str] = dict(self._parse("versions"))
+        header = read_header(file)
+        self.format_version, self.versions = header.version, header.versions
+        self.config, self.skeleton, self._labels = header.config, header.skeleton, header.labels
         self._length = file.length("sample/image_id")
-        self._labels = tuple(self._stored_label(name) for name in self._list_labels())
+        picture_bytes = 0 if self.config.image_encoding == "raw" else file.length("image/bytes")
         self._rules = lay_out(
             self.config,
             self._labels,
+            version=self.format_version,
             samples=self._length,
             people=file.length("person/keypoints"),
             keypoints=len(self.skeleton.keypoints),
-            picture_bytes=self._count_picture_bytes(),
+            picture_bytes=picture_bytes,
+            ignored_bytes=file.length("ignored/bytes") if self.format_version > 1 else 0,
         )
         self._columns = {column.name: column for column in list_columns(self.config)}
         self._whole: dict[str, NDArray[Any]] = {}
@@ -213,70 +225,36 @@ class ShardReader:
             raise file.damage(f"{foreign[0]!r} is no part of a shard")
         for name in ("sample/image_id", *(label.spec.name for label in self._labels)):
             file.open(name, self._rules[name])
+        self._boxes = self._read_boxes(picture_bytes)
 
-    def _parse(self, attribute: str, of: str = "") -> Any:
-        text = self._file.attribute(attribute, of)
-        if not isinstance(text, str):
-            raise self._file.damage(f"it has no text {attribute}{' of ' if of else ''}{of}")
-        return parse_json(text)
+    def _read_boxes(self, picture_bytes: int) -> NDArray[np.int64]:
+        """Read where in their frames the pictures are, (N, 4), and hold it against what there is of them."""
+        config, name = self.config, "image/box"
+        height, width = config.frame_size
+        if self.format_version == 1:
+            boxes = np.tile(np.array([0, 0, width, height], np.int64), (self._length, 1))
+        else:
+            boxes = np.asarray(self._read_whole(name), np.int64)
+        first, size = boxes[:, :2], boxes[:, 2:]
+        if (first < 0).any() or (size < 1).any() or (first + size > (width, height)).any():
+            raise self._file.damage(f"{name} has boxes that do not lie in {width}x{height} pixels")
+        whole = config.unit == "image" and config.augment is None
+        if whole and not (size == (width, height)).any(axis=1).all():
+            raise self._file.damage(f"{name} has boxes into which no picture fits {width}x{height} pixels")
+        pixels = int(size.prod(axis=1).sum())
+        if config.image_encoding != "raw" and pixels * 3 > picture_bytes * _MOST_PIXEL_BYTES:
+            raise self._file.damage(f"{picture_bytes} bytes cannot be {len(boxes)} pictures of {pixels} pixels")
+        return boxes
 
-    def _list_labels(self) -> list[str]:
-        """Read which arrays are labels: the package that made them need not be here to read them."""
-        names = self._parse("labels")
-        with self._file.wrap_errors("its list of labels"):
-            for name in names:
-                check_name(name)
-                if not any(name == label or name.startswith(f"{label}_") for label in self.config.labels):
-                    raise ValueError(f"{name} is none of {', '.join(self.config.labels)}")
-        if not isinstance(names, list) or len(set(names)) != len(names):
-            raise self._file.damage(f"its list of labels is {names!r:.200}")
-        return names
-
-    def _stored_label(self, name: str) -> StoredLabel:
-        """Read how a label is stored; what that determines is held against the configuration."""
-        with self._file.wrap_errors(name):
-            channels = tuple(map(str, self._parse("channels", name)))
-            scale, error, low, high = (
-                float(self._file.attribute(key, name)) for key in ("scale", "max_abs_error", "low", "high")
-            )
-            if not -_LARGEST <= low <= 0 <= high <= _LARGEST or low == high:
-                raise ValueError(f"its values cannot lie between {low} and {high}")
-            cells, mirror = self._read_cells(name), read_mirror(self._file.attribute("mirror", name))
-            spec = ArraySpec(name=name, channels=channels, cells=cells, low=low, high=high, mirror=mirror)
-            storage = choose_storage(self.config.label_dtype, spec)
-        if not channels or len(set(channels)) != len(channels):
-            raise self._file.damage(f"{name} has {len(channels)} channels, {len(set(channels))} of different names")
-        laid_out = self._file.attribute("layout", name) == self.config.layout and scale == storage.scale
-        if not laid_out or not 0 <= error < high - low:
-            raise self._file.damage(f"{name} is not laid out as its configuration says")
-        storage = dataclasses.replace(storage, max_abs_error=error)
-        return StoredLabel(spec=spec, storage=storage, layout=self.config.layout)
-
-    def _read_cells(self, name: str) -> Size | tuple[()]:
-        """Read how many rows and columns of cells a label has: none, or as many as the input has pixels at the most."""
-        cells = self._parse("cells", name)
-        if cells == []:
-            return ()
-        rows, columns = cells
-        for count, pixels in zip((rows, columns), self.config.input_size, strict=True):
-            if not isinstance(count, int) or not 1 <= count <= pixels:
-                raise ValueError(f"an input of {self.config.input_size} cannot have the cells {cells}")
-        return rows, columns
-
-    def _count_picture_bytes(self) -> int:
-        """Read how many bytes the encoded pictures claim to have: enough for what they show; 0 for pixels."""
-        if self.config.image_encoding == "raw":
-            return 0
-        size, (height, width) = self._file.length("image/bytes"), self.config.input_size
-        if self._length * height * width * 3 > size * _MOST_PIXEL_BYTES:
-            raise self._file.damage(f"{size} bytes of pictures cannot be {self._length} of {width}x{height} pixels")
-        return size
+    def _find_crc(self, name: str, index: int) -> int | None:
+        """Find the CRC-32 of a label or `image` of a sample; format 1 has none."""
+        return None if self.format_version == 1 else int(self._read_whole(f"checksum/{name}")[index])
 
     def _rows(self, group: str, index: int) -> tuple[int, int]:
-        """Find from which on and to before which the people of a sample are, or the bytes of its picture."""
+        """Find from which on and to before which a sample's people are, or the bytes of its picture or bitmap."""
         if group not in self._offsets:
             offsets = np.asarray(self._read(f"{group}/offsets", ...))
-            rows = self._rules["image/bytes" if group == "image" else "person/keypoints"].shape[0]
+            rows = self._rules["person/keypoints" if group == "person" else f"{group}/bytes"].shape[0]
             if offsets[0] != 0 or offsets[-1] != rows or (offsets[1:] < offsets[:-1]).any():
                 raise self._file.damage(f"{group}/offsets do not lead from 0 to {rows}")
             self._offsets[group] = offsets

@@ -11,7 +11,7 @@ import numpy as np
 
 from posegen.config import BuildConfig
 from posegen.shards.codecs import CODECS, NONE, Codec
-from posegen.shards.schema import StoredLabel, list_columns
+from posegen.shards.schema import FORMAT_VERSION, StoredLabel, list_columns
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,10 +65,12 @@ def lay_out(
     config: BuildConfig,
     labels: Sequence[StoredLabel],
     *,
+    version: int = FORMAT_VERSION,
     samples: int,
     people: int,
     keypoints: int,
     picture_bytes: int,
+    ignored_bytes: int = 0,
 ) -> dict[str, ArrayRule]:
     """Say what every array of a shard has to be, by name.
 
@@ -76,10 +78,14 @@ def lay_out(
     ----------
     config, labels
         What the shard was built with, and how its labels are stored.
+    version
+        Of its format.
     samples, people, keypoints
         How many it holds, and how many keypoints a person has.
     picture_bytes
         Of its encoded pictures; not looked at where the encoding is `raw`.
+    ignored_bytes
+        Of the bitmaps of what is ignored.
     """
 
     def single(dtype: str, *shape: int) -> ArrayRule:
@@ -90,14 +96,26 @@ def lay_out(
         count = people if column.of == "person" else samples
         rules[column.path] = single(column.dtype, count, *column.element(keypoints))
     for label in labels:
+        if label.spec.by_person:
+            rules[label.spec.name] = single(label.storage.dtype, people, *label.shape)
+            continue
+        if version > 1:
+            rules[f"checksum/{label.spec.name}"] = single("uint32", samples)
         rules[label.spec.name] = ArrayRule(
             shape=(samples, *label.shape),
             dtype=label.storage.dtype,
             chunk=(1, *label.shape),
             codec=CODECS[config.compression],
         )
+    if version > 1:
+        rules |= {
+            "checksum/image": single("uint32", samples),
+            "image/box": single("int32", samples, 4),
+            "ignored/offsets": single("int64", samples + 1),
+            "ignored/bytes": ArrayRule(shape=(ignored_bytes,), dtype="uint8"),
+        }
     if config.image_encoding == "raw":
-        return rules | {"image/pixels": ArrayRule(shape=(samples, *config.input_size, 3), dtype="uint8")}
+        return rules | {"image/pixels": ArrayRule(shape=(samples, *config.frame_size, 3), dtype="uint8")}
     return rules | {
         "image/offsets": single("int64", samples + 1),
         "image/bytes": ArrayRule(shape=(picture_bytes,), dtype="uint8"),

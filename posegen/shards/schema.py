@@ -15,13 +15,19 @@ from numpy.typing import NDArray
 
 from posegen.config import BuildConfig
 from posegen.errors import ConfigError
+from posegen.images.warp import Box
 from posegen.labels import ArraySpec
+from posegen.labels.base import Drawn
 from posegen.shards.quantize import Storage
 
 FORMAT = "posegen-shard"
-FORMAT_VERSION = 1
 
-GROUPS = ("image", "person", "sample")
+FORMAT_VERSION = 2
+"""Which is written. Its predecessor 1 is read: it has whole inputs for pictures, and nothing of what is ignored."""
+
+READABLE = (1, 2)
+
+GROUPS = ("checksum", "ignored", "image", "person", "sample")
 """Of an HDF5 file; labels lie beside them."""
 
 
@@ -36,7 +42,11 @@ class BuiltSample:
     affine
         (2, 3) float64, image pixels to input pixels.
     image
-        The encoded picture.
+        The encoded picture of the box; where the encoding is `raw` R, G, B of all of the frame's pixels.
+    box
+        Where in its frame the picture lies; None where it fills that.
+    ignored
+        (H, W) bool, of which pixels of the input the middle is ignored; None if of none.
     keypoints
         (n, K, 3) float32 x, y in input pixels, v.
     bboxes
@@ -56,6 +66,8 @@ class BuiltSample:
     keypoints: NDArray[np.float32]
     bboxes: NDArray[np.float32]
     annotation_ids: NDArray[np.int64]
+    box: Box | None = None
+    ignored: NDArray[np.bool_] | None = None
     copy: int = 0
     view: NDArray[np.float64] | None = None
 
@@ -197,14 +209,23 @@ class StoredLabel:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of one sample, in the layout's axis order."""
-        channels, *cells = self.spec.shape
-        return (channels, *cells) if self.layout == "chw" else (*cells, channels)
+        """Of one sample, or of one person where it is by person, in the layout's axis order."""
+        spec = self.spec
+        return (*spec.cells, len(spec.channels), *spec.inner) if self._cells_first else spec.shape
+
+    @property
+    def channel_axis(self) -> int:
+        """Which axis of `shape` the channels are."""
+        return 2 if self._cells_first else 0
 
     @property
     def logical(self) -> int:
-        """The bytes of one sample before compression."""
+        """The bytes of one sample, or person, before compression."""
         return math.prod(self.shape) * np.dtype(self.storage.dtype).itemsize
+
+    @property
+    def _cells_first(self) -> bool:
+        return self.layout == "hwc" and bool(self.spec.cells)
 
     def agrees(self, other: StoredLabel) -> bool:
         """Tell whether another shard's label lies there as this one; a shard of before need not say how it mirrors."""
@@ -213,18 +234,34 @@ class StoredLabel:
             return (mine, self.storage, self.layout) == (theirs, other.storage, other.layout)
         return self == other
 
-    def arrange(self, values: NDArray[np.float32]) -> NDArray[Any]:
-        """Turn the rendered float32 values of S samples, (S, C, h, w) or (S, C), into what is stored.
+    def arrange(self, drawn: Drawn) -> Drawn:
+        """Turn what was rendered of S samples, (S, *spec.shape) or S arrays by person, into what is stored.
 
         Raises
         ------
         ConfigError
-            If they are none.
+            If it is of another shape or dtype.
         """
-        if values.shape[1:] != self.spec.shape or values.dtype != np.float32:
+        if self.spec.by_person:
+            return [self._arrange(rows) for rows in drawn]
+        return self._arrange(np.asarray(drawn))
+
+    def _arrange(self, values: NDArray[Any]) -> NDArray[Any]:
+        spec = self.spec
+        if values.shape[1:] != spec.shape or values.dtype != spec.dtype:
             raise ConfigError(
-                f"label '{self.spec.name}' was drawn as {values.dtype} {values.shape[1:]}, but its specification says "
-                f"float32 {self.spec.shape}"
+                f"label '{spec.name}' was drawn as {values.dtype} {values.shape[1:]}, but its specification says "
+                f"{spec.dtype} {spec.shape}"
             )
-        stored = self.storage.encode(values)
-        return stored if self.layout == "chw" else np.ascontiguousarray(np.moveaxis(stored, 1, -1))
+        return np.ascontiguousarray(self.lay_out(self.storage.encode(values)))
+
+    def lay_out(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Show an array (S, *spec.shape), or of people, in the axis order of the layout."""
+        return np.moveaxis(values, (-2, -1), (1, 2)) if self._cells_first else values
+
+    def restore(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Bring values, (*shape) or by person (N, *shape), into the axis order of the specification."""
+        if not self._cells_first:
+            return values
+        first = values.ndim - len(self.shape)
+        return np.ascontiguousarray(np.moveaxis(values, (first, first + 1), (-2, -1)))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import io
+import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,11 @@ from numpy.typing import NDArray
 from posegen.config import BuildConfig
 from posegen.errors import ConfigError
 from posegen.files import canonical_json, write_atomically
+from posegen.labels.base import Drawn
+from posegen.shards.checksum import CHECKSUM_BYTES
 from posegen.shards.codecs import CODECS
 from posegen.shards.hdf5 import LONGEST_TEXT
+from posegen.shards.ignored import pack_ignored
 from posegen.shards.mirror import write_mirror
 from posegen.shards.record import ShardRecord
 from posegen.shards.schema import FORMAT, FORMAT_VERSION, GROUPS, BuiltSample, StoredLabel, list_columns
@@ -57,9 +61,16 @@ class ShardWriter:
         self._keypoints = len(skeleton.keypoints)
         self._samples: list[BuiltSample] = []
         self._images: list[bytes] = []
+        self._ignored: list[bytes] = []
         self._memory = io.BytesIO()
         self._file = _create_file(self._memory)
-        self._datasets = {label.spec.name: self._create_label(capacity, label) for label in labels}
+        self._labels = {label.spec.name: label for label in labels}
+        self._rows: dict[str, list[NDArray[Any]]] = {label.spec.name: [] for label in labels if label.spec.by_person}
+        self._datasets = {
+            name: self._create_label(capacity, label)
+            for name, label in self._labels.items()
+            if not label.spec.by_person
+        }
         self._file.attrs.update(
             {
                 "format": _text(FORMAT),
@@ -72,7 +83,7 @@ class ShardWriter:
             }
         )
 
-    def append(self, samples: Sequence[BuiltSample], labels: Mapping[str, NDArray[Any]]) -> None:
+    def append(self, samples: Sequence[BuiltSample], labels: Mapping[str, Drawn]) -> None:
         """Add S samples, whose pictures and labels are stored at once.
 
         Parameters
@@ -80,13 +91,25 @@ class ShardWriter:
         samples
             The S samples.
         labels
-            By name, (S, ...) what `StoredLabel.arrange` gave.
+            By name what `StoredLabel.arrange` gave.
+
+        Raises
+        ------
+        ConfigError
+            If a label by person has not as many rows as there are people.
         """
         start = len(self._samples)
         for name, values in labels.items():
-            self._datasets[name][start : start + len(samples)] = values
+            if name in self._datasets:
+                self._datasets[name][start : start + len(samples)] = values
+                continue
+            for sample, rows in zip(samples, values, strict=True):
+                if len(rows) != len(sample.keypoints):
+                    raise ConfigError(f"label '{name}' has {len(rows)} rows for {len(sample.keypoints)} people")
+            self._rows[name] += values
         self._images += [sample.image for sample in samples]
-        self._samples += [dataclasses.replace(sample, image=b"") for sample in samples]
+        self._ignored += [pack_ignored(sample.ignored) for sample in samples]
+        self._samples += [dataclasses.replace(sample, image=b"", ignored=None) for sample in samples]
 
     def finish(self, path: Path) -> ShardRecord:
         """Write the shard to `path`, whole or not at all, and close it.
@@ -97,9 +120,17 @@ class ShardWriter:
             If the file cannot be written.
         """
         samples = self._samples
-        for dataset in self._datasets.values():
+        for name, dataset in self._datasets.items():
             dataset.resize(len(samples), axis=0)
+            self._put(f"checksum/{name}", _sum_chunks(dataset))
+        for name, rows in self._rows.items():
+            label = self._labels[name]
+            self._put(name, np.concatenate([np.zeros((0, *label.shape), label.storage.dtype), *rows]))
+            _describe(self._file[name], label)
         self._write_images()
+        self._put("ignored/offsets", _offsets(map(len, self._ignored)))
+        ignored = np.frombuffer(b"".join(self._ignored), np.uint8)
+        self._file.create_dataset("ignored/bytes", data=ignored, track_times=False)
         keypoints = self._write_columns()["keypoints"]
         self.close()
         data = self._memory.getbuffer()
@@ -130,28 +161,20 @@ class ShardWriter:
             track_times=False,
             **codec.options,
         )
-        dataset.attrs.update(
-            {
-                "layout": _text(label.layout),
-                "scale": label.storage.scale,
-                "max_abs_error": label.storage.max_abs_error,
-                "cells": _text(canonical_json(label.spec.cells)),
-                "low": label.spec.low,
-                "high": label.spec.high,
-                "channels": _text(canonical_json(label.spec.channels)),
-            }
-        )
-        if label.spec.mirror is not None:
-            dataset.attrs["mirror"] = _text(write_mirror(label.spec.mirror))
+        _describe(dataset, label)
         return dataset
 
     def _write_images(self) -> None:
         images, self._images = self._images, []
+        whole = (0, 0, *self._config.frame_size[::-1])
+        self._put("checksum/image", np.array([zlib.crc32(image) for image in images], np.uint32))
+        boxes = [sample.box or whole for sample in self._samples]
+        self._put("image/box", np.array(boxes, np.int32).reshape(len(boxes), 4))
         offsets = _offsets([len(image) for image in images])
         raw = self._config.image_encoding == "raw"
         if not raw:
             self._put("image/offsets", offsets)
-        frame = (*self._config.input_size, 3)
+        frame = (*self._config.frame_size, 3)
         shape = (len(images), *frame) if raw else (int(offsets[-1]),)
         name = "image/pixels" if raw else "image/bytes"
         dataset = self._file.create_dataset(name, shape, np.uint8, track_times=False)
@@ -196,6 +219,37 @@ def _create_file(memory: io.BytesIO) -> h5py.File:
     for name in GROUPS:
         h5py.h5g.create(file.id, name.encode(), gcpl=grouping)
     return file
+
+
+def _describe(dataset: h5py.Dataset, label: StoredLabel) -> None:
+    """Say beside a label how it is stored."""
+    spec = label.spec
+    dataset.attrs.update(
+        {
+            "layout": _text(label.layout),
+            "scale": label.storage.scale,
+            "max_abs_error": label.storage.max_abs_error,
+            "cells": _text(canonical_json(spec.cells)),
+            "low": spec.low,
+            "high": spec.high,
+            "channels": _text(canonical_json(spec.channels)),
+            "axes": _text(canonical_json(spec.axes)),
+            "inner": _text(canonical_json(spec.inner)),
+            "dtype": _text(canonical_json(spec.dtype)),
+            "by_person": int(spec.by_person),
+            "unknown": int(spec.unknown),
+        }
+    )
+    if spec.mirror is not None:
+        dataset.attrs["mirror"] = _text(write_mirror(spec.mirror))
+
+
+def _sum_chunks(dataset: h5py.Dataset) -> NDArray[np.uint32]:
+    """Compute the CRC-32 of every sample's chunk, without the checksum that HDF5 puts at its end."""
+    dataset.flush()  # HDF5 does not know the size of a chunk that it has not filtered yet, and returns anything
+    rest = (0,) * (dataset.ndim - 1)
+    chunks = (dataset.id.read_direct_chunk((i, *rest))[1] for i in range(len(dataset)))
+    return np.array([zlib.crc32(memoryview(chunk)[:-CHECKSUM_BYTES]) for chunk in chunks], np.uint32)
 
 
 def _offsets(lengths: Iterable[int]) -> NDArray[np.int64]:

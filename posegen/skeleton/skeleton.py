@@ -179,6 +179,11 @@ class Skeleton:
         limbs = category.get("skeleton") or []
         if not isinstance(limbs, list) or not all(_is_pair(limb, len(names)) for limb in limbs):
             raise AnnotationError(f"{where}: 'skeleton' must be a list of pairs of keypoint numbers 1..{len(names)}")
+        if repeated := sorted(name for name, times in Counter(names).items() if times > 1):
+            raise AnnotationError(
+                f"{where}: its 'keypoints' names {', '.join(repeated)} more than once; rename them there, as in "
+                f"{repeated[0]}_1 and {repeated[0]}_2: keypoints are told apart by their names"
+            )
         try:
             return cls(
                 name=str(category.get("name", "keypoints")),

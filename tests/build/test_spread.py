@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import pytest
 
-from posegen.build.scene import find_spread
 from posegen.config import BuildConfig
+from posegen.shards.scene import find_spread
 from posegen.skeleton import Skeleton
 
 SKELETON = Skeleton(name="three", keypoints=("a", "b", "c"), sigmas=(0.02, 0.04, 0.06))
@@ -34,11 +33,11 @@ def test_sigma_grows_with_the_root_of_the_area() -> None:
     np.testing.assert_allclose(found, [[2] * 3, [4] * 3])
 
 
-@pytest.mark.parametrize("box", [NO_BOX, [1, 2, 0, 90]], ids=["no box", "an empty box"])
-def test_without_a_box_the_labelled_keypoints_have_one(box: list[float]) -> None:
-    found = spread_of([box, box], sigma_scale="area", sigma_px=256.0)
-    # From (10, 20) to (74, 84) it is 64 pixels; a single keypoint has no size, and so the least sigma, half a cell.
-    np.testing.assert_allclose(found, [[64 / 256] * 3, [4 / 256] * 3])
+def test_without_a_box_the_labelled_keypoints_have_one() -> None:
+    for box in [NO_BOX, [1, 2, 0, 90]]:
+        found = spread_of([box, box], sigma_scale="area", sigma_px=256.0)
+        # From (10, 20) to (74, 84) it is 64 pixels; a single keypoint has no size, and so the least sigma, half a cell.
+        np.testing.assert_allclose(found, [[64 / 256] * 3, [4 / 256] * 3])
 
 
 def test_the_skeletons_sigmas_are_kept_in_their_proportions_and_to_a_mean_of_one() -> None:
@@ -51,15 +50,11 @@ def test_size_and_kind_multiply() -> None:
     np.testing.assert_allclose(found, [[1, 2, 3], [0.5, 1, 1.5]])
 
 
-@pytest.mark.parametrize(
-    ("changes", "least"),
-    [
+def test_no_gaussian_is_narrower_than_half_a_cell_of_the_coarsest_grid() -> None:
+    for changes, least in [
         ({"sigma_px": 16.0}, 4 / 16),
         ({"sigma_px": 16.0, "stride": (4, 8, 16)}, 8 / 16),
         ({"sigma_px": None, "sigma_cells": 2.0, "stride": (4, 8)}, 0.5 / 2),
-    ],
-    ids=str,
-)
-def test_no_gaussian_is_narrower_than_half_a_cell_of_the_coarsest_grid(changes: dict[str, Any], least: float) -> None:
-    found = spread_of([[0, 0, 1, 1], [0, 0, 256, 256]], sigma_scale="area", **changes)
-    np.testing.assert_allclose(found, [[least] * 3, [1] * 3])
+    ]:
+        found = spread_of([[0, 0, 1, 1], [0, 0, 256, 256]], sigma_scale="area", **changes)
+        np.testing.assert_allclose(found, [[least] * 3, [1] * 3])

@@ -139,13 +139,5 @@ def test_both_hands_of_coco_wholebody_133_are_hand_21_from_the_wrists_on():
         assert whole.sigmas[root : root + 21] == hand.sigmas
 
 
-def test_ap10k_17_has_the_sigmas_of_its_evaluation_in_mmpose():
-    # Place by place: its authors took those of COCO on, whose keypoints come in another order.
-    assert SKELETONS["ap10k-17"].sigmas == (
-        0.025, 0.025, 0.026, 0.035, 0.035, 0.079, 0.079, 0.072, 0.072, 0.062, 0.062, 0.107, 0.107, 0.087, 0.087, 0.089,
-        0.089,
-    )  # fmt: skip
-
-
 def test_mpii_has_no_sigmas():
     assert SKELETONS["mpii-16"].sigmas == ()

@@ -18,6 +18,7 @@ from posegen.skeleton import SKELETONS
 
 _NAMES = SKELETONS["coco-wholebody-133"].keypoints
 _WHOLE = frozenset({0, 1, 2})
+_MOST_VISIBLE = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,13 @@ def is_nested(values: Any) -> bool:
     return isinstance(values, list) and bool(values) and all(isinstance(v, list) for v in values)
 
 
+def are_pairs(values: Any, count: int) -> bool:
+    """Tell whether a value is x, y of `count` keypoints, flat or nested, without v."""
+    if is_nested(values):
+        return len(values) == count and all(len(pair) == 2 for pair in values)
+    return isinstance(values, list) and len(values) == 2 * count
+
+
 def is_whole(visibility: Iterable[float]) -> bool:
     """Tell whether all visibilities are 0, 1 or 2, as nearly all are: for so few, NumPy takes longer."""
     return _WHOLE.issuperset(visibility)
@@ -71,7 +79,8 @@ def read_triplets(values: Any, count: int) -> NDArray[np.float64]:
 
     Returns
     -------
-    (count, 3) float64 x, y, v; v from 0 to 2. x and y are finite; those of v = 0 may be anything.
+    (count, 3) float64 x, y, v; v up to 2, and below 0 only where the file has it. x and y are finite; those of v = 0
+    may be anything.
 
     Raises
     ------
@@ -84,6 +93,8 @@ def read_triplets(values: Any, count: int) -> NDArray[np.float64]:
         values = [number for triplet in values for number in triplet] if all(len(t) == 3 for t in values) else values
     if not isinstance(values, list) or len(values) != 3 * count:
         found = f"{len(values)}" if isinstance(values, list) else brief(values)
+        if are_pairs(values, count):
+            found += ": these are x, y without v; write a v behind each pair, 2 where it is seen, 0 where it is unknown"
         raise ValueError(f"keypoints must be {3 * count} numbers (x, y, v for each of {count}), not {found}")
     if not are_numbers(values):
         values = _blank_unlabelled(values)
@@ -94,8 +105,8 @@ def read_triplets(values: Any, count: int) -> NDArray[np.float64]:
     if is_whole(visibility):
         return triplets
     v = triplets[:, 2]
-    if not ((v >= 0) & (v <= 2)).all():
-        raise ValueError(f"a keypoint's visibility must be 0, 1 or 2, or between, not {v[(v < 0) | (v > 2)][0]:g}")
+    if (v > _MOST_VISIBLE).any():
+        raise ValueError(f"a keypoint's visibility must be 0, 1 or 2, or between, not {v[v > _MOST_VISIBLE][0]:g}")
     return triplets
 
 

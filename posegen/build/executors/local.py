@@ -32,7 +32,7 @@ _ENVIRONMENT = {
 }
 """What libraries of a worker read when they are imported."""
 
-_PATIENCE_S = 5.0
+_TIMEOUT_S = 5.0
 
 
 def available_cpus() -> int:
@@ -185,7 +185,7 @@ class _Worker(Generic[Task]):
 
     def lose(self) -> Lost[Task]:
         """Say how the worker died with its task."""
-        self.process.join(timeout=_PATIENCE_S)
+        self.process.join(timeout=_TIMEOUT_S)
         code = self.process.exitcode
         if code is not None and code < 0:
             reason = f"was killed by {signal.Signals(-code).name}"
@@ -203,7 +203,7 @@ class _Worker(Generic[Task]):
     def stop(self) -> None:
         """End the process: it does so by itself when the pipe closes, or is made to."""
         self.connection.close()
-        self.process.join(timeout=_PATIENCE_S)
+        self.process.join(timeout=_TIMEOUT_S)
         if self.process.is_alive():
             self.process.kill()
             self.process.join()

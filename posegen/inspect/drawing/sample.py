@@ -17,7 +17,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posegen.errors import ConfigError
-from posegen.images import codec
 from posegen.inspect.drawing.canvas import (
     INK,
     PAPER,
@@ -69,7 +68,7 @@ def draw_sample(reader: ShardReader, index: int) -> Picture:
         If its labels, or its picture, are damaged.
     """
     canvas, sample = open_canvas(reader, index, PANEL_SIDE)
-    labels: dict[str, NDArray[np.float32]] = {}
+    labels: dict[str, NDArray[Any]] = {}
     specs: dict[str, ArraySpec] = {}
     for label in reader.labels:
         # Of several grids the first is shown.
@@ -93,10 +92,11 @@ def draw_sample(reader: ShardReader, index: int) -> Picture:
         mask = labels["mask"][0]
         panels.append(frame(_draw_mask(canvas, mask), f"mask · the loss counts on {mask.mean():.1%}"))
     for name, spec in specs.items():
-        if spec.cells and name not in _DRAWN:
+        if spec.cells and labels[name].size and name not in _DRAWN:
             largest = max(-spec.low, spec.high)
-            heat = np.abs(labels[name])
-            heat /= largest
+            # What nobody knows is drawn as nothing.
+            values = np.abs(labels[name].astype(np.float32)).reshape(-1, *spec.cells)
+            heat = np.asarray(np.nan_to_num(values / np.float32(largest)), np.float32)
             blended = _draw_heat(canvas, heat, strength=0.9, brightness=0.55)
             panels.append(frame(blended, f"{spec.name} · maximum over channels, of {largest:g}"))
     return join_tiles(panels, len(panels))
@@ -143,8 +143,7 @@ def open_canvas(reader: ShardReader, index: int, side: int) -> tuple[Canvas, dic
         held = f"samples 0 to {len(reader) - 1}" if len(reader) else "no samples"
         raise ConfigError(f"{reader.path}: has {held}, no sample {index}")
     height, width = reader.config.input_size
-    stored, name = reader.picture(index), f"{reader.path}: the picture of sample {index}"
-    picture = codec.decode(stored, (height, width), name) if isinstance(stored, bytes) else stored[..., ::-1]
+    picture = np.ascontiguousarray(reader.picture(index).show((height, width))[..., ::-1])
     factor = math.ceil(side / max(height, width))
     large = cv2.resize(picture, (factor * width, factor * height), interpolation=cv2.INTER_CUBIC)
     return Canvas(np.asarray(large, np.uint8), factor), reader.sample(index)

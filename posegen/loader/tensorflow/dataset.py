@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from posegen.errors import ConfigError
 from posegen.loader.dataset import PoseDataset
-from posegen.loader.fields import choose_fields, list_padded
+from posegen.loader.fields import choose_fields
 from posegen.loader.shuffle import Remainder, shuffle_shards, take_share
 
 
@@ -108,9 +108,10 @@ def tf_dataset(
         # Batches of two epochs may be read at once.
         view = copy.copy(data)
         view.epoch = int(epoch)
-        found = _stack(view.batch(indices))
+        found = _stack(view.batch(indices), padded)
         return [found[name] for name in specs]
 
+    padded = frozenset(name for name, field in data.fields.items() if field.is_padded)
     specs = _specify(data, batch_size if drop_remainder else None)
 
     def read(epoch: tf.Tensor, indices: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -134,21 +135,21 @@ def _specify(data: PoseDataset, batch: int | None) -> dict[str, tf.TensorSpec]:
         name: tf.TensorSpec((batch, *field.shape), tf.string if field.dtype == "str" else tf.as_dtype(field.dtype))
         for name, field in data.fields.items()
     }
-    if not specs.keys().isdisjoint(list_padded()):
+    if any(field.is_padded for field in data.fields.values()):
         specs["people"] = tf.TensorSpec((batch,), tf.int64)
     return specs
 
 
-def _stack(batch: dict[str, Any]) -> dict[str, NDArray[Any]]:
-    """Make arrays of a batch's lists."""
-    found, people = {}, list_padded()
+def _stack(batch: dict[str, Any], padded: frozenset[str]) -> dict[str, NDArray[Any]]:
+    """Make arrays of a batch's lists, of which some are padded to as many people."""
+    found = {}
     for name, values in batch.items():
-        if name in people:
+        if name in padded:
             found["people"] = np.array([len(rows) for rows in values], np.int64)
-            padded = np.zeros((len(values), found["people"].max(initial=0), *values[0].shape[1:]), values[0].dtype)
+            whole = np.zeros((len(values), found["people"].max(initial=0), *values[0].shape[1:]), values[0].dtype)
             for i, rows in enumerate(values):
-                padded[i, : len(rows)] = rows
-            found[name] = padded
+                whole[i, : len(rows)] = rows
+            found[name] = whole
         else:
             found[name] = np.array([text.encode() for text in values]) if isinstance(values, list) else values
     return found

@@ -1,0 +1,87 @@
+"""A picture as it is stored: without its padding, and with where in its frame it lies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from posegen.geometry import Size
+from posegen.images.codec import decode_input
+from posegen.images.warp import PADDING, Box
+
+
+@dataclass(slots=True, eq=False)
+class StoredPicture:
+    """A picture of a file that need not be open any more. It is not frozen only because that takes time.
+
+    Attributes
+    ----------
+    data
+        The encoded picture of the box; or R, G, B of all pixels of the frame, row by row, where the encoding is `raw`.
+    box
+        Where it lies in the frame.
+    frame
+        (rows, columns) of the frame, which is the input, or larger by the same factor along both axes.
+    is_raw
+        Whether the encoding is `raw`.
+    name
+        What to call it in messages.
+    """
+
+    data: bytes
+    box: Box
+    frame: Size
+    is_raw: bool
+    name: str
+
+    def decode(self) -> NDArray[np.uint8]:
+        """Return what there is of it, (height, width, 3) uint8 R, G, B of the box.
+
+        Raises
+        ------
+        ImageError
+            If it is no image, is truncated, or has another size.
+        """
+        if self.is_raw:
+            return self.box.cut(np.frombuffer(self.data, np.uint8).reshape(*self.frame, 3))
+        return decode_input(self.data, self.box.size, self.name)
+
+    def fill(self, out: NDArray[np.uint8]) -> None:
+        """Write it into the input, with the padding around it.
+
+        It is decoded right there if its rows are whole rows of the input; a larger frame is shrunk by `INTER_AREA`.
+
+        Parameters
+        ----------
+        out
+            (H, W, 3) uint8, contiguous: becomes R, G, B.
+
+        Raises
+        ------
+        ImageError
+            As `decode`.
+        """
+        if out.shape[:2] != self.frame:
+            whole = np.empty((*self.frame, 3), np.uint8)
+            self.fill(whole)
+            cv2.resize(whole, out.shape[1::-1], dst=out, interpolation=cv2.INTER_AREA)
+        elif self.is_raw:
+            out[...] = np.frombuffer(self.data, np.uint8).reshape(out.shape)
+        else:
+            x, y, width, height = self.box
+            rows = out[y : y + height]
+            out[:y] = out[y + height :] = PADDING
+            if width == out.shape[1]:
+                decode_input(self.data, self.box.size, self.name, rows)
+                return
+            rows[:, :x] = rows[:, x + width :] = PADDING
+            rows[:, x : x + width] = decode_input(self.data, self.box.size, self.name)
+
+    def show(self, size: Size) -> NDArray[np.uint8]:
+        """Return it in the input: (H, W, 3) uint8 R, G, B; raises `ImageError` as `decode`."""
+        out = np.empty((*size, 3), np.uint8)
+        self.fill(out)
+        return out
