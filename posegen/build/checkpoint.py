@@ -47,6 +47,7 @@ class BuildState:
 
     def __init__(self, out: Path, config: BuildConfig) -> None:
         self.out = out
+        self.config = config
         self.home = out / STATE_NAME / config.digest[:16]
         self.staged = self.home / "shards"
         self._versions = library_versions(config.labels)
@@ -62,6 +63,13 @@ class BuildState:
         with contextlib.suppress(ShardError):
             version = Manifest.read(self.out).format_version
             return None if version == FORMAT_VERSION else version
+        return None
+
+    def find_limit(self) -> int | None:
+        """Find the limit of the dataset that is there, if it is another than this configuration's."""
+        with contextlib.suppress(ShardError):
+            config = Manifest.read(self.out).config
+            return None if config.limit == self.config.limit else config.limit
         return None
 
     def find(self, task: ShardTask) -> ShardRecord | None:
@@ -140,7 +148,8 @@ def open_state(out: Path, config: BuildConfig, *, overwrite: bool) -> Iterator[B
     Raises
     ------
     ConfigError
-        If it holds something else, or a dataset or finished shards with other options and `overwrite` is not set.
+        If it holds something else, or a dataset or finished shards with other options and `overwrite` is not set. A
+        larger limit, or none where there was one, is no other option.
     BuildError
         If another process is building there.
     ShardError
@@ -239,13 +248,18 @@ def _refuse_other_options(out: Path, config: BuildConfig) -> None:
     now = config.to_dict()
     for before in stored:
         changed = [key for key in {**before, **now} if before.get(key) != now.get(key)]
-        if changed:
+        if changed and not (changed == ["limit"] and _goes_further(before["limit"], config.limit)):
             both = ((key, _brief(key, before.get(key)), _brief(key, now.get(key))) for key in changed)
             lines = [f"{key}: was {was}, is now {value}" for key, was, value in both]
             raise ConfigError(
                 f"{out}: was built with other options\n  " + "\n  ".join(lines) + "\n"
                 "use the same options to go on, another directory, or --overwrite to replace what is there"
             )
+
+
+def _goes_further(before: Any, now: int | None) -> bool:
+    """Tell whether a limit lets through all that another did, and more: what was tried out is then built whole."""
+    return isinstance(before, int) and (now is None or now > before)
 
 
 def _brief(key: str, value: Any) -> str:

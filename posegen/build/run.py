@@ -81,6 +81,9 @@ class Run:
             return
         if (version := self.state.find_older_format()) is not None:
             self.notify(f"what is there has format version {version}: it is built again, in version {FORMAT_VERSION}")
+        if (limit := self.state.find_limit()) is not None:
+            what = "all" if self.plan.config.limit is None else f"the first {self.plan.config.limit}"
+            self.notify(f"what is there are the first {limit} samples: {what} are built, and then take their place")
         needed = estimate_bytes(self.plan) * sum(len(self.plan.shards[i]) for i in self.waiting)
         free = shutil.disk_usage(self.state.out).free
         short = "; warning: that may not be enough" if free < needed else ""
