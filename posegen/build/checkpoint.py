@@ -47,7 +47,6 @@ class BuildState:
 
     def __init__(self, out: Path, config: BuildConfig) -> None:
         self.out = out
-        self.config = config
         self.home = out / STATE_NAME / config.digest[:16]
         self.staged = self.home / "shards"
         self._versions = library_versions(config.labels)
@@ -58,18 +57,10 @@ class BuildState:
             return self._record_path(file_name).exists()
         return False
 
-    def find_older_format(self) -> int | None:
-        """Find the format version of the dataset that is there, if it is not the one that is written."""
+    def find_dataset(self) -> Manifest | None:
+        """Find the dataset that is there."""
         with contextlib.suppress(ShardError):
-            version = Manifest.read(self.out).format_version
-            return None if version == FORMAT_VERSION else version
-        return None
-
-    def find_limit(self) -> int | None:
-        """Find the limit of the dataset that is there, if it is another than this configuration's."""
-        with contextlib.suppress(ShardError):
-            config = Manifest.read(self.out).config
-            return None if config.limit == self.config.limit else config.limit
+            return Manifest.read(self.out)
         return None
 
     def find(self, task: ShardTask) -> ShardRecord | None:

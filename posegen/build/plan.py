@@ -199,8 +199,8 @@ def _note_flips(config: BuildConfig, annotations: Annotations) -> list[str]:
         return [f"views are flipped, and skeleton '{skeleton.name}' has no flip pairs: {what}"] if what else []
     if not pairs:
         raise ConfigError(
-            f"{annotations.path}: views are to be flipped, but the names of the keypoints do not tell which a mirror swaps "
-            f"({', '.join(names[:_SHOWN])}{', ...' if len(names) > _SHOWN else ''}); write them as flip_pairs into a "
+            f"{annotations.path}: views are to be flipped, but the names of the keypoints do not tell which a mirror "
+            f"swaps ({', '.join(names[:_SHOWN])}{', ...' if len(names) > _SHOWN else ''}); write them as flip_pairs into a "
             f"skeleton file for --skeleton, from what 'posegen skeleton show {annotations.path} --toml' prints "
             "(flip_pairs = [] if a mirror swaps none), or leave flip out of --augment"
         )

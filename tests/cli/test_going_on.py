@@ -34,7 +34,7 @@ WORDS = [
 
 OF_THE_RUN = [
     "--workers 2", "--split train2017", "--images {root}/train2017", "--max-failures 50%", "--config {options}",
-    "--quiet", "--overwrite",
+    "--quiet", "--overwrite", "--description mine",
 ]  # fmt: skip
 
 
