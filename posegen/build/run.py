@@ -122,11 +122,12 @@ class Run:
         if not missing:
             return
         config, images = self.plan.config, self.plan.annotations.images
+        why = "cannot be read: No such file or directory"
         failures = [
             Failure(
                 key=find_key(sample, config),
                 file=sample.file_name,
-                reason=f"{images / sample.file_name}: cannot be read: No such file{missing[sample.file_name]}",
+                reason=f"{images / sample.file_name}: {why}{missing[sample.file_name]}",
             )
             for index in self.waiting
             for sample in self.plan.shards[index]

@@ -8,8 +8,7 @@ from typing import Any
 import click
 
 from posegen.annotations.audit import Audit
-from posegen.cli.options import PATH, field_options, run_option
-from posegen.cli.preset import choose_preset, preset_option
+from posegen.cli.options import PATH, choose_preset, field_options, preset_option, run_option
 from posegen.cli.progress import show_samples
 from posegen.config import DEFAULT_PRESET, BuildConfig, read_options, read_words, write_options
 from posegen.errors import ConfigError

@@ -54,7 +54,12 @@ PRESETS: Mapping[str, Preset] = {
     "openpose": Preset(
         about="The labels of OpenPose's training code: heatmaps at the cells' middles, fields drawn on cells.",
         networks="OpenPose",
-        changes={"grid": "point", "sigma_px": 7.0, "paf": "cells"},
+        changes={
+            "grid": "point",
+            "sigma_px": 7.0,
+            "paf": "cells",
+            "labels": ("heatmap", "paf", "mask", "heatmap_mask", "paf_mask"),
+        },
     ),
     "msra": Preset(
         about="A crop a person; Gaussians around whole cells.",

@@ -31,7 +31,9 @@ import math
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import ClassVar
+from weakref import WeakKeyDictionary
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -40,6 +42,9 @@ from posegen.labels.base import ArraySpec
 from posegen.labels.mirror import keep_channels
 from posegen.labels.registry import LabelContext
 from posegen.labels.scene import Scene
+
+_MEASURED: WeakKeyDictionary[Scene, dict[MaskLabel, NDArray[np.float32]]] = WeakKeyDictionary()
+"""The masks of the scenes that are about."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +72,17 @@ class MaskLabel:
 
     def render(self, scene: Scene) -> NDArray[np.float32]:
         """Measure (1, h, w) float32 from 0 to 1."""
+        return self.measure(scene).copy()
+
+    def measure(self, scene: Scene) -> NDArray[np.float32]:
+        """Return what `render` does, not to be written to: for several labels of a scene it is measured once."""
+        known = _MEASURED.setdefault(scene, {})
+        if self not in known:
+            known[self] = self._measure(scene)
+            known[self].setflags(write=False)
+        return known[self]
+
+    def _measure(self, scene: Scene) -> NDArray[np.float32]:
         affine = scene.affine
         if not affine.is_upright:
             return self._render_turned(scene)
@@ -75,6 +91,19 @@ class MaskLabel:
             return mask.astype(np.float32)[None]
         area = scene.ignored.area(ys, xs) / ((ys[1] - ys[0]) * (xs[1] - xs[0]))
         return np.clip(mask - area, 0, 1).astype(np.float32)[None]
+
+    def render_shown(self, shown: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Measure (1, h, w) float32 from 0 to 1 of how much each pixel (H, W) shows, from 0 to 255.
+
+        Pixels are whole or shares of whole ones: where an edge crosses a cell it is right to within an eighth.
+        """
+        (height, width), (h, w) = self.input_size, self.cells
+        if h <= height and w <= width:
+            mask = cv2.resize(shown.astype(np.float32), (w, h), interpolation=cv2.INTER_AREA)
+        else:
+            rows, columns = (overlap(n, 1.0, 0.0, m, n / m) for n, m in ((height, h), (width, w)))
+            mask = (rows @ shown @ columns.T).astype(np.float32)
+        return np.minimum(mask / np.float32(255), np.float32(1))[None]
 
     def limits(self, scene: Scene) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return 0, and the mask (1, h, w) of a picture in which nothing is ignored."""
@@ -86,7 +115,7 @@ class MaskLabel:
         width = self.input_size[1]
         mirrored = scene.affine.then(Affine(-1.0, 0.0, width - 1.0, 0.0, 1.0, 0.0))
         if mirrored.is_upright:
-            seen = self.render(dataclasses.replace(scene, affine=mirrored))
+            seen = self._measure(dataclasses.replace(scene, affine=mirrored))
             return np.ascontiguousarray(seen[..., ::-1])
         return _count_points(scene, self.input_size, self.cells).astype(np.float32)[None]
 

@@ -37,12 +37,18 @@ BUILT_IN: Mapping[str, str] = {
     "heatmap": "posegen.labels.heatmap:create",
     "paf": "posegen.labels.paf:create",
     "mask": "posegen.labels.mask:create",
+    "heatmap_mask": "posegen.labels.heatmap_mask:create",
+    "paf_mask": "posegen.labels.paf_mask:create",
     "offset": "posegen.labels.offset:create",
     "center": "posegen.labels.center:create",
     "limb": "posegen.labels.limb:create",
     "weight": "posegen.labels.weight:create",
 }
 """Our own labels, as entry points write it."""
+
+READS_UNKNOWN = frozenset({"heatmap_mask", "paf_mask", "visibility"})
+"""The labels that read what of a scene is unknown, which shards with them store. Whether one does has to be known where
+a shard is read, without making its labels: other packages' labels cannot read it."""
 
 LabelOption = bool | int | float | str
 """What can be asked of a label."""

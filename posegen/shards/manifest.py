@@ -129,7 +129,7 @@ class Manifest:
         if not isinstance(record, dict) or record.get("format") != _FORMAT:
             raise ShardError(f"{path}: is not the manifest of a posegen dataset")
         version = record.get("format_version")
-        if not isinstance(version, int) or version not in READABLE:
+        if type(version) is not int or version not in READABLE:
             raise ShardError(
                 f"{path}: has format version {version!s:.40}, this posegen reads "
                 f"{' and '.join(map(str, READABLE))}; use the posegen that wrote it, or build the dataset again"

@@ -143,11 +143,12 @@ class _Worker:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Address:
-    """Where a tensor lies; `memory` comes along when a block is used for the first time."""
+    """Where a tensor lies, and in which shape; `memory` comes along when a block is used for the first time."""
 
     number: int
     shape: tuple[int, ...]
     dtype: torch.dtype
+    channels_last: bool
     memory: torch.Tensor | None
 
 
@@ -190,14 +191,16 @@ class _Lender:
         """Replace a tensor that was lent by its address, and another little one by what is in it."""
         if not _is_plain(value):
             return value
+        channels_last = not value.is_contiguous()
         place = value.data_ptr() - _FRONT
+        rows = value.permute(0, 2, 3, 1) if channels_last else value
         loan = next((loan for loan in self._loans.values() if loan.block.memory.data_ptr() == place), None)
         if loan is None or loan.is_handed_over:
-            return _Little(value.numpy()) if value.nbytes <= _LITTLE else value
+            return _Little(rows.numpy(), channels_last) if value.nbytes <= _LITTLE else value
         loan.is_handed_over = True
         memory = None if loan.number in self._shown else loan.block.memory
         self._shown.add(loan.number)
-        return _Address(loan.number, tuple(value.shape), value.dtype, memory)
+        return _Address(loan.number, tuple(rows.shape), value.dtype, channels_last, memory)
 
 
 def _is_plain(value: Any) -> bool:
@@ -208,7 +211,7 @@ def _is_plain(value: Any) -> bool:
         and value.dtype in _DTYPES
         and value.device.type == "cpu"
         and not (value.requires_grad or value.is_nested or value.is_neg())
-        and value.is_contiguous()
+        and (value.is_contiguous() or (value.ndim == 4 and value.is_contiguous(memory_format=torch.channels_last)))
     )
 
 
@@ -217,6 +220,7 @@ class _Little:
     """A tensor that comes along as it is."""
 
     array: NDArray[Any]
+    channels_last: bool
 
 
 _LENDERS: dict[int, _Lender] = {}
@@ -254,15 +258,16 @@ def _open(worker: _Worker, dropped: list[int], values: dict[str, Any]) -> dict[s
 
 def _restore(value: Any, blocks: dict[int, _Block]) -> Any:
     if isinstance(value, _Little):
-        return torch.from_numpy(value.array)
-    if not isinstance(value, _Address):
+        tensor = torch.from_numpy(value.array)
+    elif isinstance(value, _Address):
+        if value.memory is not None:
+            blocks[value.number] = _Block(value.memory)
+        block = blocks[value.number]
+        tensor, bottom = block.lay(value.shape, value.dtype)
+        weakref.finalize(bottom, _give_back, block, os.getpid()).atexit = False
+    else:
         return value
-    if value.memory is not None:
-        blocks[value.number] = _Block(value.memory)
-    block = blocks[value.number]
-    tensor, bottom = block.lay(value.shape, value.dtype)
-    weakref.finalize(bottom, _give_back, block, os.getpid()).atexit = False
-    return tensor
+    return tensor.permute(0, 3, 1, 2) if value.channels_last else tensor
 
 
 def _give_back(block: _Block, process: int) -> None:
