@@ -121,6 +121,8 @@ class Manifest:
                 raise ShardError(f"{path}: is no file of at most {_MOST_BYTES >> 20} MiB, as a manifest is")
             record = parse_json(path.read_bytes())
         except FileNotFoundError as error:
+            if not directory.is_dir():
+                raise ShardError(f"{directory}: no such directory; expected that of a dataset") from error
             raise ShardError(
                 f"{directory}: has no {MANIFEST_NAME}, so it is no dataset, or its build has not ended"
             ) from error

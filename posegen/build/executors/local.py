@@ -21,6 +21,7 @@ from types import FrameType
 from typing import Generic, cast
 
 from posegen.build.executors.base import Done, Executor, Lost, Report, Result, Task
+from posegen.build.executors.cpus import available_cpus
 from posegen.errors import BuildError, ConfigError
 
 _ENVIRONMENT = {
@@ -34,13 +35,6 @@ _ENVIRONMENT = {
 """What libraries of a worker read when they are imported."""
 
 _TIMEOUT_S = 5.0
-
-
-def available_cpus() -> int:
-    """Count the CPUs this process may use, which in a container or under taskset are fewer than the machine has."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 class LocalExecutor:
