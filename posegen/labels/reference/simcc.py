@@ -48,7 +48,7 @@ def render_simcc_loop(
     for k in range(len(points)):
         if not drawn[k]:
             continue
-        mu_x, mu_y = np.around(np.float32(points[k]) * np.float32(split_ratio)).astype(np.int64)
+        mu_x, mu_y = (int(np.around(np.float32(at) * np.float32(split_ratio))) for at in points[k])
         if mu_x - 3 * sigma_x >= columns or mu_y - 3 * sigma_y >= rows:
             continue
         if mu_x + 3 * sigma_x + 1 < 0 or mu_y + 3 * sigma_y + 1 < 0:

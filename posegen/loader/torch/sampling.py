@@ -33,8 +33,8 @@ class ShardShuffleSampler(Sampler):
     Parameters
     ----------
     dataset
-        What to sample: a `TorchPoseDataset`, which hears of epochs from here, a `Subset` of one, as `random_split` makes
-        it, or a `ConcatDataset`.
+        What to sample: a `TorchPoseDataset`, which hears of epochs from here, a `Subset` of one, as `random_split`
+        makes it, or a `ConcatDataset`.
     shuffle
         False reads in the order of the dataset, still split over the processes.
     seed, window
@@ -44,8 +44,8 @@ class ShardShuffleSampler(Sampler):
         of each pass, if it is initialized by then.
     remainder
         What happens where the samples do not divide by `ranks`; see `posegen.loader.shuffle.take_share`. With `repeat`,
-        the default where it shuffles, and `drop` all processes have equally many. With `keep`, the default where it does
-        not, each sample is read once, and one process may have a batch more than another, for which
+        the default where it shuffles, and `drop` all processes have equally many. With `keep`, the default where it
+        does not, each sample is read once, and one process may have a batch more than another, for which
         `DistributedDataParallel` waits in vain outside its `join`: measure with it.
 
     Raises
