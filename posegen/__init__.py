@@ -17,9 +17,12 @@ if TYPE_CHECKING:
     from posegen.config import BuildConfig
     from posegen.errors import PosegenError
     from posegen.inspect.diff import compare
+    from posegen.inspect.score import Score, score
     from posegen.inspect.verify import verify
     from posegen.labels import render_heatmap, render_paf, render_top_down
     from posegen.loader import PoseDataset
+    from posegen.loader.decode import People, decode
+    from posegen.loader.results import write_coco_results
     from posegen.shards import ShardReader
     from posegen.shards.manifest import Manifest
     from posegen.skeleton import COCO_17, OPENPOSE_18, SKELETONS, Skeleton, load_skeleton
@@ -33,18 +36,23 @@ __all__ = [
     "SKELETONS",
     "BuildConfig",
     "Manifest",
+    "People",
     "PoseDataset",
     "PosegenError",
+    "Score",
     "ShardReader",
     "Skeleton",
     "build",
     "compare",
+    "decode",
     "load_skeleton",
     "render_heatmap",
     "render_paf",
     "render_top_down",
     "repair",
+    "score",
     "verify",
+    "write_coco_results",
     "write_sample_coco",
 ]
 
@@ -54,18 +62,23 @@ _HOMES = {
     "SKELETONS": "skeleton",
     "BuildConfig": "config",
     "Manifest": "shards",
+    "People": "loader.decode",
     "PoseDataset": "loader",
     "PosegenError": "errors",
+    "Score": "inspect.score",
     "ShardReader": "shards",
     "Skeleton": "skeleton",
     "build": "build",
+    "decode": "loader.decode",
     "load_skeleton": "skeleton",
     "compare": "inspect.diff",
     "render_heatmap": "labels",
     "render_paf": "labels",
     "render_top_down": "labels",
     "repair": "build.repair",
+    "score": "inspect.score",
     "verify": "inspect.verify",
+    "write_coco_results": "loader.results",
     "write_sample_coco": "synthetic",
 }
 

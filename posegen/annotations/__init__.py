@@ -8,8 +8,10 @@ Problems are collected and reported together. pycocotools' own `COCO` class keep
 asserts; it is what the tests compare this package with.
 """
 
+from posegen.annotations.coco.ids import number_text
 from posegen.annotations.coco.paths import CocoPaths, find_coco
-from posegen.annotations.coco.read import read_coco
+from posegen.annotations.coco.peek import fits_skeleton
+from posegen.annotations.coco.read import read_coco, read_skeleton
 from posegen.annotations.read import AnnotationSource, find_annotations, read_annotations
 from posegen.annotations.sample import Annotations, Sample, Shape
 
@@ -21,6 +23,9 @@ __all__ = [
     "Shape",
     "find_annotations",
     "find_coco",
+    "fits_skeleton",
+    "number_text",
     "read_annotations",
     "read_coco",
+    "read_skeleton",
 ]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ class Sample:
     Attributes
     ----------
     image_id, file_name
-        As in the file; the name is relative to the image directory.
+        As in the file; the name is relative to the image directory, and spelt as there.
     width, height
         What the file says, in pixels.
     keypoints
@@ -51,6 +52,9 @@ class Sample:
         The shapes of the drawn people, in their order; empty where nothing is ignored, as nobody asks then.
     copy
         Which of the image's copies it is, from 0.
+    unknown
+        (N, K0) uint8: above 0 where the source does not know of a keypoint, as `posegen.skeleton.unknown` counts; there
+        v is 0. None where it knows of all.
     """
 
     image_id: int
@@ -63,6 +67,7 @@ class Sample:
     ignored: tuple[Shape, ...] = ()
     drawn: tuple[Shape, ...] = ()
     copy: int = 0
+    unknown: NDArray[np.uint8] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -81,6 +86,10 @@ class Annotations:
         By image id.
     audit
         What was left out or noticed.
+    missing
+        The names for which there is no file among `images`, each with what may help, or nothing.
+    limbs_left_out
+        Why the file's limbs are not those of the skeleton, if they cannot be.
     """
 
     path: Path
@@ -89,3 +98,5 @@ class Annotations:
     skeleton: Skeleton
     samples: tuple[Sample, ...]
     audit: Audit
+    missing: Mapping[str, str] = field(default_factory=dict)
+    limbs_left_out: str = ""

@@ -12,6 +12,8 @@ from posegen.annotations import Sample
 from posegen.annotations.audit import Audit
 from posegen.errors import ConfigError
 
+_UNCROPPED = "their box is empty or outside the image, and their keypoints span none to crop by"
+
 Box = tuple[float, float, float, float]
 """x, y, width, height in image pixels."""
 
@@ -54,6 +56,7 @@ def _one_by_one(sample: Sample) -> Iterator[Sample]:
             keypoints=sample.keypoints[here],
             bboxes=sample.bboxes[here],
             annotation_ids=sample.annotation_ids[here],
+            unknown=None if sample.unknown is None else sample.unknown[here],
         )
 
 
@@ -61,7 +64,7 @@ def _keep(person: Sample, audit: Audit) -> bool:
     if _stated_box(person) is not None:
         return True
     if _box_of_keypoints(person) is None:
-        audit.not_drawn["no box to crop by, and the keypoints span none"] += 1
+        audit.not_drawn[_UNCROPPED] += 1
         return False
     audit.notice("no box in the image; that of the keypoints stands in", int(person.annotation_ids[0]))
     return True

@@ -8,6 +8,7 @@ from pathlib import Path
 from posegen.annotations import find_annotations, read_annotations
 from posegen.annotations.audit import Audit
 from posegen.build.checkpoint import open_state
+from posegen.build.decoding import decode_all
 from posegen.build.executors import Executor, choose_executor
 from posegen.build.failures import Allowance, describe_failures, write_failures
 from posegen.build.plan import BuildPlan, make_plan
@@ -16,7 +17,7 @@ from posegen.build.run import Run
 from posegen.config import BuildConfig
 from posegen.errors import BuildError
 from posegen.labels.registry import require_labels
-from posegen.shards import Manifest, library_versions
+from posegen.shards import Manifest, hash_file, library_versions
 
 
 def build(
@@ -30,6 +31,8 @@ def build(
     executor: Executor | None = None,
     max_failures: int | str = 0,
     overwrite: bool = False,
+    preset: str | None = None,
+    description: str = "",
     progress: Progress | None = None,
     notify: Notify | None = None,
 ) -> Manifest:
@@ -57,6 +60,8 @@ def build(
         How many samples may fail: a number, or a share of them as in `"1%"`.
     overwrite
         Whether to replace what was built in `out` with other options.
+    preset, description
+        For the record: the name of what `config` was laid over, and what the dataset is.
     progress
         Called in this process after every sample.
     notify
@@ -88,9 +93,11 @@ def build(
             plan = make_plan(annotations, config)
             if not plan.samples:
                 raise BuildError(f"{annotations.path}: there is nothing to build: {_why_empty(plan)}")
-            run = Run(plan, state, progress or ignore, notify or ignore)
+            digest = hash_file(annotations.path)
+            run = Run(plan, state, progress or ignore, notify or ignore, digest)
             run.take_over()
             run.announce()
+            run.check_files(allowed.of(plan.samples))
             run.build(executor)
             failures = run.failures
             write_failures(out, failures)
@@ -99,11 +106,17 @@ def build(
             manifest = Manifest(
                 config=config,
                 skeleton=annotations.skeleton,
-                source={"annotations": annotations.path.name, "images": annotations.images.name},
+                source={
+                    "annotations": annotations.path.name,
+                    "sha256": digest,
+                    "images": annotations.images.name,
+                },
                 shards=run.records,
                 failures=len(failures),
                 audit=annotations.audit.to_dict(),
                 versions=library_versions(config.labels),
+                preset=preset,
+                description=description,
             )
             state.publish(manifest)
             return manifest
@@ -119,18 +132,42 @@ def audit(
     *,
     split: str | None = None,
     images: str | os.PathLike[str] | None = None,
+    pictures: bool = False,
+    progress: Progress | None = None,
 ) -> Audit:
     """Read and check annotations as `build` does, without building; raises what it raises for them.
 
-    There need be no images, unless the annotations leave their sizes to them.
+    There need be no images, unless the annotations leave their sizes to them; where there are, those that are missing
+    are named.
+
+    Parameters
+    ----------
+    coco, config, split, images
+        As for `build`.
+    pictures
+        Whether to decode all pictures, too.
+    progress
+        Called after every picture.
     """
     config = config or BuildConfig()
     require_labels(config.labels)
     annotations = read_annotations(coco, config, split=split, images=images, need_images=False)
-    return make_plan(annotations, config).annotations.audit
+    found = annotations.audit
+    if not annotations.images.is_dir():
+        found.notes.append(f"there is no directory {annotations.images}, so no picture was looked for")
+        make_plan(annotations, config)
+        return found
+    found.bad_pictures.update(
+        {name: f"{annotations.images / name}: no such file{hint}" for name, hint in annotations.missing.items()}
+    )
+    if pictures:
+        found.bad_pictures.update(decode_all(annotations, config, progress or ignore))
+    make_plan(annotations, config)
+    return found
 
 
 def _why_empty(plan: BuildPlan) -> str:
     found = plan.annotations.audit
     counts = ", ".join(f"{count} left out: {reason}" for reason, count in sorted(found.left_out.items()))
-    return f"{found.images} images ({counts or 'none'})"
+    drawn = "".join(f"; {count} annotations not drawn: {reason}" for reason, count in sorted(found.not_drawn.items()))
+    return f"{found.images} images ({counts or 'none'}){drawn}"

@@ -9,12 +9,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from posegen.annotations import Annotations, Sample
+from posegen.annotations.audit import counted
 from posegen.build.persons import split_people
 from posegen.config import BuildConfig
 from posegen.errors import ConfigError
 from posegen.files import canonical_json
 from posegen.shards import SampleKey
-from posegen.skeleton import Skeleton
+from posegen.skeleton import SKELETONS, Skeleton
+
+_SHOWN = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -41,6 +44,8 @@ class ShardTask:
         A hash of all that determines the shard but the pictures (sha256, hexadecimal).
     quarantined
         Reasons not to touch a sample, by its key: those that killed their workers.
+    hopeless
+        After how many samples to stop, if all of them failed; None: never.
     """
 
     file_name: str
@@ -52,6 +57,7 @@ class ShardTask:
     directory: Path
     digest: str
     quarantined: Mapping[SampleKey, str] = field(default_factory=dict)
+    hopeless: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -71,7 +77,14 @@ class BuildPlan:
         """Name the file of a shard."""
         return f"shard-{index:05d}-of-{len(self.shards):05d}.h5"
 
-    def task(self, index: int, *, directory: Path, quarantined: Mapping[SampleKey, str] | None = None) -> ShardTask:
+    def task(
+        self,
+        index: int,
+        *,
+        directory: Path,
+        quarantined: Mapping[SampleKey, str] | None = None,
+        hopeless: int | None = None,
+    ) -> ShardTask:
         """Make the task of one shard; made when it is sent, so that the plan is all that stays in memory."""
         return ShardTask(
             file_name=self.file_name(index),
@@ -83,6 +96,7 @@ class BuildPlan:
             directory=directory,
             digest=self._digest(self.shards[index]),
             quarantined=dict(quarantined or {}),
+            hopeless=hopeless,
         )
 
     def _digest(self, samples: Sequence[Sample]) -> str:
@@ -99,6 +113,8 @@ class BuildPlan:
             hashed.update(canonical_json(record).encode() + shapes)
             for array in (sample.keypoints, sample.bboxes, sample.annotation_ids):
                 hashed.update(array.tobytes())
+            if sample.unknown is not None and self.config.reads_unknown:
+                hashed.update(sample.unknown.tobytes())
         return hashed.hexdigest()
 
 
@@ -115,7 +131,8 @@ def make_plan(annotations: Annotations, config: BuildConfig) -> BuildPlan:
     ConfigError
         If no label is left for the annotations' skeleton.
     """
-    annotations.audit.notes += _note_labels(config, annotations.skeleton)
+    annotations.audit.notes += _note_labels(config, annotations)
+    annotations.audit.notes += _note_flips(config, annotations)
     by_person = config.unit == "person"
     samples = split_people(annotations.samples, annotations.audit) if by_person else annotations.samples
 
@@ -152,10 +169,49 @@ def _cut(samples: Sequence[Sample], size: int) -> list[tuple[Sample, ...]]:
     return [tuple(samples[i : i + size]) for i in range(0, len(samples), size)]
 
 
-def _note_labels(config: BuildConfig, skeleton: Skeleton) -> list[str]:
+def _note_labels(config: BuildConfig, annotations: Annotations) -> list[str]:
     """Say which labels the skeleton, having no limbs, cannot have."""
+    skeleton = annotations.skeleton
     missing = config.find_undrawable(skeleton)
     why = f"skeleton '{skeleton.name}' has no limbs"
     if missing and len(missing) == len(config.labels):
         raise ConfigError(f"{why}, and so no {', '.join(missing)}; give it limbs with --skeleton NAME or FILE.toml")
+    if missing and annotations.limbs_left_out and config.labels != BuildConfig().labels:
+        raise ConfigError(
+            f"{annotations.path}: {', '.join(missing)} was asked for, but {annotations.limbs_left_out}; mend them, or "
+            "take other limbs with --skeleton NAME or FILE.toml"
+        )
     return [f"{name} is left out: {why}" for name in missing]
+
+
+def _note_flips(config: BuildConfig, annotations: Annotations) -> list[str]:
+    """Say which pairs of keypoints a mirror swaps, where the file's own names tell it and views are flipped.
+
+    Raises
+    ------
+    ConfigError
+        If the file's names tell none: nobody could say of a mirrored view which side a keypoint is on.
+    """
+    if config.augment is None or not config.augment.flip:
+        return []
+    skeleton = annotations.skeleton
+    names, pairs = skeleton.keypoints, skeleton.flip_pairs
+    if config.skeleton is not None or len(names) == 1:
+        what = "none of its keypoints change places" if len(names) > 1 and not pairs else ""
+        return [f"views are flipped, and skeleton '{skeleton.name}' has no flip pairs: {what}"] if what else []
+    if not pairs:
+        shown = f"{', '.join(names[:_SHOWN])}{', ...' if len(names) > _SHOWN else ''}"
+        raise ConfigError(
+            f"{annotations.path}: views are to be flipped, but the names of the keypoints do not tell which a mirror "
+            f"swaps ({shown}); write them as flip_pairs into a "
+            f"skeleton file for --skeleton, from what 'posegen skeleton show {annotations.path} --toml' prints "
+            "(flip_pairs = [] if a mirror swaps none), or leave flip out of --augment"
+        )
+    if any(skeleton.keypoints == known.keypoints for known in SKELETONS.values()):
+        return []
+    paired = {k for pair in pairs for k in pair}
+    alone = [name for k, name in enumerate(names) if k not in paired]
+    listed = ", ".join(f"{names[a]} and {names[b]}" for a, b in pairs[:_SHOWN])
+    more = ", ..." if len(pairs) > _SHOWN else ""
+    rest = f"; not {', '.join(alone[:_SHOWN])}{', ...' if len(alone) > _SHOWN else ''}" if alone else ""
+    return [f"a mirror swaps {counted(len(pairs), 'pair')} of keypoints, by their names: {listed}{more}{rest}"]

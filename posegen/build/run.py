@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import shutil
-from collections import defaultdict
+from collections import Counter, defaultdict
 
+from posegen.annotations.audit import counted
 from posegen.build.checkpoint import BuildState
+from posegen.build.decoding import describe_unturned
 from posegen.build.estimate import estimate_bytes
 from posegen.build.executors import Done, Executor, Lost
-from posegen.build.failures import Failure
+from posegen.build.failures import Failure, describe_failures, write_failures
 from posegen.build.plan import BuildPlan, ShardTask, find_key
 from posegen.build.progress import Notify, Progress
 from posegen.build.worker import ShardResult, build_shard
 from posegen.errors import BuildError
 from posegen.shards import FORMAT_VERSION, SampleKey, ShardRecord
+
+HOPELESS = 100
+"""Samples that fail one after the other from the first on: then all will."""
 
 _DEATHS_AT_ONE_IMAGE = 3
 """In a row: then it was not chance."""
@@ -23,16 +28,29 @@ _DEATHS_OF_ONE_SHARD = 20
 
 
 class Run:
-    """One run of a build: which shards stand, which are to be built, what failed."""
+    """One run of a build: which shards stand, which are to be built, what failed.
 
-    def __init__(self, plan: BuildPlan, state: BuildState, progress: Progress, notify: Notify) -> None:
+    Parameters
+    ----------
+    plan, state
+        What to build, and what is there.
+    progress, notify
+        As for `posegen.build.pipeline.build`.
+    source
+        The sha256 of the annotation file.
+    """
+
+    def __init__(self, plan: BuildPlan, state: BuildState, progress: Progress, notify: Notify, source: str) -> None:
         self.plan = plan
         self.state = state
         self.progress = progress
         self.notify = notify
+        self.source = source
         self.done = 0
+        self.built = 0
         self.results: dict[str, ShardResult] = {}
         self.waiting = list(range(len(plan.shards)))
+        self.first: int | None = None
         self.quarantined: dict[int, dict[SampleKey, str]] = defaultdict(dict)
         self.deaths: dict[int, list[int | None]] = defaultdict(list)
 
@@ -61,6 +79,7 @@ class Run:
                 self.results[record.file] = ShardResult(record=record, failures=())
                 self._advance(record.samples)
         self.waiting = missing
+        self.first = missing[0] if missing else None
 
     def announce(self) -> None:
         """Say what was noticed and taken over, what is to be done, and what that needs on disk."""
@@ -72,14 +91,52 @@ class Run:
             self.notify(f"{len(self.results)} of {shards} shards stand from an earlier run; {rest}")
         if not self.waiting:
             return
-        if (version := self.state.find_older_format()) is not None:
-            self.notify(f"what is there has format version {version}: it is built again, in version {FORMAT_VERSION}")
+        self._tell_replaced()
         needed = estimate_bytes(self.plan) * sum(len(self.plan.shards[i]) for i in self.waiting)
         free = shutil.disk_usage(self.state.out).free
         short = "; warning: that may not be enough" if free < needed else ""
         self.notify(
             f"this will take about {max(needed / 1e6, 0.1):,.1f} MB on disk; {free / 1e6:,.0f} MB are free{short}"
         )
+
+    def _tell_replaced(self) -> None:
+        """Say what becomes of the dataset that is there, if that is not what is built now."""
+        there = self.state.find_dataset()
+        if there is None:
+            return
+        if (version := there.format_version) != FORMAT_VERSION:
+            self.notify(f"what is there has format version {version}: it is built again, in version {FORMAT_VERSION}")
+        limit, now = there.config.limit, self.plan.config.limit
+        if limit is not None and limit != now:
+            what = "all" if now is None else f"the first {now}"
+            self.notify(f"what is there are the first {limit} samples: {what} are built, and then take their place")
+        elif there.config == self.plan.config and there.source.get("sha256", self.source) != self.source:
+            self.notify(
+                f"the annotations are others than those of the dataset that is there: {len(self.waiting)} of "
+                f"{counted(len(self.plan.shards), 'shard')} change; the old ones stay until all are built"
+            )
+
+    def check_files(self, allowed: int) -> None:
+        """Raise `BuildError` before the first shard, if more pictures are missing than samples may fail."""
+        missing = self.plan.annotations.missing
+        if not missing:
+            return
+        config, images = self.plan.config, self.plan.annotations.images
+        why = "cannot be read: No such file or directory"
+        failures = [
+            Failure(
+                key=find_key(sample, config),
+                file=sample.file_name,
+                reason=f"{images / sample.file_name}: {why}{missing[sample.file_name]}",
+            )
+            for index in self.waiting
+            for sample in self.plan.shards[index]
+            if sample.file_name in missing
+        ]
+        if len(failures) > allowed:
+            failures.sort(key=lambda failure: failure.key)
+            write_failures(self.state.out, failures)
+            raise BuildError(describe_failures(self.state.out, failures, self.plan.samples))
 
     def build(self, executor: Executor) -> None:
         """Build the shards that are missing. A task whose worker dies is tried again until an image is to blame."""
@@ -88,22 +145,51 @@ class Run:
             tasks, self.waiting = (self._task(index) for index in self.waiting), []
             for outcome in executor.run(build_shard, tasks, self._advance):
                 if isinstance(outcome, Done):
-                    self._finish(outcome.task, outcome.result)
+                    self._finish(index_of[outcome.task.file_name], outcome.task, outcome.result)
                 else:
                     self._try_again(index_of[outcome.task.file_name], outcome)
+        self._tell_unturned()
+
+    def _tell_unturned(self) -> None:
+        """Say which EXIF orientations were not applied."""
+        found = {name: value for result in self.results.values() for name, value in result.unturned.items()}
+        for value, count in sorted(Counter(found.values()).items()):
+            name = min(name for name, of in found.items() if of == value)
+            self.notify(f"note: {describe_unturned(value, count, name)}")
+
+    def _give_up(self) -> None:
+        """Raise `BuildError` where the first samples of a run have all failed: so will the others."""
+        failures = self.failures
+        if len(failures) >= HOPELESS and not self.built and len(failures) < self.plan.samples:
+            write_failures(self.state.out, failures)
+            raise BuildError(
+                f"the first {len(failures)} samples all failed, so the build stopped early\n  "
+                + describe_failures(self.state.out, failures, self.plan.samples)
+            )
 
     def _task(self, index: int) -> ShardTask:
-        return self.plan.task(index, directory=self.state.staged, quarantined=self.quarantined[index])
+        return self.plan.task(
+            index,
+            directory=self.state.staged,
+            quarantined=self.quarantined[index],
+            hopeless=HOPELESS if index == self.first else None,
+        )
 
     def _advance(self, samples: int) -> None:
         self.done += samples
         self.progress(self.done, self.plan.samples)
 
-    def _finish(self, task: ShardTask, result: ShardResult) -> None:
+    def _finish(self, index: int, task: ShardTask, result: ShardResult) -> None:
         # A shard with failures leaves no record: the next run tries them again.
         if result.record is not None and not result.failures:
             self.state.commit(task, result.record)
         self.results[task.file_name] = result
+        self.built += len(task.samples) - len(result.failures) if result.record is not None else 0
+        if result.record is None:
+            self._give_up()
+            if len(result.failures) < len(task.samples):  # others were built: the rest of this one may be, too
+                self.first = None
+                self.waiting.append(index)
 
     def _try_again(self, index: int, lost: Lost[ShardTask]) -> None:
         """Decide what to do about a dead worker: try again, or without the image that killed several in a row.

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 import cv2
@@ -22,7 +22,7 @@ from posegen.geometry import Affine, Box
 from posegen.images import codec, files, warp
 from posegen.images.augment import View
 from posegen.labels import Label, Scene, render_scenes
-from posegen.labels.base import Drawn
+from posegen.labels.base import Drawn, find_byte_label
 from posegen.shards import BuiltSample, ShardRecord, ShardWriter, StoredLabel
 from posegen.shards.quantize import choose_storage
 
@@ -35,10 +35,21 @@ _BATCH_BYTES = 1 << 23
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShardResult:
-    """What became of a task: the shard's record, if a sample was left to write, and the failures."""
+    """What became of a task.
+
+    Attributes
+    ----------
+    record
+        The shard's, if a sample was left to write.
+    failures
+        The samples that could not be built.
+    unturned
+        The EXIF orientations that were not applied, by the pictures' file names.
+    """
 
     record: ShardRecord | None
     failures: tuple[Failure, ...]
+    unturned: Mapping[str, int] = field(default_factory=dict)
 
 
 def build_shard(task: ShardTask, report: Callable[[int], None]) -> ShardResult:
@@ -62,7 +73,11 @@ def build_shard(task: ShardTask, report: Callable[[int], None]) -> ShardResult:
     writer = ShardWriter(len(task.samples), stored, config=config, skeleton=task.skeleton, task_digest=task.digest)
     try:
         report(0)
+        done = 0
         for batch in cut_batches(task.samples, labels):
+            if task.hopeless is not None and len(failures) == done >= task.hopeless:
+                return ShardResult(record=None, failures=tuple(failures))
+            done += len(batch)
             built, scenes = [], []
             for i, sample in enumerate(batch, start=1):
                 try:
@@ -82,14 +97,16 @@ def build_shard(task: ShardTask, report: Callable[[int], None]) -> ShardResult:
             report(1)
         if len(failures) == len(task.samples):
             return ShardResult(record=None, failures=tuple(failures))
-        return ShardResult(record=writer.finish(task.directory / task.file_name), failures=tuple(failures))
+        record = writer.finish(task.directory / task.file_name)
+        return ShardResult(record=record, failures=tuple(failures), unturned=builder.unturned)
     finally:
         writer.close()
 
 
 def cut_batches(samples: Sequence[_Item], labels: Sequence[Label]) -> Iterator[Sequence[_Item]]:
     """Cut samples, or their scenes, into the batches whose labels are drawn together."""
-    size = sum(math.prod(label.spec.shape) for label in labels) * np.dtype(np.float32).itemsize
+    specs = [label.spec for label in labels]
+    size = sum(math.prod(spec.shape) * (1 if spec.coarse else np.dtype(np.float32).itemsize) for spec in specs)
     step = max(1, min(_MOST_TOGETHER, _BATCH_BYTES // max(size, 1)))
     for start in range(0, len(samples), step):
         yield samples[start : start + step]
@@ -101,6 +118,7 @@ class _SampleBuilder:
     def __init__(self, task: ShardTask) -> None:
         self._task = task
         self._regions = IgnoredRegions()
+        self.unturned: dict[str, int] = {}
         self._name: str | None = None
         self._picture = np.zeros((0, 0, 3), np.uint8)
 
@@ -116,7 +134,7 @@ class _SampleBuilder:
         if (reason := self._task.quarantined.get(find_key(sample, config))) is not None:
             raise ImageError(reason)
         picture = self._open(sample)
-        scene, keypoints, bboxes = place(sample, self._task, self._regions)
+        scene, keypoints, bboxes, unknown = place(sample, self._task, self._regions)
         image, box = _show(picture, scene.affine, config, is_view=(view := find_view(sample, config)) is not None)
         built = BuiltSample(
             image_id=sample.image_id,
@@ -132,6 +150,7 @@ class _SampleBuilder:
             annotation_ids=sample.annotation_ids,
             copy=sample.copy,
             view=(view or View()).values,
+            unknown=unknown,
         )
         return built, scene
 
@@ -140,7 +159,10 @@ class _SampleBuilder:
         size = sample.height, sample.width
         if sample.file_name != self._name or size != self._picture.shape[:2]:
             data = files.read_file(self._task.images, sample.file_name)
-            self._picture = codec.decode(data, size, sample.file_name)
+            exif = self._task.config.exif
+            self._picture = codec.decode(data, size, sample.file_name, shown=exif == "shown")
+            if (orientation := codec.find_unturned(data, size)) and exif != "shown":
+                self.unturned[sample.file_name] = orientation
             self._name = sample.file_name
         return self._picture
 
@@ -164,6 +186,8 @@ def _show(picture: NDArray[np.uint8], affine: Affine, config: BuildConfig, *, is
 def _draw(label: Label, stored: StoredLabel, scenes: Sequence[Scene], samples: Sequence[BuiltSample]) -> Drawn:
     """Render a label as it is stored; what another package's label raises is said to be its fault."""
     try:
+        if stored.storage.dtype == "uint8" and (of_bytes := find_byte_label(label)) is not None:
+            return stored.arrange_stored(of_bytes.render_bytes(scenes))
         return stored.arrange(render_scenes(label, scenes))
     except PosegenError:
         raise

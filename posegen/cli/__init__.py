@@ -13,7 +13,8 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -24,6 +25,7 @@ from posegen import __version__
 from posegen.errors import ConfigError, PosegenError
 
 _COMMANDS = {
+    "audit": "Check COCO annotations, and say what is odd about them.",
     "bench": "Measure the labels and the build on this machine.",
     "build": "Build a dataset from COCO keypoint annotations.",
     "diff": "Compare two datasets sample by sample.",
@@ -31,6 +33,7 @@ _COMMANDS = {
     "labels": "List the labels, or define one.",
     "presets": "List the presets, show one, or print one as a file for --config.",
     "sample": "Write a synthetic COCO dataset to try things on.",
+    "score": "Decode a dataset's labels and score them against the annotations.",
     "skeleton": "List the built-in skeletons, show one or a file's.",
     "verify": "Check a dataset against its manifest, and repair it.",
 }
@@ -72,6 +75,14 @@ class _Commands(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl(list(_COMMANDS.items()))
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name, command, rest = super().resolve_command(ctx, args)
+        if command is not None:
+            _refuse_repeated(command, rest)
+        return name, command, rest
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
             with _signals_raised():
@@ -102,6 +113,24 @@ def main() -> None:
     \b
     Exit status: 0 done, 1 the work failed, 2 the call was wrong, 130 interrupted, 143 terminated.
     """  # noqa: D301 (click wants the character \b)
+
+
+def _refuse_repeated(command: click.Command, arguments: Sequence[str]) -> None:
+    """Raise `ConfigError` if an option that takes one value is given two: click would take the last without a word."""
+    if isinstance(command, click.Group):
+        inner = command.commands.get(arguments[0]) if arguments else None
+        if inner is not None:
+            _refuse_repeated(inner, arguments[1:])
+        return
+    try:
+        _, _, given = command.make_parser(click.Context(command)).parse_args(list(arguments))
+    except click.UsageError:
+        return  # which click says itself
+    for parameter, times in Counter(given).items():
+        if times > 1 and isinstance(parameter, click.Option) and not (parameter.multiple or parameter.is_flag):
+            raise ConfigError(
+                f"{parameter.opts[0]} is given {times} times, but takes one value: the others would have no effect"
+            )
 
 
 @contextlib.contextmanager

@@ -8,9 +8,9 @@ from typing import Any
 import click
 
 from posegen.annotations.audit import Audit
-from posegen.cli.options import PATH, field_options, run_option
+from posegen.cli.options import PATH, choose_preset, field_options, preset_option, run_option
 from posegen.cli.progress import show_samples
-from posegen.config import DEFAULT_PRESET, PRESETS, BuildConfig, read_options, read_words, write_options
+from posegen.config import DEFAULT_PRESET, BuildConfig, read_options, read_words, write_options
 from posegen.errors import ConfigError
 from posegen.shards.manifest import Manifest
 
@@ -20,18 +20,16 @@ from posegen.shards.manifest import Manifest
 @run_option("out", "Where to write the dataset.  [required]")
 @run_option("split")
 @run_option("images")
-@click.option("--preset", metavar=f"[{'|'.join(PRESETS)}]", help=f"What to start from.  [default: {DEFAULT_PRESET}]")
+@preset_option
 @click.option("--config", "config_file", type=PATH, metavar="FILE.toml", help="Options from a file.")
 @field_options
 @run_option("workers")
 @run_option("max_failures")
+@run_option("description")
 @click.option("--overwrite", is_flag=True, help="Replace what was built there with other options.")
-@click.option("--audit-only", is_flag=True, help="Check the annotations, say what is odd about them, and stop.")
 @click.option("--dump-config", is_flag=True, help="Print the file for --config that would do the same, and stop.")
-@click.option("--quiet", is_flag=True, help="Print nothing but errors, and what --audit-only asks for.")
-def command(
-    config_file: Path | None, overwrite: bool, audit_only: bool, dump_config: bool, quiet: bool, **words: Any
-) -> None:
+@click.option("--quiet", is_flag=True, help="Print nothing but errors.")
+def command(config_file: Path | None, overwrite: bool, dump_config: bool, quiet: bool, **words: Any) -> None:
     """Build a dataset from COCO keypoint annotations.
 
     Images, and labels rendered for them, go to shards in DIR; the manifest is written last. What is left out is counted
@@ -42,11 +40,12 @@ def command(
       posegen build --coco /data/coco --split val2017 --out /data/pose-val --label-dtype uint8
       posegen build --coco /data/coco --out /data/people --preset udp
     """  # noqa: D301 (click wants the character \b)
-    from posegen.build.pipeline import audit, build
+    from posegen.build.pipeline import build
 
     options = read_words(words)
     if config_file is not None:
         options = options.over(read_options(config_file))
+    options, note = choose_preset(options)
     config, run = BuildConfig.from_options(options), options.run
     if dump_config:
         preset = options.preset or DEFAULT_PRESET
@@ -54,13 +53,11 @@ def command(
         return
     if run.coco is None:
         raise ConfigError("--coco PATH is missing: a COCO root, or one annotation file")
-    if audit_only:
-        found = audit(run.coco, config, split=run.split, images=run.images)
-        click.echo("\n".join([*found.describe_left_out(), *found.describe_noticed()] or ["nothing to remark"]))
-        return
     if run.out is None:
         raise ConfigError("--out DIR is missing: where to write the dataset")
     with show_samples(quiet=quiet) as bar:
+        if note:
+            bar.tell(f"note: {note}")
         manifest = build(
             run.coco,
             run.out,
@@ -70,6 +67,8 @@ def command(
             workers=run.workers,
             max_failures="0" if run.max_failures is None else run.max_failures,
             overwrite=overwrite,
+            preset=options.preset,
+            description=run.description or "",
             progress=bar.show,
             notify=bar.tell,
         )

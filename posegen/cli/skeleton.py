@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from posegen.cli.tables import align, wrap
+from posegen.errors import ConfigError
 from posegen.skeleton import SKELETONS, Skeleton, load_skeleton, write_skeleton
 
 
@@ -27,17 +28,27 @@ def list_skeletons() -> None:
 
 
 @command.command("show")
-@click.argument("skeleton", metavar="NAME|FILE.toml")
+@click.argument("skeleton", metavar="NAME|FILE.toml|FILE.json")
+@click.option("--category", multiple=True, metavar="NAME", help="Of which categories of a COCO file.")
 @click.option("--toml", is_flag=True, help="Print it as a skeleton file, to start one of your own from.")
 @click.option("--save", type=click.Path(path_type=Path), metavar="PNG", help="Draw it to a file.")
-def show(skeleton: str, toml: bool, save: Path | None) -> None:
+def show(skeleton: str, category: tuple[str, ...], toml: bool, save: Path | None) -> None:
     """Show a skeleton: keypoints, what they are derived from, limbs, flip pairs.
+
+    It is a built-in one, or that of a skeleton file, or of a COCO file's categories.
 
     \b
       posegen skeleton show coco-17 --save coco.png
-      posegen skeleton show coco-17 --toml > mine.toml
+      posegen skeleton show annotations/train.json --toml > mine.toml
     """  # noqa: D301 (click wants the character \b)
-    found = load_skeleton(skeleton)
+    if skeleton not in SKELETONS and is_coco(Path(skeleton)):
+        from posegen.annotations import read_skeleton
+
+        found = read_skeleton(Path(skeleton), category)
+    elif category:
+        raise ConfigError(f"--category goes with a COCO file, which {skeleton} is not")
+    else:
+        found = load_skeleton(skeleton)
     if save is not None:
         from posegen.inspect.drawing.skeleton import save_skeleton
 
@@ -45,6 +56,17 @@ def show(skeleton: str, toml: bool, save: Path | None) -> None:
     click.echo(write_skeleton(found) if toml else _format(found), nl=not toml)
     if save is not None:
         click.echo(save, err=toml)
+
+
+def is_coco(path: Path) -> bool:
+    """Tell whether a path is of a JSON file, by its name or its first character."""
+    if path.suffix.lower() == ".json":
+        return path.exists()
+    try:
+        with path.open("rb") as file:
+            return file.read(64).removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"{"
+    except OSError:
+        return False
 
 
 def _format(skeleton: Skeleton) -> str:

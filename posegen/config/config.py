@@ -12,9 +12,11 @@ from typing import Any, get_args
 from posegen.config.choices import (
     Compression,
     Crop,
+    Exif,
     HeatmapKind,
     LabelDtype,
     Layout,
+    Origin,
     PafKind,
     SigmaKeypoints,
     SigmaScale,
@@ -33,7 +35,11 @@ from posegen.images.augment import Augmentation, View
 from posegen.labels import Label, LabelContext, LabelOption, create_label, needs_ignored
 from posegen.labels.base import StridedLabel
 from posegen.labels.grid import GridKind, count_cells, make_grid
+from posegen.labels.registry import READS_UNKNOWN
 from posegen.skeleton import OPENPOSE_18, Skeleton
+
+_LATER = {"origin": "labelled", "exif": "auto"}
+"""Fields that the first datasets' configurations did not have, and what stands for their absence."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,13 +82,20 @@ class BuildConfig:
         Standard deviation of the Gaussians, in input pixels or in cells; the other is None.
     sigma_scale, sigma_keypoints
         Whether that is everybody's or grows with the `area` of the person, and every keypoint's or follows the
-        skeleton's sigmas (`oks`); see `posegen.build.scene`.
+        skeleton's sigmas (`oks`); see `posegen.shards.scene`.
     half_width_px
         How far a part affinity field reaches from its limb's line, in input pixels.
     fit
         How a whole picture is mapped into the input; see `posegen.geometry.fit`.
     visibility
         Draw every `labelled` keypoint (v > 0) or only the `visible` ones (v == 2).
+    origin
+        Whether keypoints that are labelled at exactly 0, 0 are taken for `labelled` or, as some tools write them, for
+        `unlabelled`.
+    exif
+        How pictures with an EXIF orientation are read: as `stored`, which is how COCO counts pixels, unless an entry's
+        size shows that its tool turned it; as `shown`, and the entries' sizes with them; or `auto`, which is as stored,
+        but refuses annotations that fit only the pictures as shown.
     min_keypoints, min_area
         Who has fewer labelled keypoints, or a smaller `area` in image pixels, is not drawn, and masked.
     keep_empty
@@ -133,6 +146,8 @@ class BuildConfig:
     half_width_px: float = 8.0
     fit: FitMode = "letterbox"
     visibility: Visibility = "labelled"
+    origin: Origin = "labelled"
+    exif: Exif = "auto"
     min_keypoints: int = 1
     min_area: float = 0.0
     keep_empty: bool = False
@@ -224,6 +239,11 @@ class BuildConfig:
         """(h, w) of the label grid, the first of several."""
         return count_cells(self.input_size, self.strides[0])
 
+    @property
+    def reads_unknown(self) -> bool:
+        """Whether a label reads which keypoints are unknown, so that shards store it."""
+        return not READS_UNKNOWN.isdisjoint(self.labels)
+
     def draw_view(self, image_id: int, annotation_ids: Sequence[int], copy: int) -> View | None:
         """Draw how one copy of an image, or of one person on it, is seen; None if it is as it fits."""
         if self.augment is None or (self.plain_copy and not copy):
@@ -278,6 +298,7 @@ class BuildConfig:
             heatmap=self.heatmap,
             paf=self.paf,
             options=self.label_options.get(label, {}),
+            beside={name: self.label_options.get(name, {}) for name in self.labels},
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -286,7 +307,9 @@ class BuildConfig:
         if self.picture_size is None:  # as for datasets of before it was there, whose digest stays
             del record["picture_size"]
         record["skeleton"] = self.skeleton.to_dict() if self.skeleton else None
-        return {key: _plain(value) for key, value in record.items()}
+        # What came later is written where it is asked for alone: what was built before stays what it is.
+        left_out = {key for key, default in _LATER.items() if record[key] == default}
+        return {key: _plain(value) for key, value in record.items() if key not in left_out}
 
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> BuildConfig:

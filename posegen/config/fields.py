@@ -116,6 +116,12 @@ FIELDS: tuple[Field, ...] = (
     Field(name="fit", kind=_words(FitMode), help="How a picture is mapped into the input."),
     Field(name="visibility", kind=_words(choices.Visibility), help="Which keypoints to draw."),
     Field(
+        name="origin",
+        kind=_words(choices.Origin),
+        help="What keypoints are that are labelled at exactly 0,0.",
+    ),
+    Field(name="exif", kind=_words(choices.Exif), help="How pictures with an EXIF orientation are read."),
+    Field(
         name="min_keypoints",
         kind=kinds.Whole(low=1, high=1 << 31),
         help="Draw only people with so many labelled keypoints.",
@@ -183,6 +189,7 @@ RUN_FIELDS: tuple[Field, ...] = (
         without="the CPUs there are for this one",
     ),
     Field(name="max_failures", kind=kinds.Allowance(), help="Samples that may fail.", metavar="N|P%", without="0"),
+    Field(name="description", kind=kinds.Text(), help="What it is, for the manifest.", metavar="TEXT"),
 )
 """The fields of `RunOptions`."""
 

@@ -20,16 +20,12 @@ class Preset:
         What it is, in a line.
     networks
         The networks and trainers whose labels these are.
-    decoder
-        How a predicted heatmap's cells become a place: what finds the peak, and where in the input the cell i lies, in
-        pixels whose centres are at integers, with s pixels a cell, an input of W pixels and w cells; y alike.
     changes
         Fields of `BuildConfig`, where it has not their defaults.
     """
 
     about: str
     networks: str
-    decoder: str
     changes: Mapping[str, Any]
 
 
@@ -43,49 +39,60 @@ _TOP_DOWN: Mapping[str, Any] = {
     "sigma_px": None,
     "sigma_cells": 2.0,
 }
-_BOTTOM_UP_DECODER = "peak, at (i + 0.5) s - 0.5"
 
 PRESETS: Mapping[str, Preset] = {
     "tf-pose": Preset(
         about="Heatmaps, part affinity fields and masks of whole images, drawn at full resolution and reduced.",
         networks="tf-pose-estimation; bottom-up networks with 18 keypoints",
-        decoder=_BOTTOM_UP_DECODER,
         changes={},
     ),
     "coco": Preset(
         about="The labels of tf-pose, for the keypoints and limbs of the file's own categories.",
         networks="bottom-up networks for COCO's 17 keypoints, or another dataset's",
-        decoder=_BOTTOM_UP_DECODER,
         changes={"skeleton": None},
     ),
     "openpose": Preset(
         about="The labels of OpenPose's training code: heatmaps at the cells' middles, fields drawn on cells.",
         networks="OpenPose",
-        decoder=_BOTTOM_UP_DECODER,
-        changes={"grid": "point", "sigma_px": 7.0, "paf": "cells"},
+        changes={
+            "grid": "point",
+            "sigma_px": 7.0,
+            "paf": "cells",
+            "labels": ("heatmap", "paf", "mask", "heatmap_mask", "paf_mask"),
+        },
     ),
     "msra": Preset(
         about="A crop a person; Gaussians around whole cells.",
         networks="HRNet, Simple Baselines; MMPose's MSRAHeatmap",
-        decoder="peak and a quarter step to its larger neighbours, at i s",
         changes={**_TOP_DOWN, "heatmap": "msra"},
     ),
     "msra-unbiased": Preset(
         about="A crop a person; Gaussians around the keypoints themselves, on all cells.",
         networks="DARK; MMPose's MSRAHeatmap with unbiased",
-        decoder="peak, refined as DARK does, at i s",
         changes={**_TOP_DOWN, "heatmap": "msra-unbiased"},
     ),
     "udp": Preset(
         about="A crop a person, mapped without bias; Gaussians around the keypoints themselves.",
         networks="UDP, ViTPose; MMPose's UDPHeatmap",
-        decoder="peak, refined as DARK does, at i (W - 1) / (w - 1)",
         changes={**_TOP_DOWN, "heatmap": "udp", "crop": "udp"},
+    ),
+    "simcc": Preset(
+        about="A crop a person; a curve a keypoint and axis, over two bins a pixel.",
+        networks="SimCC; MMPose's SimCCLabel",
+        changes={**_TOP_DOWN, "labels": ("simcc", "weight")},
+    ),
+    "rtmpose": Preset(
+        about="A crop a person; the curves of SimCC that peak at 1.",
+        networks="RTMPose; at 288x384 its sigmas are 6 and 6.93, at 256x256 both 5.66",
+        changes={
+            **_TOP_DOWN,
+            "labels": ("simcc", "weight"),
+            "label_options": {"simcc": {"sigma_x": 4.9, "sigma_y": 5.66, "normalize": False}},
+        },
     ),
     "megvii": Preset(
         about="A crop a person; one cell, blurred.",
         networks="CPN, MSPN, RSN; MMPose's MegviiHeatmap",
-        decoder="blurred again, peak and a quarter step, at (i + 0.5) s",
         changes={**_TOP_DOWN, "heatmap": "megvii"},
     ),
 }

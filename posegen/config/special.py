@@ -64,7 +64,9 @@ class LabelOptions(Kind):
         for word in value if isinstance(value, (list, tuple)) else [value]:
             match = re.fullmatch(r"(\w+)\.(\w+)=(.+)", str(word))
             if match is None:
-                raise ConfigError(f"a label's option is LABEL.OPTION=VALUE, as in offset.radius_px=12, not '{word}'")
+                raise ConfigError(
+                    f"a label's option is LABEL.OPTION=VALUE, as in offset.radius_factor=0.08, not '{word}'"
+                )
             found.setdefault(match[1], {})[match[2]] = _parse_value(match[3])
         return found
 

@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from posegen.errors import ImageError
 from posegen.geometry import Size
 from posegen.images import ImageEncoding
+from posegen.images.exif import find_orientation, is_sideways
 from posegen.images.header import measure
+from posegen.images.kinds import name_kind
 
 try:
     import simplejpeg
@@ -20,10 +22,11 @@ except ModuleNotFoundError:
     simplejpeg = None
 
 _JPEG = b"\xff\xd8\xff"
+_READ = frozenset({"BMP", "GIF", "JPEG", "PNG", "TIFF", "WebP"})
 _PNG = b"\x89PNG\r\n\x1a\n"
 
 
-def decode(data: bytes, size: Size, name: str) -> NDArray[np.uint8]:
+def decode(data: bytes, size: Size, name: str, *, shown: bool = False) -> NDArray[np.uint8]:
     """Decode a picture as the annotation sees it.
 
     COCO annotates pixels as they are stored, so the EXIF orientation is not applied, unless the size shows that the
@@ -37,6 +40,8 @@ def decode(data: bytes, size: Size, name: str) -> NDArray[np.uint8]:
         (height, width) that the annotation states.
     name
         What to call the picture in messages.
+    shown
+        Whether the EXIF orientation is applied anyway.
 
     Returns
     -------
@@ -50,9 +55,9 @@ def decode(data: bytes, size: Size, name: str) -> NDArray[np.uint8]:
     stated = measure(io.BytesIO(data))
     if stated is not None and stated not in {size, size[::-1]}:
         raise _other_size(name, stated, size)  # and is not decoded, which may take gigabytes
-    picture = _imdecode(data, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+    picture = _imdecode(data, cv2.IMREAD_COLOR | (0 if shown else cv2.IMREAD_IGNORE_ORIENTATION))
     if picture is None:
-        raise ImageError(f"{name}: is not an image, or is truncated ({len(data)} bytes)")
+        raise ImageError(f"{name}: is not an image, or is truncated ({len(data)} bytes){_explain(data)}")
     if picture.shape[:2] != size:
         height, width = picture.shape[:2]
         if (height, width) == size[::-1]:
@@ -62,11 +67,19 @@ def decode(data: bytes, size: Size, name: str) -> NDArray[np.uint8]:
     return picture
 
 
+def find_unturned(data: bytes, size: Size) -> int:
+    """Return the EXIF orientation that `decode` does not apply to a picture for that (height, width); 0 if it does."""
+    orientation = find_orientation(data)
+    if orientation == 1 or (is_sideways(orientation) and measure(io.BytesIO(data)) != size):
+        return 0
+    return orientation
+
+
 def measure_decoded(data: bytes, name: str) -> Size:
     """Decode a picture for its (height, width), as it is stored; raises `ImageError` if it is no image."""
     picture = _imdecode(data, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
     if picture is None:
-        raise ImageError(f"{name}: is not an image, or is truncated")
+        raise ImageError(f"{name}: is not an image, or is truncated{_explain(data)}")
     return picture.shape[0], picture.shape[1]
 
 
@@ -123,6 +136,12 @@ def encode(picture: NDArray[np.uint8], encoding: ImageEncoding, quality: int) ->
     if not written:
         raise ImageError(f"OpenCV could not encode a picture of {picture.shape[1]}x{picture.shape[0]} as {encoding}")
     return data.tobytes()
+
+
+def _explain(data: bytes) -> str:
+    """Say of what kind a file is that is no picture which OpenCV reads."""
+    kind = name_kind(data)
+    return "" if kind is None or kind in _READ else f"; it is of the kind {kind}, which cannot be read here"
 
 
 def _other_size(name: str, found: Size, stated: Size) -> ImageError:

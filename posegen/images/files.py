@@ -11,10 +11,15 @@ from pathlib import Path
 from posegen.errors import ImageError
 from posegen.geometry import Size
 from posegen.images.codec import measure_decoded
+from posegen.images.exif import find_orientation, is_sideways
 from posegen.images.header import measure
 
 _MOST_BYTES = 1 << 30
 """Of an encoded picture: more than the largest takes that is decoded."""
+
+_EXIF_BYTES = 1 << 17
+"""In which a JPEG's EXIF block is found: it stands at the start, and has at most half as many."""
+_CHUNKED = (b"\x89PNG", b"RIFF")
 
 _EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOMEM}
 """Troubles of this process, not of a picture."""
@@ -26,8 +31,8 @@ def read_file(directory: Path, name: str) -> bytes:
     Raises
     ------
     ImageError
-        If it does not exist, is no regular file, cannot be read, is empty, or lies outside the directory by way of a
-        symbolic link.
+        If it does not exist, is no regular file, cannot be read, is empty, or its name leads out of the directory.
+        Symbolic links are followed, wherever they lead: stores of data sets are full of them.
     OSError
         If the process has no files or memory left.
     """
@@ -38,8 +43,15 @@ def read_file(directory: Path, name: str) -> bytes:
     return data
 
 
-def read_size(directory: Path, name: str) -> Size:
+def read_size(directory: Path, name: str, *, shown: bool = False) -> Size:
     """Read the (height, width) of a picture as it is stored: from its header, or else by decoding it.
+
+    Parameters
+    ----------
+    directory, name
+        Where it is.
+    shown
+        Whether to read it as it is shown, with its EXIF orientation.
 
     Raises
     ------
@@ -48,30 +60,37 @@ def read_size(directory: Path, name: str) -> Size:
     """
     with _opening(directory, name) as path, path.open("rb") as file:
         size = measure(file)
-    if size is not None:
-        return size
-    return measure_decoded(read_file(directory, name), str(directory / name))
+    if size is None:
+        size = measure_decoded(read_file(directory, name), str(directory / name))
+    return size[::-1] if shown and is_sideways(read_turn(directory, name)) else size
+
+
+def read_turn(directory: Path, name: str) -> int:
+    """Read by which EXIF orientation a picture is to be turned: 0 for none; raises what `read_file` does."""
+    with _opening(directory, name) as path, path.open("rb") as file:
+        start = file.read(_EXIF_BYTES)
+        if start.startswith(_CHUNKED):  # where it may stand behind the pixels
+            start += file.read()
+    orientation = find_orientation(start)
+    return 0 if orientation == 1 else orientation
 
 
 @contextlib.contextmanager
 def _opening(directory: Path, name: str) -> Iterator[Path]:
-    """Yield the real path of a file inside a directory; what goes wrong with it there becomes an `ImageError`."""
+    """Yield the path of a file inside a directory; what goes wrong with it there becomes an `ImageError`."""
     path = directory / name
+    if Path(name).is_absolute() or ".." in Path(name).parts:
+        raise ImageError(f"{path}: leads out of the image directory")
     try:
-        real = path.resolve()
-        if not real.is_relative_to(directory.resolve()):
-            raise ImageError(f"{path}: leads out of the image directory, to {real}")
-        status = real.stat()
+        status = path.stat()
         if not stat.S_ISREG(status.st_mode):
             raise ImageError(f"{path}: is no regular file")
         if status.st_size > _MOST_BYTES:
             raise ImageError(f"{path}: has {status.st_size} bytes, more than any picture")
-        yield real
+        yield path
     except OSError as error:
         if error.errno in _EXHAUSTED:
             raise
         raise ImageError(f"{path}: cannot be read: {error.strerror or error}") from error
-    except RuntimeError as error:  # pathlib's word for symbolic links in a circle, before Python 3.13
-        raise ImageError(f"{path}: cannot be read: {error}") from error
     except ValueError as error:
         raise ImageError(f"{path}: is not the name of a file: {error}") from error

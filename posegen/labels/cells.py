@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
 Indices = NDArray[np.intp]
+
+Wanted = Callable[[Indices, Indices, Indices], NDArray[np.bool_]]
+"""Tells which (M,) of M things that a label draws are wanted: of which keypoint or limb each is (M,), counted over all
+scenes, and from which row and column on (2, M) and to before which (2, M) it can be."""
 
 
 def list_cells(first: Indices, count: Indices) -> tuple[Indices, Indices, Indices]:
@@ -57,3 +63,23 @@ def to_cells(points: NDArray[np.float64], input_size: tuple[int, int], cells: tu
     """Map input pixels (..., 2) x, y to cells: a cell's middle, (i + 0.5) * stride - 0.5 in pixels, is at i."""
     stride = np.divide(input_size, cells)[::-1]
     return (points + 0.5) / stride - 0.5
+
+
+def count_up(begin: Indices, end: Indices) -> tuple[Indices, Indices]:
+    """Count from each beginning to before its end: which of them, and the number."""
+    lengths = end - begin
+    which = np.repeat(np.arange(len(lengths)), lengths)
+    offset = begin - np.cumsum(lengths) + lengths
+    return which, np.arange(len(which)) + offset.take(which)
+
+
+def divide_shared(share: NDArray[np.float32], last: NDArray[np.int32], earlier: Indices) -> None:
+    """Divide the share (t, t, T) of each limb in each tap of its cell by how many limbs there are.
+
+    Which cells are shared is told as by `find_shared`.
+    """
+    together = np.concatenate([earlier, last[earlier]])
+    for tap in np.ndindex(share.shape[:2]):
+        people = share[tap].copy()
+        np.add.at(people, last[earlier], people[earlier])
+        share[tap][together] /= np.maximum(people[last[together]], 1)

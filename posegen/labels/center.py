@@ -27,6 +27,11 @@ Place of a cell
 ---------------
 Cell i of w lies at input pixel x = (i + 0.5) s - 0.5, with the stride s = W / w; y alike.
 
+Decoded
+-------
+A person is a peak of `center`: a cell above 0.1 that is highest of its 3 x 3, of equal ones the first. Its keypoints
+lie where `center_offset` points to from that cell, and have its score; where it is 0, 0 there is none.
+
 Source
 ------
 DEKR, Geng et al. (arXiv:2104.02300), MMPose's `SPR`. CenterNet, Zhou et al. (arXiv:1904.07850), reads the ways at the
@@ -57,6 +62,7 @@ from posegen.errors import ConfigError
 from posegen.geometry import Size
 from posegen.labels.base import ArraySpec, Label
 from posegen.labels.cells import Indices, choose_least, list_cells, to_cells
+from posegen.labels.decode import Peaks
 from posegen.labels.heatmap import HeatmapLabel
 from posegen.labels.mirror import UNSAID, ChannelMirror, keep_channels, mirror_keypoints
 from posegen.labels.registry import LabelContext
@@ -103,6 +109,15 @@ class CenterLabel:
         centres = dataclasses.replace(people, points=roots[:, None], drawn=drawn, spread=spread)
         return self.heatmap.render(centres)
 
+    @property
+    def decoder(self) -> str:
+        """How a prediction is read."""
+        return self.heatmap.decoder
+
+    def find_peaks(self, values: NDArray[np.float32]) -> Peaks:
+        """Find the centres of the people in a sample."""
+        return self.heatmap.find_peaks(values)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CenterOffsetLabel:
@@ -144,6 +159,30 @@ class CenterOffsetLabel:
         # What lies in the grid is less than a grid away.
         far = float(max(cells))
         return ArraySpec(name="center_offset", channels=channels, cells=cells, low=-far, high=far, mirror=mirror)
+
+    @property
+    def decoder(self) -> str:
+        """How a prediction is read."""
+        return "the ways from a centre's cell"
+
+    @property
+    def joins(self) -> str:
+        """The array of the centres; '' for weights, which say nothing."""
+        return "" if self.weights else "center"
+
+    def join(self, values: NDArray[np.float32], peaks: Peaks) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Make people of centres: (n, K, 3) x, y in input pixels, score; and (n,) scores."""
+        row, column = peaks.cells.T
+        ways = values[:, row, column].T.astype(np.float64).reshape(len(row), -1, 2)
+        stride = np.divide(self.input_size, self.cells)[::-1]
+        points = (peaks.cells[:, None, ::-1] + ways + 0.5) * stride - 0.5
+        people = np.concatenate([points, np.broadcast_to(peaks.scores[:, None, None], (*ways.shape[:2], 1))], axis=-1)
+        people[(ways == 0).all(axis=-1)] = 0
+        return people, peaks.scores
+
+    def joinable(self, drawn: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Tell of which of N people something is drawn."""
+        return np.asarray(drawn.any(axis=1))
 
     def render(self, scene: Scene) -> NDArray[np.float32]:
         """Draw (2K, h, w) float32, channel 2k along x and 2k + 1 along y; or (K, h, w) weights from 0 to 1."""

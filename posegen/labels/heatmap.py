@@ -12,6 +12,12 @@ Place of a cell
 Cell i of w lies at input pixel x = (i + 0.5) s - 0.5, with the stride s = W / w; y alike. Back: i = (x + 0.5) / s -
 0.5.
 
+Decoded
+-------
+Of one person the highest cell of a channel; of many those above 0.1 that are highest of their 3 x 3, of equal ones the
+first. Each is refined, along x and y, by the vertex of the parabola through the logarithms of three cells, which for a
+Gaussian is its centre.
+
 Source
 ------
 Cao et al., Realtime Multi-Person 2D Pose Estimation using Part Affinity Fields (arXiv:1611.08050), as
@@ -34,14 +40,16 @@ mirror image: there a flipped heatmap and that of mirrored annotations differ by
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from posegen.labels.base import ArraySpec, Label
-from posegen.labels.cells import find_shared
+from posegen.labels.cells import Wanted, find_shared
+from posegen.labels.decode import Peaks
+from posegen.labels.decode.peaks import Peak, find_highest, find_local, step_parabola, to_points
 from posegen.labels.grid import Grid
 from posegen.labels.mirror import UNSAID, ChannelMirror, mirror_keypoints
 from posegen.labels.registry import LabelContext
@@ -104,6 +112,50 @@ class HeatmapLabel:
         for start in range(0, len(scenes), step):
             self._draw(scenes[start : start + step], out[start : start + step])
         return out.reshape(-1, c, h, w)
+
+    def find_drawn(
+        self, scenes: Sequence[Scene], wanted: Wanted
+    ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+        """List where wanted Gaussians are above 0; see `posegen.labels.channel_mask.DrawnCells`."""
+        (_, w), taps = self.grid.cells, self.grid.taps
+        points = self._list_points(scenes, len(self.keypoints))
+        extent = np.array(points.extent)[:, None]
+        points = points.take(np.flatnonzero(wanted(points.channel, points.first, points.first + extent)))
+        for start in range(0, len(points.channel), _BLOCK):
+            some = slice(start, start + _BLOCK)
+            rows, columns, values = points.draw(some)
+            cell = rows * w + columns
+            reduced = self.grid.reduce(values.reshape(taps, taps, *cell.shape), rows, columns)
+            shown = np.nonzero(reduced > 0)
+            yield points.channel[some][shown[2]], cell[shown]
+
+    @property
+    def decoder(self) -> str:
+        """How a prediction is read."""
+        return "peak, refined by a parabola of logarithms, at (i + 0.5) s - 0.5"
+
+    def locate(self, outputs: Mapping[str, NDArray[np.float32]]) -> NDArray[np.float64]:
+        """Locate one person's keypoints (B, K, 3), x, y in input pixels and score."""
+        values = outputs[self.spec.name][:, : len(self.keypoints)]
+        maps = values.reshape(-1, *self.grid.cells)
+        peak, scores = find_highest(maps)
+        return np.column_stack([self._place(maps, peak), scores]).reshape(*values.shape[:2], 3)
+
+    def find_peaks(self, values: NDArray[np.float32]) -> Peaks:
+        """Find the peaks of many people in a sample."""
+        maps = values[: len(self.keypoints)]
+        peak, scores = find_local(maps)
+        return Peaks(
+            channels=len(maps),
+            channel=peak[0],
+            cells=np.stack(peak[1:], axis=-1),
+            points=self._place(maps, peak),
+            scores=scores,
+        )
+
+    def _place(self, maps: NDArray[np.float32], peak: Peak) -> NDArray[np.float64]:
+        y, x = self.grid.stride[:, 0].tolist()
+        return to_points(peak, step_parabola(maps, peak), (x, y), middle=True)
 
     def _draw(self, scenes: Sequence[Scene], out: NDArray[np.float32]) -> None:
         """Draw S scenes into `out` (S, C, h * w), which is 0."""
@@ -187,8 +239,16 @@ class _Gaussians:
         most = np.array([[cells - n] for cells, n in zip(grid.cells, self.extent, strict=True)])
         self.first = np.minimum(np.maximum(grid.first_cell(centre - self.reach), 0), most)
 
+    def take(self, some: NDArray[np.intp]) -> _Gaussians:
+        """Return some of them, in the order they are named in."""
+        return _Gaussians(self.grid, self.channel[some], self.centre[:, some], self.sigma[some])
+
     def blocks(self) -> Iterator[slice]:
         """Cut them into blocks, each of which ends with the channel in which it becomes full; crowds have their own."""
+        if len(self.channel) <= _BLOCK:
+            # As those of one image are.
+            yield from [slice(0, len(self.channel))][: len(self.channel)]
+            return
         ends = np.flatnonzero(np.diff(self.channel, append=-1)) + 1
         crowd = np.diff(ends, prepend=0) > _BLOCK
         cut = crowd | (np.diff(ends // _BLOCK, append=-1) != 0)

@@ -18,6 +18,10 @@ Place of a cell
 Cell i of w lies at input pixel x = (i + 0.5) s - 0.5, with the stride s = W / w, or with `corners` at x = i (W - 1) /
 (w - 1); y alike. A keypoint lies r times the stored (x, y) from the cell.
 
+Decoded
+-------
+The highest cell of the first map, blurred with a kernel of two thirds of the radius, and the way from there.
+
 Source
 ------
 UDP, Huang et al. (arXiv:1911.07524): its combined maps, MMPose's `UDPHeatmap` with `combined`.
@@ -33,6 +37,7 @@ Keypoints change places, and x its sign.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,6 +47,7 @@ from posegen.errors import ConfigError
 from posegen.geometry import Size
 from posegen.labels.base import ArraySpec
 from posegen.labels.cells import choose_least, list_cells, to_cells
+from posegen.labels.decode.peaks import blur, find_highest, to_points
 from posegen.labels.mirror import UNSAID, ChannelMirror, mirror_keypoints
 from posegen.labels.registry import LabelContext
 from posegen.labels.scene import Scene
@@ -117,6 +123,25 @@ class OffsetLabel:
         for part, values in enumerate((np.ones_like(x), x, y)):
             out[channel[chosen] + part, row[chosen], column[chosen]] = values[chosen]
         return out
+
+    @property
+    def decoder(self) -> str:
+        """How a prediction is read."""
+        return f"peak and the way from it, at {'i (W - 1) / (w - 1)' if self.corners else '(i + 0.5) s - 0.5'}"
+
+    def locate(self, outputs: Mapping[str, NDArray[np.float32]]) -> NDArray[np.float64]:
+        """Locate one person's keypoints (B, K, 3), x, y in input pixels and score."""
+        values, radius = outputs[self.spec.name], self.radius_factor * max(self.cells)
+        count = len(self.keypoints)
+        maps = values.reshape(-1, count, 3, *self.cells)
+        near, ways = maps[:, :, 0].reshape(-1, *self.cells), maps[:, :, 1:].reshape(-1, 2, *self.cells)
+        peak, _ = find_highest(blur(near, max(round(2 * radius / 3), 1)))
+        step = radius * ways[peak[0], :, peak[1], peak[2]].astype(np.float64)
+        less = int(self.corners)
+        (height, width), (h, w) = self.input_size, self.cells
+        stride = (width - less) / (w - less), (height - less) / (h - less)
+        points = to_points(peak, step, stride, middle=not self.corners)
+        return np.column_stack([points, near[peak]]).reshape(-1, count, 3)
 
 
 def create(context: LabelContext) -> tuple[OffsetLabel]:

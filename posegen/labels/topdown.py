@@ -19,6 +19,16 @@ Place of a cell
 Cell i of w lies at input pixel x = i s; y alike. For `udp` that is i (W - 1) / (w - 1). For `megvii` a peak at cell i
 says that the keypoint is in [i s, (i + 1) s): x = (i + 0.5) s, after a quarter of a cell towards the higher neighbour.
 
+Decoded
+-------
+The highest cell of a channel, and a step from it; blurred is with the kernel that `megvii` is drawn with, nothing
+beyond the map.
+
+- `msra`: a quarter of a cell towards the higher neighbour.
+- `msra-unbiased`: of the blurred map's logarithm the Taylor series' maximum, with second differences over two cells.
+- `udp`: the same with second differences of neighbours, borders repeated.
+- `megvii`: the highest cell of the blurred map, and half a cell and a quarter towards the higher neighbour.
+
 Source
 ------
 - `msra`: Xiao et al., Simple Baselines (arXiv:1804.06208), and HRNet; MMPose's `MSRAHeatmap`.
@@ -44,7 +54,7 @@ middle: of flipped people they are drawn elsewhere.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal, cast, get_args
@@ -55,6 +65,7 @@ from numpy.typing import NDArray
 from posegen.errors import ConfigError
 from posegen.geometry import Size
 from posegen.labels.base import ArraySpec
+from posegen.labels.decode.peaks import blur, find_highest, find_radius, step_dark, step_quarter, to_points
 from posegen.labels.mirror import LOPSIDED, UNSAID, ChannelMirror, mirror_keypoints
 from posegen.labels.registry import LabelContext
 from posegen.labels.scene import Scene, stack_spread
@@ -62,6 +73,13 @@ from posegen.labels.scene import Scene, stack_spread
 TopDownKind = Literal["msra", "msra-unbiased", "udp", "megvii"]
 
 TOP_DOWN_KINDS: tuple[str, ...] = get_args(TopDownKind)
+
+_DECODERS: dict[str, str] = {
+    "msra": "peak and a quarter step to its larger neighbours, at i s",
+    "msra-unbiased": "peak, refined as DARK does, at i s",
+    "udp": "peak, refined as DARK does, at i (W - 1) / (w - 1)",
+    "megvii": "blurred again, peak and a quarter step, at (i + 0.5) s",
+}
 
 _SIGMAS = 3
 """How far a patch reaches from its middle cell."""
@@ -145,6 +163,35 @@ class TopDownLabel:
                 np.maximum.at(out.reshape(-1), index.ravel(), values.ravel())
         return out
 
+    @property
+    def decoder(self) -> str:
+        """How a prediction is read."""
+        return _DECODERS[self.kind]
+
+    def locate(self, outputs: Mapping[str, NDArray[np.float32]]) -> NDArray[np.float64]:
+        """Locate one person's keypoints (B, K, 3), x, y in input pixels and score."""
+        values = outputs[self.spec.name]
+        maps: NDArray[np.floating] = values.reshape(-1, *self.cells)
+        radius = int(find_radius(self.sigma_cells))
+        if self.kind == "megvii":
+            maps = blur(maps, radius)
+        peak, scores = find_highest(maps)
+        if self.kind in {"msra", "megvii"}:
+            step = step_quarter(maps, peak) + (0.5 if self.kind == "megvii" else 0)
+        else:
+            least, cells = (1e-3, 1) if self.kind == "udp" else (1e-10, 2)
+            step = step_dark(np.log(np.maximum(blur(maps, radius), least)), peak, cells=cells)
+        (height, width), (h, w) = self._extents
+        points = to_points(peak, step, (width / w, height / h), middle=False)
+        return np.column_stack([points, scores]).reshape(*values.shape[:2], 3)
+
+    @property
+    def _extents(self) -> tuple[Size, Size]:
+        """The sizes, in pixels and in cells, whose quotients are the strides."""
+        less = int(self.kind == "udp")
+        (height, width), (h, w) = self.input_size, self.cells
+        return (height - less, width - less), (h - less, w - less)
+
     def touches(self, scene: Scene) -> NDArray[np.bool_]:
         """Tell of which keypoints (N, K) are drawn and have a patch, or for `megvii` a cell, that touches the map."""
         person, keypoint, mu, sigma = self._find([scene])
@@ -158,9 +205,7 @@ class TopDownLabel:
         """List the M drawn keypoints: whose and which they are, y and x in cells (2, M), sigma in cells (M,)."""
         person, keypoint = np.nonzero(np.concatenate([scene.drawn for scene in scenes]))
         points = np.concatenate([scene.points for scene in scenes])[person, keypoint, ::-1].T
-        (height, width), (h, w) = self.input_size, self.cells
-        if self.kind == "udp":
-            height, width, h, w = height - 1, width - 1, h - 1, w - 1
+        (height, width), (h, w) = self._extents
         sigma = self.sigma_cells * stack_spread(scenes)[person, keypoint]
         return person, keypoint, points / ((height / h,), (width / w,)), sigma
 
@@ -171,8 +216,7 @@ class TopDownLabel:
     def _reach(self, sigma: NDArray[np.float64]) -> NDArray[np.intp]:
         """Return how many cells it is from the middle of a patch, or of a blur's kernel, to its edge."""
         if self.kind == "megvii":
-            # OpenCV takes sigma = 0.3 ((size - 1) / 2 - 1) + 0.8 for a kernel of a size.
-            return np.maximum(np.rint((sigma - 0.8) / 0.3 + 1), 1).astype(np.intp)
+            return find_radius(sigma)
         return (_SIGMAS * sigma + _ROUNDING).astype(np.intp)
 
     def _touch(self, mu: NDArray[np.float64], sigma: NDArray[np.float64]) -> NDArray[np.bool_]:

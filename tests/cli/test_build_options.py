@@ -37,6 +37,8 @@ EACH = [
     ("--box-padding 1.5", "box_padding", 1.5),
     ("--fit cover", "fit", "cover"),
     ("--visibility visible", "visibility", "visible"),
+    ("--origin unlabelled", "origin", "unlabelled"),
+    ("--exif shown", "exif", "shown"),
     ("--min-keypoints 5", "min_keypoints", 5),
     ("--min-area 1024.5", "min_area", 1024.5),
     ("--keep-empty", "keep_empty", True),

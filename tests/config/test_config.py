@@ -24,7 +24,8 @@ def test_coco_is_tf_pose_with_the_keypoints_of_the_file():
 
 def test_openpose_is_as_its_definition_has_it():
     config = BuildConfig.preset("openpose")
-    assert config == dataclasses.replace(BuildConfig(), grid="point", sigma_px=7.0, paf="cells")
+    assert config == dataclasses.replace(BuildConfig(), grid="point", sigma_px=7.0, paf="cells", labels=config.labels)
+    assert config.labels == ("heatmap", "paf", "mask", "heatmap_mask", "paf_mask")
     assert config.half_width_px / config.stride == 1
 
 
@@ -52,8 +53,9 @@ def test_each_preset_goes_by_its_name_and_says_what_it_is():
 def test_a_preset_says_where_the_cells_of_a_prediction_lie():
     places = {"gaussian": "(i + 0.5) s - 0.5", "msra": " i s", "msra-unbiased": " i s", "udp": "i (W - 1) / (w - 1)",
               "megvii": "(i + 0.5) s"}  # fmt: skip
-    for name, preset in PRESETS.items():
-        assert preset.decoder.endswith(places[BuildConfig.preset(name).heatmap]), name
+    for name in PRESETS:
+        config = BuildConfig.preset(name)
+        assert config.create_labels(COCO_17)[0].decoder.endswith(places[config.heatmap]), name
 
 
 def test_fields_of_a_preset_can_be_changed():

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from posegen.annotations.coco.checks import is_id, is_text
-from posegen.annotations.coco.keypoints import PARTS, count_keypoints, has_parts
+from posegen.annotations.coco.keypoints import PARTS, are_pairs, count_keypoints, has_parts
+from posegen.annotations.coco.limbs import read_limbs
 from posegen.errors import AnnotationError, ConfigError
 from posegen.skeleton import SKELETONS, Skeleton
 
@@ -26,6 +27,8 @@ class Reading:
     ----------
     categories
         The ids of the categories whose annotations are read; None for a file that has no categories.
+    known
+        The ids of all categories.
     only
         The id of the file's only category, which annotations that name none belong to.
     names
@@ -36,14 +39,18 @@ class Reading:
         To derive from them.
     notes
         What the user should know about all this.
+    limbs_left_out
+        Why the categories' limbs are not used, if they cannot be limbs of their keypoints.
     """
 
     categories: frozenset[int] | None
+    known: frozenset[int]
     only: int | None
     names: tuple[str, ...]
     listed: int
     skeleton: Skeleton
     notes: list[str] = field(default_factory=list)
+    limbs_left_out: str = ""
 
     def takes(self, entry: Mapping[str, Any]) -> bool:
         """Tell whether an annotation is of a category that is read."""
@@ -84,12 +91,14 @@ class _Chooser:
         self.wanted = wanted
         self.skeleton = skeleton
         self.notes: list[str] = []
+        self.limbs_left_out = ""
 
     def choose(self) -> Reading:
         only = self.categories[0]["id"] if len(self.categories) == 1 else None
         chosen = self._choose_categories()
         ids = frozenset(c["id"] for c in chosen) if self.categories else None
-        reading = Reading(categories=ids, only=only, names=(), listed=0, skeleton=SKELETONS["coco-17"])
+        known = frozenset(c["id"] for c in self.categories)
+        reading = Reading(categories=ids, known=known, only=only, names=(), listed=0, skeleton=SKELETONS["coco-17"])
         entries = [entry for entry in self.entries if reading.takes(entry)]
         named = [c for c in chosen if c.get("keypoints")]
         own = self._take(named) if named else self._number(chosen, entries)
@@ -102,7 +111,14 @@ class _Chooser:
             names += self._join(names)
         skeleton = self.skeleton or own
         skeleton.derive(np.zeros((0, len(names), 3)), names)
-        return dataclasses.replace(reading, names=names, listed=listed, skeleton=skeleton, notes=self.notes)
+        return dataclasses.replace(
+            reading,
+            names=names,
+            listed=listed,
+            skeleton=skeleton,
+            notes=self.notes,
+            limbs_left_out=self.limbs_left_out,
+        )
 
     def _choose_categories(self) -> list[Mapping[str, Any]]:
         posed = [c for c in self.categories if c.get("keypoints")]
@@ -144,16 +160,20 @@ class _Chooser:
                 )
         if self.skeleton is not None:
             return Skeleton.from_category({key: value for key, value in first.items() if key != "skeleton"})
-        try:
-            own = Skeleton.from_category(first)
-        except AnnotationError as error:
-            raise AnnotationError(f"{error}; mend it, or take other limbs with --skeleton NAME or FILE.toml") from error
+        limbs, said = read_limbs(first.get("skeleton"), first["keypoints"])
+        if said:
+            self.notes.append(f"category '{first.get('name', '?')}': {said}")
+        if limbs is None:
+            self.limbs_left_out = said
+        own = Skeleton.from_category({**first, "skeleton": limbs})
         if len(named) > 1:
             own = dataclasses.replace(own, name=f"{own.name} and {len(named) - 1} more")
         published = next((s for s in SKELETONS.values() if s.keypoints == own.keypoints), None)
         if published is None:
             return own
-        return dataclasses.replace(own, flip_pairs=published.flip_pairs, sigmas=published.sigmas)
+        return dataclasses.replace(
+            own, flip_pairs=published.flip_pairs, sigmas=published.sigmas, weights=published.weights
+        )
 
     def _number(self, chosen: Sequence[Mapping[str, Any]], entries: Sequence[Mapping[str, Any]]) -> Skeleton:
         """Name keypoints that nobody names."""
@@ -186,6 +206,13 @@ class _Chooser:
         counts = _count(entries)
         if counts and count not in counts:
             name = ", ".join(str(c.get("name")) for c in chosen[:3]) or "none"
+            pairs = next((e for e in entries if are_pairs(e.get("keypoints"), count)), None)
+            if pairs is not None:
+                raise AnnotationError(
+                    f"category '{name}' names {count} keypoints, and annotation {pairs.get('id')} has "
+                    f"{2 * count} numbers, x, y without v; write a v behind each pair, 2 where it is seen, 0 where it "
+                    "is unknown"
+                )
             found = " or ".join(map(str, sorted(counts)))
             raise AnnotationError(
                 f"category '{name}' names {count} keypoints, but its annotations have {found}, as annotation "

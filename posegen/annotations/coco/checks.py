@@ -13,6 +13,19 @@ _SHOWN_PROBLEMS = 20
 _LARGEST = 1e15
 _MOST = math.nextafter(_LARGEST, 0)
 _NUMBERS = frozenset({int, float})
+_EXACT = 2.0**53
+"""The largest float that is surely the number which somebody meant."""
+_FLAGS = {
+    "0": False,
+    "0.0": False,
+    "false": False,
+    "no": False,
+    "": False,
+    "1": True,
+    "1.0": True,
+    "true": True,
+    "yes": True,
+}
 
 
 class Problems:
@@ -65,6 +78,24 @@ def are_numbers(values: Any, low: float = -_MOST, high: float = _MOST) -> TypeGu
         return False
     # What is not a number makes the sum none.
     return not values or (min(values) >= low and max(values) <= high and not math.isnan(sum(values)))
+
+
+def as_whole(value: Any) -> int | None:
+    """Return the whole number of 64 bits that a value is or stands for, as 7.0 and "7" do; None if there is none."""
+    if isinstance(value, str) and re.fullmatch(r"\s*[+-]?[0-9]{1,19}(\.0*)?\s*", value):
+        value = int(value.partition(".")[0])
+    elif isinstance(value, float) and value.is_integer() and abs(value) <= _EXACT:
+        value = int(value)
+    return value if is_id(value) else None
+
+
+def as_flag(value: Any) -> bool | None:
+    """Return the truth value that a value is or stands for, as 0, 1.0, "1", "false" and null do; None if it is none."""
+    if isinstance(value, str):
+        return _FLAGS.get(value.strip().lower())
+    if value is None:
+        return False
+    return bool(value) if isinstance(value, (bool, int, float)) and value in (0, 1) else None
 
 
 def brief(value: Any) -> str:

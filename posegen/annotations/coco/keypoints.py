@@ -15,9 +15,11 @@ from numpy.typing import NDArray
 
 from posegen.annotations.coco.checks import are_numbers, brief, is_number
 from posegen.skeleton import SKELETONS
+from posegen.skeleton.unknown import OF_PERSON
 
 _NAMES = SKELETONS["coco-wholebody-133"].keypoints
 _WHOLE = frozenset({0, 1, 2})
+_MOST_VISIBLE = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,13 @@ def is_nested(values: Any) -> bool:
     return isinstance(values, list) and bool(values) and all(isinstance(v, list) for v in values)
 
 
+def are_pairs(values: Any, count: int) -> bool:
+    """Tell whether a value is x, y of `count` keypoints, flat or nested, without v."""
+    if is_nested(values):
+        return len(values) == count and all(len(pair) == 2 for pair in values)
+    return isinstance(values, list) and len(values) == 2 * count
+
+
 def is_whole(visibility: Iterable[float]) -> bool:
     """Tell whether all visibilities are 0, 1 or 2, as nearly all are: for so few, NumPy takes longer."""
     return _WHOLE.issuperset(visibility)
@@ -71,7 +80,8 @@ def read_triplets(values: Any, count: int) -> NDArray[np.float64]:
 
     Returns
     -------
-    (count, 3) float64 x, y, v; v from 0 to 2. x and y are finite; those of v = 0 may be anything.
+    (count, 3) float64 x, y, v; v up to 2, and below 0 only where the file has it. x and y are finite; those of v = 0
+    may be anything.
 
     Raises
     ------
@@ -84,6 +94,8 @@ def read_triplets(values: Any, count: int) -> NDArray[np.float64]:
         values = [number for triplet in values for number in triplet] if all(len(t) == 3 for t in values) else values
     if not isinstance(values, list) or len(values) != 3 * count:
         found = f"{len(values)}" if isinstance(values, list) else brief(values)
+        if are_pairs(values, count):
+            found += ": these are x, y without v; write a v behind each pair, 2 where it is seen, 0 where it is unknown"
         raise ValueError(f"keypoints must be {3 * count} numbers (x, y, v for each of {count}), not {found}")
     if not are_numbers(values):
         values = _blank_unlabelled(values)
@@ -94,8 +106,8 @@ def read_triplets(values: Any, count: int) -> NDArray[np.float64]:
     if is_whole(visibility):
         return triplets
     v = triplets[:, 2]
-    if not ((v >= 0) & (v <= 2)).all():
-        raise ValueError(f"a keypoint's visibility must be 0, 1 or 2, or between, not {v[(v < 0) | (v > 2)][0]:g}")
+    if (v > _MOST_VISIBLE).any():
+        raise ValueError(f"a keypoint's visibility must be 0, 1 or 2, or between, not {v[v > _MOST_VISIBLE][0]:g}")
     return triplets
 
 
@@ -104,20 +116,20 @@ def has_parts(entries: Iterable[Mapping[str, Any]]) -> bool:
     return any(part.field in entry for entry in entries for part in PARTS)
 
 
-def read_parts(entry: Mapping[str, Any]) -> tuple[NDArray[np.float64], list[str]]:
+def read_parts(entry: Mapping[str, Any]) -> tuple[NDArray[np.float64], list[str], NDArray[np.uint8]]:
     """Read the 116 keypoints of the parts of one annotation.
 
     Returns
     -------
-    (116, 3) x, y, v, with v = 0 where a part is missing or said not to be valid; and the fields of the parts that have
-    keypoints but are said not to be valid.
+    (116, 3) x, y, v, with v = 0 where a part is missing or said not to be valid; the fields of the parts that have
+    keypoints but are said not to be valid; and (116,) uint8 `OF_PERSON` where a part is missing or not valid, else 0.
 
     Raises
     ------
     ValueError
         If a part is not as many keypoints as it must be.
     """
-    found, invalid = [], []
+    found, invalid, unknown = [], [], []
     for part in PARTS:
         try:
             triplets = read_triplets(entry.get(part.field), len(part.names))
@@ -127,8 +139,10 @@ def read_parts(entry: Mapping[str, Any]) -> tuple[NDArray[np.float64], list[str]
             if (triplets[:, 2] > 0).any():
                 invalid.append(part.field)
             triplets = np.zeros_like(triplets)
+        known = entry.get(part.field) and entry.get(part.valid, True)
+        unknown.append(np.full(len(part.names), 0 if known else OF_PERSON, np.uint8))
         found.append(triplets)
-    return np.concatenate(found), invalid
+    return np.concatenate(found), invalid, np.concatenate(unknown)
 
 
 def _blank_unlabelled(values: list[Any]) -> list[float]:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from posegen.annotations.coco.names import leaves
 from posegen.errors import ConfigError
 
 DEFAULT_SPLIT = "train2017"
@@ -17,6 +18,8 @@ _FILE_NAME = re.compile(rb'"file_name"\s*:\s*("(?:[^"\\]|\\.){1,4096}")')
 _FOLDERS = frozenset({"annotations", "annotation", "json", "labels"})
 """What the folder of an annotation file is called, if images lie beside it."""
 _LOOKED_FOR, _PEEKED = 20, 1 << 22
+_SHOWN = 5
+_PACKED = (".zip", ".tar", ".gz", ".tgz", ".xz", ".bz2", ".7z", ".zst")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,18 +125,25 @@ def _list_inside(*parents: Path) -> list[Path]:
 
 
 def _holds(directory: Path, names: Sequence[str]) -> bool:
-    """Tell whether a directory has any of the named files."""
-    try:
-        return any((directory / name).is_file() for name in names)
-    except (OSError, ValueError):
-        return False
+    """Tell whether a directory has any of the named files, as they are written or with slashes, never outside of it."""
+    absolute = f"{directory.absolute().as_posix()}/"
+    for name in names:
+        slashed = name.replace("\\", "/")
+        for other in (name, slashed, slashed.removeprefix(absolute).lstrip("/")):
+            try:
+                if not leaves(other) and (directory / other).is_file():
+                    return True
+            except (OSError, ValueError):
+                break
+    return False
 
 
 def _find_split(root: Path, split: str | None) -> tuple[Path, str]:
     folder = root / "annotations"
     found = sorted(m[1] for p in folder.glob("*.json") if (m := _ANNOTATION_FILE.fullmatch(p.name)))
     if not found:
-        raise ConfigError(f"{root}: expected annotations/person_keypoints_<split>.json in it, found none")
+        expected = "expected annotations/person_keypoints_<split>.json in it, found none"
+        raise ConfigError(f"{root}: {expected}{_list_others(root)}")
     if split is None:
         if DEFAULT_SPLIT in found:
             split = DEFAULT_SPLIT
@@ -144,3 +154,23 @@ def _find_split(root: Path, split: str | None) -> tuple[Path, str]:
     elif split not in found:
         raise ConfigError(f"{root} has no split '{split}'; it has {', '.join(found)}")
     return folder / f"person_keypoints_{split}.json", split
+
+
+def _list_others(root: Path) -> str:
+    """Say which annotation files a directory has that is no COCO root, or that it has packed ones."""
+    found: list[Path] = []
+    packed: list[Path] = []
+    for folder in (root, *_list_inside(root), *_list_inside(*_list_inside(root))):
+        try:
+            files = sorted(path for path in folder.iterdir() if path.is_file())
+        except OSError:
+            continue
+        found += [path for path in files if path.suffix.lower() == ".json"]
+        packed += [path for path in files if path.suffix.lower() in _PACKED]
+        if len(found) > _LOOKED_FOR:
+            break
+    if found:
+        more = " and more" if len(found) > _SHOWN else ""
+        listed = ", ".join(str(path.relative_to(root)) for path in found[:_SHOWN])
+        return f"; it has {listed}{more}: one annotation file may be named itself, as in {found[0]}"
+    return f"; it has {packed[0].relative_to(root)}: unpack that first" if packed else ""

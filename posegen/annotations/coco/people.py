@@ -3,43 +3,54 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
-from collections.abc import Mapping
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from posegen.annotations.audit import Audit
+from posegen.annotations.audit import Audit, counted
 from posegen.annotations.coco.categories import Reading
-from posegen.annotations.coco.checks import Problems, are_numbers, brief, is_id, is_number
+from posegen.annotations.coco.checks import Problems, are_numbers, as_flag, brief, is_id, is_number
+from posegen.annotations.coco.ids import Ids
 from posegen.annotations.coco.images import Image
 from posegen.annotations.coco.keypoints import is_nested, is_whole, read_parts, read_triplets
 from posegen.annotations.coco.segmentation import is_segmentation
+from posegen.annotations.coco.turning import fit_only_turned
 from posegen.annotations.sample import Shape
 from posegen.config import BuildConfig
-from posegen.skeleton import find_flip_pairs
+from posegen.skeleton import Skeleton, find_flip_pairs
+
+_LISTED = 10
+_LEAST = 1e-9
+"""A visibility above 0: fractions were taken for 1 before."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Person:
-    """An annotation entry that could be read; keypoints are (K0, 3) x, y, v."""
+    """An annotation entry that could be read; keypoints are (K0, 3) x, y, v, `unknown` (K0,) as `Sample.unknown`."""
 
     annotation_id: int
     keypoints: NDArray[np.float64]
     shape: Shape
+    unknown: NDArray[np.uint8] | None = None
 
 
 class AnnotationReader:
     """Turns annotation entries into people, drawn or ignored, and counts what it meets."""
 
-    def __init__(self, reading: Reading, config: BuildConfig, problems: Problems) -> None:
+    def __init__(self, reading: Reading, config: BuildConfig, problems: Problems, ids: Ids) -> None:
         self.reading = reading
         self.pairs = find_flip_pairs(reading.names)
+        self.parents = _index_parents(reading.skeleton, reading.names)
         self.config = config
         self.problems = problems
+        self.ids = ids
         self.audit = Audit()
+        self.unknown: Counter[str] = Counter()
+        self.suspects: dict[str, Image] = {}
 
     def read(self, entries: list[Any], images: Mapping[int, Image]) -> dict[int, tuple[list[Person], list[Shape]]]:
         """Return the drawn people and the ignored shapes of each image that has any."""
@@ -47,18 +58,21 @@ class AnnotationReader:
         seen: set[int] = set()
         for position, entry in enumerate(entries):
             if not isinstance(entry, dict) or not is_id(entry.get("id")):
-                self.problems.add(f"annotations[{position}]: expected an object with a whole number 'id'")
+                self.problems.add(
+                    f"annotations[{position}]: expected an object with a whole number 'id', {describe_id(entry)}"
+                )
                 continue
             self.audit.annotations += 1
             annotation_id, image_id = entry["id"], entry.get("image_id")
+            where = f"annotation {self.ids.show(annotation_id)}"
             if annotation_id in seen:
-                self.problems.add(f"annotation {annotation_id}: the id occurs more than once")
+                self.problems.add(f"{where}: the id occurs more than once")
             elif not is_id(image_id) or image_id not in images:
-                self.problems.add(f"annotation {annotation_id}: image_id {brief(image_id)} is no image of this file")
+                self.problems.add(f"{where}: image_id {brief(self.ids.show(image_id))} is no image of this file")
             elif not self.reading.takes(entry):
-                self.audit.not_drawn["of another category"] += 1
-            elif (person := self._person(entry, images[image_id])) is not None:
-                reason = self._why_ignored(entry, person)
+                self._leave_out(entry.get("category_id"))
+            elif (person := self._person(where, entry, images[image_id])) is not None:
+                reason = self._why_ignored(where, entry, person, images[image_id])
                 if reason is None:
                     found[image_id][0].append(person)
                 else:
@@ -67,52 +81,82 @@ class AnnotationReader:
             seen.add(annotation_id)
         return found
 
-    def _person(self, entry: Mapping[str, Any], image: Image) -> Person | None:
-        where = f"annotation {entry['id']}"
-        triplets = self._keypoints(where, entry)
+    def note_unknown(self) -> None:
+        """Note which categories annotations name that the file does not have."""
+        if self.unknown:
+            listed = ", ".join(f"{name} ({count})" for name, count in self.unknown.most_common(_LISTED))
+            known = ", ".join(str(self.ids.show(number)) for number in sorted(self.reading.known)[:_LISTED])
+            count = counted(sum(self.unknown.values()), "annotation")
+            self.audit.notes.append(
+                f"{count} not drawn, as the file has no such category: category_id {listed}; its categories are {known}"
+            )
+
+    def _leave_out(self, category: Any) -> None:
+        self.audit.not_drawn["of another category"] += 1
+        if not is_id(category) or category not in self.reading.known:
+            self.unknown[brief(self.ids.show(category))] += 1
+
+    def _person(self, where: str, entry: Mapping[str, Any], image: Image) -> Person | None:
+        triplets, unknown = self._keypoints(where, entry, image)
         bbox = entry.get("bbox") or None
         if bbox is not None and not (are_numbers(bbox) and len(bbox) == 4 and min(bbox[2:]) >= 0):
-            self.problems.add(f"{where}: bbox must be x, y, width, height, not {brief(bbox)}")
+            self.problems.add(f"{where}: bbox must be x, y, width, height, a list of four numbers, not {brief(bbox)}")
             return None
         if triplets is None:
             return None
         segmentation = entry.get("segmentation") or None
         if segmentation is not None and not is_segmentation(segmentation, (image.height, image.width)):
-            self.audit.notice("segmentation that cannot be read; the box stands in", entry["id"])
+            self._notice("segmentation that cannot be read; the box stands in", entry, image)
             segmentation = None
         if isinstance(segmentation, dict):
             segmentation = {"size": [image.height, image.width], "counts": segmentation["counts"]}
-        self.audit.check(entry, triplets, (image.height, image.width), self.reading.listed)
-        self.audit.check_pairs(entry["id"], triplets, self.pairs)
+        if self.config.exif == "auto" and fit_only_turned(triplets, image):
+            self.suspects[image.file_name] = image
+        self.audit.check(entry, triplets, (image.height, image.width), self.reading.listed, image.file_name)
+        if self.config.origin == "unlabelled":
+            triplets[(triplets[:, :2] == 0).all(axis=1), 2] = 0
+        self.audit.check_pairs(entry["id"], triplets, self.pairs, image.file_name)
         shape = Shape(
             segmentation=segmentation,
             bbox=None if bbox is None else (float(bbox[0]), float(bbox[1]), float(bbox[2]), float(bbox[3])),
         )
-        return Person(entry["id"], triplets, shape)
+        return Person(entry["id"], triplets, shape, unknown)
 
-    def _keypoints(self, where: str, entry: Mapping[str, Any]) -> NDArray[np.float64] | None:
-        values = entry.get("keypoints")
+    def _keypoints(
+        self, where: str, entry: Mapping[str, Any], image: Image
+    ) -> tuple[NDArray[np.float64] | None, NDArray[np.uint8] | None]:
+        values, unknown = entry.get("keypoints"), None
         try:
             triplets = read_triplets(values, self.reading.listed)
             if self.reading.listed < len(self.reading.names):
-                parts, invalid = read_parts(entry)
+                parts, invalid, of_parts = read_parts(entry)
+                if of_parts.any():
+                    unknown = np.concatenate([np.zeros(len(triplets), np.uint8), of_parts])
                 triplets = np.concatenate([triplets, parts])
                 for part in invalid:
-                    self.audit.notice(f"{part} that are said not to be valid; not drawn", entry["id"])
+                    self._notice(f"{part} that are said not to be valid; not drawn", entry, image)
         except ValueError as error:
             self.problems.add(f"{where}: {error}")
-            return None
+            return None, None
         if is_nested(values):
-            self.audit.notice("keypoints in a list for each", entry["id"])
+            self._notice("keypoints in a list for each", entry, image)
         if not is_whole(triplets[:, 2].tolist()):
-            fractions = triplets[:, 2] % 1 > 0
-            self.audit.notice("visibility between 0 and 2 that is no whole number; taken for 1", entry["id"])
-            triplets[fractions, 2] = 1
-        return triplets
+            if (below := triplets[:, 2] < 0).any():
+                self._notice("visibility below 0; taken for not labelled", entry, image)
+                triplets[below] = 0
+            if (fractions := triplets[:, 2] % 1 > 0).any():
+                self._notice("visibility between 0 and 2 that is no whole number; taken for 1", entry, image)
+                triplets[fractions, 2] = 1
+        return triplets, unknown
 
-    def _why_ignored(self, entry: Mapping[str, Any], person: Person) -> str | None:
+    def _why_ignored(self, where: str, entry: Mapping[str, Any], person: Person, image: Image) -> str | None:
         labelled = np.count_nonzero(person.keypoints[:, 2] > 0)
-        if entry.get("iscrowd"):
+        crowd = as_flag(entry.get("iscrowd"))
+        if crowd is None:
+            self.problems.add(f"{where}: iscrowd must be 0 or 1, not {brief(entry['iscrowd'])}")
+        elif isinstance(entry.get("iscrowd"), str):
+            self._notice("iscrowd is text; '0' and 'false' are taken for 0", entry, image)
+        if crowd:
             reason = "crowd"
         elif not labelled:
             reason = "no keypoint is labelled"
@@ -120,11 +164,34 @@ class AnnotationReader:
             reason = f"fewer than {self.config.min_keypoints} keypoints"
         elif self.config.min_area and _area(entry, person.shape) < self.config.min_area:
             reason = f"area below {self.config.min_area:g}"
+        elif not self._shows(person.keypoints[:, 2]):
+            visible = " as visible" if self.config.visibility == "visible" else ""
+            reason = f"none of the skeleton's keypoints is labelled{visible}"
         else:
             return None
         if person.shape.segmentation is None and person.shape.bbox is None:
-            self.audit.notice("ignored person without segmentation and box; not masked", entry["id"])
+            self._notice("ignored person without segmentation and box; not masked", entry, image)
         return reason
+
+    def _shows(self, visibility: NDArray[np.float64]) -> bool:
+        """Tell whether anything of a person is drawn whose annotated keypoints have these v (K0,)."""
+        least = 2 if self.config.visibility == "visible" else _LEAST
+        v = visibility.tolist()
+        return any(min([v[parent] for parent in parents]) >= least for parents in self.parents)
+
+    def _notice(self, kind: str, entry: Mapping[str, Any], image: Image) -> None:
+        self.audit.notice(kind, entry["id"], image.file_name)
+
+
+def describe_id(entry: Any) -> str:
+    """Say what stands where an entry with an id was expected."""
+    return f"not {brief(entry.get('id'))}" if isinstance(entry, dict) else f"not {brief(entry)}"
+
+
+def _index_parents(skeleton: Skeleton, names: Sequence[str]) -> list[list[int]]:
+    """Find for each keypoint of a skeleton which of the annotated ones it is the mean of."""
+    index = {name: i for i, name in enumerate(names)}
+    return [[index[parent] for parent in parents] for parents in skeleton.parents]
 
 
 def _area(entry: Mapping[str, Any], shape: Shape) -> float:

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from posegen.annotations.audit import Audit
 from posegen.annotations.coco.categories import choose_reading
 from posegen.annotations.coco.checks import Problems
-from posegen.annotations.coco.images import Image, read_images
+from posegen.annotations.coco.document import load_document
+from posegen.annotations.coco.ids import Ids
+from posegen.annotations.coco.images import Image, ImageReader
+from posegen.annotations.coco.joining import People, join_same
 from posegen.annotations.coco.people import AnnotationReader, Person
+from posegen.annotations.coco.turning import refuse_turned, turn_unstated
 from posegen.annotations.sample import Annotations, Sample, Shape
+from posegen.annotations.unknown import describe_unknown
 from posegen.config import BuildConfig
 from posegen.errors import AnnotationError
+from posegen.skeleton import Skeleton
 
 
 def read_coco(path: Path, config: BuildConfig, images: Path | None = None) -> Annotations:
@@ -47,35 +52,67 @@ def read_coco(path: Path, config: BuildConfig, images: Path | None = None) -> An
         return _read(path, config, images)
 
 
+def read_skeleton(path: Path, category: Sequence[str] = ()) -> Skeleton:
+    """Read the keypoints and limbs that an annotation file's categories have; raises what `read_coco` does for them."""
+    document = load_document(path)
+    Ids(document)
+    return choose_reading(path, document, category, None).skeleton
+
+
 def _read(path: Path, config: BuildConfig, images: Path | None) -> Annotations:
-    document = _load(path)
+    document = load_document(path)
+    ids = Ids(document)
     reading = choose_reading(path, document, config.category, config.skeleton)
     problems = Problems(path)
-    entries, measured = read_images(document["images"], images, problems)
-    reader = AnnotationReader(reading, config, problems)
+    image_reader = ImageReader(images, problems, ids, config.exif)
+    entries = image_reader.read(document["images"])
+    turned = turn_unstated(image_reader.undecided, entries, document["annotations"])
+    reader = AnnotationReader(reading, config, problems, ids)
     audit = reader.audit
     audit.images = len(entries)
     people = reader.read(document["annotations"], entries)
     problems.raise_any()
-    audit.notes += reading.notes
-    if measured:
-        audit.notes.append(f"{measured} of {len(entries)} images state no size; it was read from their pictures")
-    samples = []
-    for image_id, image in sorted(entries.items()):
-        drawn, ignored = people.get(image_id, ((), ()))
-        if not drawn and not config.keep_empty:
-            audit.left_out["nobody is labelled on it" if ignored else "no people on it"] += 1
-            continue
-        samples.append(_sample(image_id, image, drawn, ignored, len(reading.names)))
-        audit.check_people(samples[-1].annotation_ids.tolist(), samples[-1].keypoints)
+    if audit.find_shares():
+        raise AnnotationError(
+            f"{path}: all keypoints lie from 0 to 1, in the first pixel of their images: they seem to be shares of the "
+            "image's size. posegen reads pixels: multiply x by the image's width and y by its height"
+        )
+    refuse_turned(path, images, reader.suspects)
+    audit.notes += [*reading.notes, *image_reader.notes]
+    if turned:
+        audit.notes.append(
+            f"{len(turned)} of them lie on their side by their EXIF orientation, and their points fit only the picture "
+            f"as it is shown, such as {turned[0]}; they are read as shown"
+        )
+    reader.note_unknown()
+    audit.note_corners()
+    join_same(entries, people, audit)
+    samples = tuple(_make_samples(entries, people, config, audit, len(reading.names)))
+    if unknown := describe_unknown(samples, reading.names, reading.skeleton):
+        audit.notes.append(unknown)
     return Annotations(
         path=path,
         images=path.parent if images is None else images,
         names=reading.names,
         skeleton=reading.skeleton,
-        samples=tuple(samples),
+        samples=samples,
         audit=audit,
+        missing=image_reader.names.missing,
+        limbs_left_out=reading.limbs_left_out,
     )
+
+
+def _make_samples(
+    entries: Mapping[int, Image], people: People, config: BuildConfig, audit: Audit, keypoint_count: int
+) -> Iterator[Sample]:
+    for image_id, image in sorted(entries.items()):
+        drawn, ignored = people.get(image_id, ((), ()))
+        if not drawn and not config.keep_empty:
+            audit.left_out["nobody is labelled on it" if ignored else "no people on it"] += 1
+            continue
+        sample = _sample(image_id, image, drawn, (*ignored, *image.ignored), keypoint_count)
+        audit.check_people(sample.annotation_ids.tolist(), sample.keypoints, image.file_name)
+        yield sample
 
 
 @contextlib.contextmanager
@@ -90,36 +127,14 @@ def _no_search_for_cycles() -> Iterator[None]:
             gc.enable()
 
 
-def _load(path: Path) -> dict[str, Any]:
-    try:
-        data = path.read_bytes()
-        text = data.decode(json.detect_encoding(data), "surrogatepass")
-        del data  # or the file would be in memory three times
-        document = json.loads(text)
-    except OSError as error:
-        raise AnnotationError(f"{path}: cannot be read: {error.strerror or error}") from error
-    except json.JSONDecodeError as error:
-        raise AnnotationError(
-            f"{path}: is not whole JSON: {error.msg} at line {error.lineno}, column {error.colno}; "
-            "was the download cut short?"
-        ) from error
-    except (ValueError, RecursionError) as error:
-        raise AnnotationError(f"{path}: is not JSON that can be read: {error}") from error
-    if not isinstance(document, dict):
-        raise AnnotationError(f"{path}: is not COCO: expected an object with images, annotations, categories; found a "
-                              f"{type(document).__name__}")  # fmt: skip
-    document.setdefault("categories", [])
-    for key in ("images", "annotations", "categories"):
-        if not isinstance(document.get(key), list):
-            found = f"a {type(document[key]).__name__}" if key in document else "nothing"
-            raise AnnotationError(f"{path}: is not COCO: expected a list '{key}', found {found}")
-    return document
-
-
 def _sample(
     image_id: int, image: Image, drawn: Sequence[Person], ignored: Sequence[Shape], keypoint_count: int
 ) -> Sample:
     none = (math.nan,) * 4
+    unknown = None
+    if any(person.unknown is not None for person in drawn):
+        known = np.zeros(keypoint_count, np.uint8)
+        unknown = np.array([known if person.unknown is None else person.unknown for person in drawn])
     return Sample(
         image_id=image_id,
         file_name=image.file_name,
@@ -130,4 +145,5 @@ def _sample(
         annotation_ids=np.array([p.annotation_id for p in drawn], np.int64),
         ignored=tuple(ignored),
         drawn=tuple(p.shape for p in drawn) if ignored else (),
+        unknown=unknown,
     )

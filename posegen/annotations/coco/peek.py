@@ -1,0 +1,44 @@
+"""What keypoints an annotation file names, without parsing all of it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from itertools import chain
+from pathlib import Path
+
+from posegen.skeleton import Skeleton
+
+_NAMES = re.compile(rb'"keypoints"\s*:\s*(?=\[\s*")')
+_NUMBERS = re.compile(rb'"keypoints"\s*:\s*\[[\[\s]*-?\d')
+_LONGEST = 1 << 20
+
+
+def fits_skeleton(path: Path, skeleton: Skeleton) -> bool:
+    """Tell whether a skeleton can be derived from what an annotation file names; True where that cannot be told.
+
+    A file that names no keypoints but has some does not fit: unless it says so, nobody knows whose they are.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError:
+        return True
+    encoding = json.detect_encoding(data)
+    if not encoding.startswith("utf-8"):
+        data = data.decode(encoding, "replace").encode()
+    needed = set(chain(*skeleton.parents))
+    lists = list(_find_names(data))
+    return any(needed <= set(names) for names in lists) if lists else _NUMBERS.search(data) is None
+
+
+def _find_names(data: bytes) -> Iterator[list[str]]:
+    """Yield the lists of names that categories have."""
+    for match in _NAMES.finditer(data):
+        text = data[match.end() : match.end() + _LONGEST].decode(errors="ignore")
+        try:
+            names, _ = json.JSONDecoder().raw_decode(text)
+        except ValueError:
+            continue
+        if all(isinstance(name, str) for name in names) and names and not names[0].replace(".", "").isdigit():
+            yield names

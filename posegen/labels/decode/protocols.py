@@ -1,0 +1,116 @@
+"""What a label has that can be decoded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from posegen.labels.base import Label
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Peaks:
+    """P peaks of a sample, channel by channel.
+
+    Attributes
+    ----------
+    channels
+        How many there are (K).
+    channel
+        (P,) of which channel each is.
+    cells
+        (P, 2) its row and column.
+    points
+        (P, 2) float64 x, y in input pixels.
+    scores
+        (P,) float64.
+    """
+
+    channels: int
+    channel: NDArray[np.intp]
+    cells: NDArray[np.intp]
+    points: NDArray[np.float64]
+    scores: NDArray[np.float64]
+
+
+class LocatingLabel(Label, Protocol):
+    """A label that tells where each keypoint of a single person is."""
+
+    @property
+    def decoder(self) -> str:
+        """How, in words: what finds the place, and where in the input the cell i lies."""
+        ...
+
+    def locate(self, outputs: Mapping[str, NDArray[np.float32]]) -> NDArray[np.float64]:
+        """Locate K keypoints in each of B samples.
+
+        Parameters
+        ----------
+        outputs
+            By the name of its array what was predicted, each (B, C, h, w); the label's own is among them.
+
+        Returns
+        -------
+        (B, K, 3) x, y in input pixels, score.
+        """
+        ...
+
+
+class PeakLabel(Label, Protocol):
+    """A label whose channels peak once a person."""
+
+    @property
+    def decoder(self) -> str:
+        """How, in words."""
+        ...
+
+    def find_peaks(self, values: NDArray[np.float32]) -> Peaks:
+        """Find the peaks in the values (C, h, w) of a sample."""
+        ...
+
+
+class JoiningLabel(Label, Protocol):
+    """A label that makes people of the peaks of another one, whose name is `joins`."""
+
+    @property
+    def decoder(self) -> str:
+        """How, in words."""
+        ...
+
+    @property
+    def joins(self) -> str:
+        """The name of the array whose peaks it reads."""
+        ...
+
+    def join(self, values: NDArray[np.float32], peaks: Peaks) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Make n people of peaks and the values (C, h, w) of a sample.
+
+        Returns
+        -------
+        (n, K, 3) x, y in input pixels, score, all 0 where there is none; and (n,) scores.
+        """
+        ...
+
+    def joinable(self, drawn: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Tell which of N people, of whom the keypoints (N, K) are drawn, can be found at all: (N,)."""
+        ...
+
+
+class FieldLabel(JoiningLabel, Protocol):
+    """A label that joins people along limbs."""
+
+    def follow(
+        self, values: NDArray[np.float32], points: NDArray[np.float64], drawn: NDArray[np.bool_]
+    ) -> NDArray[np.float64]:
+        """Measure how much the values (C, h, w) of a sample point along each person's limbs: (N, E), NaN where none is.
+
+        Parameters
+        ----------
+        points, drawn
+            (N, K, 2) x, y in input pixels, and (N, K) which of them are drawn.
+        """
+        ...
