@@ -128,6 +128,20 @@ def crop(box: Sequence[float], target: Size, *, padding: float = 1.25, corners: 
     return Affine(scale_x, 0.0, (sw / 2 - x - width / 2) * scale_x, 0.0, scale_y, (sh / 2 - y - height / 2) * scale_y)
 
 
+def map_boxes(boxes: NDArray[np.floating], affine: Affine) -> NDArray[np.float64]:
+    """Map (n, 4) boxes x, y, width, height; COCO counts them from the picture's edge, not from a pixel's centre.
+
+    Of a box that is turned the upright box around it is taken.
+    """
+    if affine.is_upright:
+        scale = np.array([affine.xx, affine.yy])
+        corner = affine.apply(boxes[:, :2] - 0.5) + 0.5
+        return np.column_stack([corner, boxes[:, 2:] * scale])
+    corners = boxes[:, None, :2] + boxes[:, None, 2:] * np.array([[0, 0], [1, 0], [0, 1], [1, 1]]) - 0.5
+    mapped = affine.apply(corners) + 0.5
+    return np.column_stack([mapped.min(axis=1), np.ptp(mapped, axis=1)])
+
+
 def overlap(pixels: int, scale: float, offset: float, cells: int, stride: float) -> NDArray[np.float64]:
     """Measure which share of each cell each source pixel covers, along one axis.
 

@@ -36,6 +36,7 @@ from posegen.images.augment import Augmentation, View
 from posegen.labels import Label, LabelContext, LabelOption, create_label, needs_ignored
 from posegen.labels.base import StridedLabel
 from posegen.labels.grid import GridKind, count_cells, make_grid
+from posegen.labels.registry import READS_UNKNOWN
 from posegen.skeleton import OPENPOSE_18, Skeleton
 
 
@@ -79,7 +80,7 @@ class BuildConfig:
         Standard deviation of the Gaussians, in input pixels or in cells; the other is None.
     sigma_scale, sigma_keypoints
         Whether that is everybody's or grows with the `area` of the person, and every keypoint's or follows the
-        skeleton's sigmas (`oks`); see `posegen.build.scene`.
+        skeleton's sigmas (`oks`); see `posegen.shards.scene`.
     half_width_px
         How far a part affinity field reaches from its limb's line, in input pixels.
     fit
@@ -236,6 +237,11 @@ class BuildConfig:
         """(h, w) of the label grid, the first of several."""
         return count_cells(self.input_size, self.strides[0])
 
+    @property
+    def reads_unknown(self) -> bool:
+        """Whether a label reads which keypoints are unknown, so that shards store it."""
+        return not READS_UNKNOWN.isdisjoint(self.labels)
+
     def draw_view(self, image_id: int, annotation_ids: Sequence[int], copy: int) -> View | None:
         """Draw how one copy of an image, or of one person on it, is seen; None if it is as it fits."""
         if self.augment is None or (self.plain_copy and not copy):
@@ -290,6 +296,7 @@ class BuildConfig:
             heatmap=self.heatmap,
             paf=self.paf,
             options=self.label_options.get(label, {}),
+            beside={name: self.label_options.get(name, {}) for name in self.labels},
         )
 
     def to_dict(self) -> dict[str, Any]:

@@ -128,7 +128,8 @@ def encode(picture: NDArray[np.uint8], encoding: ImageEncoding, quality: int) ->
     if encoding == "raw":
         return np.ascontiguousarray(picture[..., ::-1]).tobytes()
     suffix, parameters = {
-        "jpeg": (".jpg", [cv2.IMWRITE_JPEG_QUALITY, quality]),
+        # With Huffman tables of its own a picture has 3 to 4 % fewer bytes, and the same pixels.
+        "jpeg": (".jpg", [cv2.IMWRITE_JPEG_QUALITY, quality, cv2.IMWRITE_JPEG_OPTIMIZE, 1]),
         "png": (".png", [cv2.IMWRITE_PNG_COMPRESSION, 3]),
     }[encoding]
     written, data = cv2.imencode(suffix, picture, parameters)

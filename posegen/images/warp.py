@@ -124,6 +124,67 @@ def warp_view(picture: NDArray[np.uint8], affine: Affine, input_size: Size) -> N
     return warp_linear(_resize(picture, size), rest, input_size)
 
 
+def warp_into(picture: NDArray[np.uint8], affine: Affine, out: NDArray[np.uint8], padding: int = PADDING) -> None:
+    """Map a picture into `out` as `warp_view` does, but only the box that it covers.
+
+    Parameters
+    ----------
+    picture
+        (h0, w0, ...) uint8.
+    affine
+        From its pixels to those of `out`.
+    out
+        (H, W, ...) uint8, with as many channels; may be a part of an array.
+    padding
+        What it becomes where there is no picture; a fourth channel becomes 0.
+    """
+    size, rest = _shrink(picture.shape[:2], affine)
+    box = find_covered(size, rest, out.shape[:2], warp_linear)
+    _clear(out, box, padding)
+    _warp_box(_resize(picture, size), rest, box, box.cut(out), padding)
+
+
+def warp_shown(picture: NDArray[np.uint8], affine: Affine, out: NDArray[np.uint8], shown: NDArray[np.uint8]) -> None:
+    """Map a picture as `warp_into` does, and with it how much there is to be seen at each pixel.
+
+    Parameters
+    ----------
+    picture
+        (h0, w0, 4) uint8, how much is seen last, from 0 to 255.
+    affine
+        From its pixels to those of `out`.
+    out
+        (H, W, 3) uint8: becomes the picture, gray where there is none.
+    shown
+        (H, W) uint8: becomes how much is seen, 0 where there is no picture.
+    """
+    size, rest = _shrink(picture.shape[:2], affine)
+    box = find_covered(size, rest, shown.shape, warp_linear)
+    _clear(out, box, PADDING)
+    _clear(shown, box, 0)
+    both = np.empty((*box.size, 4), np.uint8)
+    _warp_box(_resize(picture, size), rest, box, both, PADDING)
+    cv2.cvtColor(both, cv2.COLOR_RGBA2RGB, dst=box.cut(out))
+    cv2.extractChannel(both, 3, dst=box.cut(shown))
+
+
+def _warp_box(picture: NDArray[np.uint8], affine: Affine, box: Box, out: NDArray[np.uint8], padding: int) -> None:
+    """Warp into what is a box of a frame."""
+    back = affine.then(Affine(1.0, 0.0, -box.x, 0.0, 1.0, -box.y)).inverse()
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    cv2.warpAffine(
+        picture, back.matrix, box.size[::-1], dst=out, flags=flags, borderValue=(padding, padding, padding, 0)
+    )
+
+
+def _clear(out: NDArray[np.uint8], box: Box, padding: int) -> None:
+    """Fill what lies outside of a box."""
+    x, y, width, height = box
+    out[:y] = out[y + height :] = padding
+    rows = out[y : y + height]
+    rows[:, :x] = rows[:, x + width :] = padding
+
+
 def find_covered(size: Size, affine: Affine, frame: Size, warp: Warp) -> Box:
     """Find the upright box outside of which one of the warps leaves nothing but padding in a frame.
 

@@ -47,7 +47,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posegen.labels.base import ArraySpec, Label
-from posegen.labels.cells import find_shared
+from posegen.labels.cells import Wanted, find_shared
 from posegen.labels.decode import Peaks
 from posegen.labels.decode.peaks import Peak, find_highest, find_local, step_parabola, to_points
 from posegen.labels.grid import Grid
@@ -112,6 +112,22 @@ class HeatmapLabel:
         for start in range(0, len(scenes), step):
             self._draw(scenes[start : start + step], out[start : start + step])
         return out.reshape(-1, c, h, w)
+
+    def find_drawn(
+        self, scenes: Sequence[Scene], wanted: Wanted
+    ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+        """List where wanted Gaussians are above 0; see `posegen.labels.channel_mask.DrawnCells`."""
+        (_, w), taps = self.grid.cells, self.grid.taps
+        points = self._list_points(scenes, len(self.keypoints))
+        extent = np.array(points.extent)[:, None]
+        points = points.take(np.flatnonzero(wanted(points.channel, points.first, points.first + extent)))
+        for start in range(0, len(points.channel), _BLOCK):
+            some = slice(start, start + _BLOCK)
+            rows, columns, values = points.draw(some)
+            cell = rows * w + columns
+            reduced = self.grid.reduce(values.reshape(taps, taps, *cell.shape), rows, columns)
+            shown = np.nonzero(reduced > 0)
+            yield points.channel[some][shown[2]], cell[shown]
 
     @property
     def decoder(self) -> str:
@@ -223,8 +239,16 @@ class _Gaussians:
         most = np.array([[cells - n] for cells, n in zip(grid.cells, self.extent, strict=True)])
         self.first = np.minimum(np.maximum(grid.first_cell(centre - self.reach), 0), most)
 
+    def take(self, some: NDArray[np.intp]) -> _Gaussians:
+        """Return some of them, in the order they are named in."""
+        return _Gaussians(self.grid, self.channel[some], self.centre[:, some], self.sigma[some])
+
     def blocks(self) -> Iterator[slice]:
         """Cut them into blocks, each of which ends with the channel in which it becomes full; crowds have their own."""
+        if len(self.channel) <= _BLOCK:
+            # As those of one image are.
+            yield from [slice(0, len(self.channel))][: len(self.channel)]
+            return
         ends = np.flatnonzero(np.diff(self.channel, append=-1)) + 1
         crowd = np.diff(ends, prepend=0) > _BLOCK
         cut = crowd | (np.diff(ends // _BLOCK, append=-1) != 0)

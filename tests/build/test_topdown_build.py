@@ -43,7 +43,7 @@ def read_samples(out: Path) -> list[dict]:
         with ShardReader(path) as reader:
             for index in range(len(reader)):
                 labels = {label.spec.name: reader.label(label, index) for label in reader.labels}
-                picture = cv2.imdecode(np.frombuffer(reader.picture(index), np.uint8), cv2.IMREAD_COLOR)
+                picture = reader.picture(index).show(reader.config.input_size)[..., ::-1]
                 found.append(reader.sample(index) | labels | {"picture": picture})
     return found
 

@@ -56,6 +56,7 @@ OTHER = {
     "compression": "none",
     "image_encoding": "png",
     "jpeg_quality": 80,
+    "picture_size": (736, 736),
     "copies": 3,
     "augment": Augmentation(flip=0.5),
     "plain_copy": True,

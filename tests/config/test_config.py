@@ -24,7 +24,8 @@ def test_coco_is_tf_pose_with_the_keypoints_of_the_file():
 
 def test_openpose_is_as_its_definition_has_it():
     config = BuildConfig.preset("openpose")
-    assert config == dataclasses.replace(BuildConfig(), grid="point", sigma_px=7.0, paf="cells")
+    assert config == dataclasses.replace(BuildConfig(), grid="point", sigma_px=7.0, paf="cells", labels=config.labels)
+    assert config.labels == ("heatmap", "paf", "mask", "heatmap_mask", "paf_mask")
     assert config.half_width_px / config.stride == 1
 
 

@@ -16,11 +16,12 @@ from posegen.skeleton import Skeleton
 PINNED = {
     "tf-pose": "037dee6c6d45009e",
     "coco": "d079320a1156c76c",
-    "openpose": "a25770d619dcd419",
+    "openpose": "5c28cded3d35cafb",
     "msra": "bf76062f31344fcb",
     "msra-unbiased": "4a48dabfc1a31975",
     "udp": "60b6854c35efcd52",
     "megvii": "ce44d8dfef714662",
+    "openpose with one mask": "a25770d619dcd419",
     "augmented": "597d8881a751c9b3",
 }
 
@@ -53,6 +54,7 @@ def test_digests_are_those_that_datasets_have_been_built_with():
     augmented = BuildConfig(augment=Augmentation(scale=(0.5, 1.1), rotate=40, flip=0.5), copies=2, limit=5)
     found = {name: config.digest[:16] for name, config in (
         *((name, BuildConfig.preset(name)) for name in PRESETS),
+        ("openpose with one mask", BuildConfig.preset("openpose", labels=("heatmap", "paf", "mask"))),
         ("augmented", augmented),
     )}  # fmt: skip
     assert found == PINNED
@@ -73,7 +75,7 @@ def test_equal_configurations_have_equal_digests():
 
 
 def test_a_configuration_is_read_back_from_json():
-    everything = BuildConfig(**OTHER | {"keep_empty": False, "sigma_cells": None})
+    everything = BuildConfig(**OTHER | {"keep_empty": False, "sigma_cells": None, "picture_size": (512, 736)})
     for config in (BuildConfig(), everything, *CHANGED.values(), *map(BuildConfig.preset, PRESETS)):
         record = json.loads(json.dumps(config.to_dict()))
         assert record == config.to_dict()  # what a build compares when it goes on
@@ -83,9 +85,17 @@ def test_a_configuration_is_read_back_from_json():
 
 
 def test_each_field_is_written_down_in_the_order_of_the_fields():
-    later = ["origin", "exif"]  # written where they are asked for alone
+    every = BuildConfig(origin="unlabelled", exif="shown", picture_size=(736, 736))
+    assert list(every.to_dict()) == FIELDS
+
+
+def test_fields_that_came_later_are_written_down_only_where_they_are_asked_for():
+    later = ["origin", "exif", "picture_size"]
     assert list(BuildConfig().to_dict()) == [name for name in FIELDS if name not in later]
-    assert list(BuildConfig(origin="unlabelled", exif="shown").to_dict()) == FIELDS
+    assert CHANGED["picture_size"].to_dict()["picture_size"] == [736, 736]
+
+
+def test_there_is_another_value_for_every_field():
     assert set(BESIDE) < set(OTHER) == set(FIELDS)
 
 

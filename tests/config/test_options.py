@@ -50,6 +50,7 @@ SAID = [
     ("compression", ['"gzip"'], "compression", "gzip"),
     ("image-encoding", ['"png"'], "image_encoding", "png"),
     ("jpeg-quality", ["75"], "jpeg_quality", 75),
+    ("picture-size", ['"736x736"'], "picture_size", (736, 736)),
     (
         "augment",
         [

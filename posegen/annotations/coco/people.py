@@ -30,11 +30,12 @@ _LEAST = 1e-9
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Person:
-    """An annotation entry that could be read; keypoints are (K0, 3) x, y, v."""
+    """An annotation entry that could be read; keypoints are (K0, 3) x, y, v, `unknown` (K0,) as `Sample.unknown`."""
 
     annotation_id: int
     keypoints: NDArray[np.float64]
     shape: Shape
+    unknown: NDArray[np.uint8] | None = None
 
 
 class AnnotationReader:
@@ -99,7 +100,7 @@ class AnnotationReader:
             self.unknown[brief(self.ids.show(category))] += 1
 
     def _person(self, entry: Mapping[str, Any], image: Image) -> Person | None:
-        triplets = self._keypoints(entry, image)
+        triplets, unknown = self._keypoints(entry, image)
         bbox = entry.get("bbox") or None
         if bbox is not None and not (are_numbers(bbox) and len(bbox) == 4 and min(bbox[2:]) >= 0):
             self._refuse(entry, f"bbox must be x, y, width, height, a list of four numbers, not {brief(bbox)}")
@@ -123,20 +124,24 @@ class AnnotationReader:
             segmentation=segmentation,
             bbox=None if bbox is None else (float(bbox[0]), float(bbox[1]), float(bbox[2]), float(bbox[3])),
         )
-        return Person(entry["id"], triplets, shape)
+        return Person(entry["id"], triplets, shape, unknown)
 
-    def _keypoints(self, entry: Mapping[str, Any], image: Image) -> NDArray[np.float64] | None:
-        values = entry.get("keypoints")
+    def _keypoints(
+        self, entry: Mapping[str, Any], image: Image
+    ) -> tuple[NDArray[np.float64] | None, NDArray[np.uint8] | None]:
+        values, unknown = entry.get("keypoints"), None
         try:
             triplets = read_triplets(values, self.reading.listed)
             if self.reading.listed < len(self.reading.names):
-                parts, invalid = read_parts(entry)
+                parts, invalid, of_parts = read_parts(entry)
+                if of_parts.any():
+                    unknown = np.concatenate([np.zeros(len(triplets), np.uint8), of_parts])
                 triplets = np.concatenate([triplets, parts])
                 for part in invalid:
                     self._notice(f"{part} that are said not to be valid; not drawn", entry, image)
         except ValueError as error:
             self._refuse(entry, str(error))
-            return None
+            return None, None
         if is_nested(values):
             self._notice("keypoints in a list for each", entry, image)
         if not is_whole(triplets[:, 2].tolist()):
@@ -146,7 +151,7 @@ class AnnotationReader:
             if (fractions := triplets[:, 2] % 1 > 0).any():
                 self._notice("visibility between 0 and 2 that is no whole number; taken for 1", entry, image)
                 triplets[fractions, 2] = 1
-        return triplets
+        return triplets, unknown
 
     def _why_ignored(self, entry: Mapping[str, Any], person: Person, image: Image) -> str | None:
         labelled = np.count_nonzero(person.keypoints[:, 2] > 0)

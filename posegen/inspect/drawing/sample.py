@@ -42,14 +42,17 @@ PANEL_SIDE, TILE_SIDE = 640, 320
 _DRAWN = ("heatmap", "paf", "mask")
 """The labels that are drawn each in its own way."""
 
+_HALF = 0.5
+
 
 def draw_sample(reader: ShardReader, index: int) -> Picture:
     """Draw a sample's labels over its picture, each in a panel of its own.
 
     From left to right: the picture with boxes and skeletons, visible keypoints (v = 2) filled, occluded ones (v = 1)
     hollow; the maximum of the keypoints' heatmaps, with a dot at every drawn keypoint; the strongest of the limbs' part
-    affinity fields, its direction as hue and arrow; the mask, hatched in red where the loss does not count; of any
-    other label the largest magnitude over its channels. A label that the shard does not have has no panel.
+    affinity fields, its direction as hue and arrow; the mask, hatched in red where the loss does not count; of masks
+    with several channels the least of them, and which channels are hidden most; of any other label the largest
+    magnitude over its channels. A label that the shard does not have has no panel.
 
     Parameters
     ----------
@@ -67,7 +70,7 @@ def draw_sample(reader: ShardReader, index: int) -> Picture:
     ShardError, ImageError
         If its labels, or its picture, are damaged.
     """
-    canvas, sample = _open(reader, index, PANEL_SIDE)
+    canvas, sample = open_canvas(reader, index, PANEL_SIDE)
     labels: dict[str, NDArray[Any]] = {}
     specs: dict[str, ArraySpec] = {}
     for label in reader.labels:
@@ -75,7 +78,7 @@ def draw_sample(reader: ShardReader, index: int) -> Picture:
         name = without_stride(label.spec.name)
         if name not in labels:
             labels[name], specs[name] = reader.label(label, index), label.spec
-    people = _draw_people(canvas, reader.skeleton, sample)
+    people = draw_people(canvas, reader.skeleton, sample)
     panels = [frame(people, f"{_caption(reader, sample)} · {sample['file_name']}")]
     if "heatmap" in labels:
         heat = labels["heatmap"][: len(reader.skeleton.keypoints)]
@@ -93,6 +96,9 @@ def draw_sample(reader: ShardReader, index: int) -> Picture:
         panels.append(frame(_draw_mask(canvas, mask), f"mask · the loss counts on {mask.mean():.1%}"))
     for name, spec in specs.items():
         if spec.cells and labels[name].size and name not in _DRAWN:
+            if name.endswith("_mask"):
+                panels.append(_draw_channel_mask(canvas, labels[name], spec))
+                continue
             largest = max(-spec.low, spec.high)
             # What nobody knows is drawn as nothing.
             values = np.abs(labels[name].astype(np.float32)).reshape(-1, *spec.cells)
@@ -128,16 +134,16 @@ def draw_sheet(reader: ShardReader, indices: Sequence[int], columns: int = 4) ->
     heatmap = next((label for label in reader.labels if without_stride(label.spec.name) == "heatmap"), None)
     tiles = []
     for index in indices:
-        canvas, sample = _open(reader, index, TILE_SIDE)
+        canvas, sample = open_canvas(reader, index, TILE_SIDE)
         if heatmap is not None:
             heat = reader.label(heatmap, index)[: len(reader.skeleton.keypoints)]
             canvas = Canvas(_draw_heat(canvas, heat, strength=0.5, brightness=1.0), canvas.factor)
-        people = _draw_people(canvas, reader.skeleton, sample)
+        people = draw_people(canvas, reader.skeleton, sample)
         tiles.append(frame(people, _caption(reader, sample)))
     return join_tiles(tiles, min(columns, len(tiles)))
 
 
-def _open(reader: ShardReader, index: int, side: int) -> tuple[Canvas, dict[str, Any]]:
+def open_canvas(reader: ShardReader, index: int, side: int) -> tuple[Canvas, dict[str, Any]]:
     """Read a sample's picture, enlarged to `side` pixels or more, and what is known of it besides."""
     if not 0 <= index < len(reader):
         held = f"samples 0 to {len(reader) - 1}" if len(reader) else "no samples"
@@ -157,7 +163,7 @@ def _caption(reader: ShardReader, sample: dict[str, Any]) -> str:
     return f"image {sample['image_id']}{copy} · {people} {'person' if people == 1 else 'people'}"
 
 
-def _draw_people(canvas: Canvas, skeleton: Skeleton, sample: dict[str, Any]) -> Picture:
+def draw_people(canvas: Canvas, skeleton: Skeleton, sample: dict[str, Any]) -> Picture:
     """Draw a sample's people, the small ones last, and under them their boxes."""
     picture = _draw_boxes(canvas, sample["bbox"])
     colours = hues(np.linspace(0, math.tau, len(skeleton.limbs), endpoint=False)).tolist()
@@ -213,6 +219,16 @@ def _draw_fields(canvas: Canvas, paf: NDArray[np.float32]) -> Picture:
         for start, end in to_fixed(np.stack([middles - reach, middles + reach], axis=1)).tolist():
             cv2.arrowedLine(picture, start, end, INK, 1, cv2.LINE_AA, SHIFT, 0.35)
     return picture
+
+
+def _draw_channel_mask(canvas: Canvas, masks: NDArray[np.float32], spec: ArraySpec) -> Picture:
+    """Hatch the picture where any of C masks (C, h, w) does not count, and name the channels that are hidden most."""
+    shares = np.mean(masks < _HALF, axis=(1, 2))
+    # What most channels hide is padding, or nobody's label; x and y of a limb are hidden alike.
+    most = [k for k in np.argsort(-shares, kind="stable").tolist() if shares[k] > np.median(shares)]
+    by_name = {spec.channels[k].partition(":")[0]: f"{shares[k]:.0%}" for k in reversed(most)}
+    named = ", ".join(f"{name} {share}" for name, share in [*reversed(by_name.items())][:3]) or "all channels alike"
+    return frame(_draw_mask(canvas, masks.min(axis=0)), f"{spec.name} · {named}")
 
 
 def _draw_mask(canvas: Canvas, mask: NDArray[np.float32]) -> Picture:

@@ -9,6 +9,7 @@ except ModuleNotFoundError as error:
 
 from posegen.labels.online.torch import render_heatmap_torch
 from posegen.loader.torch.dataset import TorchPoseDataset, collate
+from posegen.loader.torch.loader import PoseLoader
 from posegen.loader.torch.sampling import ShardShuffleSampler
 
-__all__ = ["ShardShuffleSampler", "TorchPoseDataset", "collate", "render_heatmap_torch"]
+__all__ = ["PoseLoader", "ShardShuffleSampler", "TorchPoseDataset", "collate", "render_heatmap_torch"]
