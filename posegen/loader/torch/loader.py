@@ -24,6 +24,7 @@ from posegen.loader.torch.dataset import pad_people
 from posegen.loader.torch.halves import widen_in_thread
 from posegen.loader.torch.pictures import ImageDtype, Normalization, show_channels
 from posegen.loader.torch.sampling import ShardShuffleSampler
+from posegen.loader.views import Views
 
 _AHEAD = 3
 """Batches."""
@@ -32,7 +33,7 @@ _AHEAD = 3
 class PoseLoader:
     """The batches of a dataset, epoch by epoch.
 
-    >>> loader = PoseLoader("out/", batch_size=16, flip="random")
+    >>> loader = PoseLoader("out/", batch_size=16, views="scale=0.5-1.1,rotate=40,shift=40,flip=0.5")
     >>> for epoch in range(100):
     ...     for batch in loader.epoch(epoch):
     ...         ...
@@ -55,10 +56,10 @@ class PoseLoader:
         Samples a batch; the last one of an epoch may have less.
     fields, mean, std, image_dtype
         As in `TorchPoseDataset`.
-    raw, flip
+    raw, flip, views
         As in `posegen.PoseDataset`.
     shuffle, seed, window
-        As in `ShardShuffleSampler`; flips are drawn from the seed, too.
+        As in `ShardShuffleSampler`; flips and views are drawn from the seed, too.
     drop_last
         Whether a last batch that is smaller is left out.
     threads
@@ -91,6 +92,7 @@ class PoseLoader:
         image_dtype: ImageDtype = "float32",
         raw: bool = False,
         flip: bool | Literal["random"] = False,
+        views: Views | None = None,
         shuffle: bool = True,
         seed: int = 0,
         window: int = 4,
@@ -111,7 +113,7 @@ class PoseLoader:
                 raise ConfigError(f"{name} must be at least 1, not {getattr(self, name)}")
         self._normalization = Normalization(image_dtype, mean, std)
         wanted = choose_fields(PoseDataset(path).fields, fields)
-        self.data = PoseDataset(path, fields=wanted, raw=raw, flip=flip, seed=seed, widen=widen_in_thread)
+        self.data = PoseDataset(path, fields=wanted, raw=raw, flip=flip, views=views, seed=seed, widen=widen_in_thread)
         self._order: dict[str, Any] = {
             "shuffle": shuffle, "seed": seed, "window": window, "rank": rank, "ranks": ranks, "remainder": remainder
         }  # fmt: skip
