@@ -17,7 +17,7 @@ from posegen.build.run import Run
 from posegen.config import BuildConfig
 from posegen.errors import BuildError
 from posegen.labels.registry import require_labels
-from posegen.shards import Manifest, library_versions
+from posegen.shards import Manifest, hash_file, library_versions
 
 
 def build(
@@ -31,6 +31,8 @@ def build(
     executor: Executor | None = None,
     max_failures: int | str = 0,
     overwrite: bool = False,
+    preset: str | None = None,
+    description: str = "",
     progress: Progress | None = None,
     notify: Notify | None = None,
 ) -> Manifest:
@@ -58,6 +60,8 @@ def build(
         How many samples may fail: a number, or a share of them as in `"1%"`.
     overwrite
         Whether to replace what was built in `out` with other options.
+    preset, description
+        For the record: the name of what `config` was laid over, and what the dataset is.
     progress
         Called in this process after every sample.
     notify
@@ -89,7 +93,8 @@ def build(
             plan = make_plan(annotations, config)
             if not plan.samples:
                 raise BuildError(f"{annotations.path}: there is nothing to build: {_why_empty(plan)}")
-            run = Run(plan, state, progress or ignore, notify or ignore)
+            digest = hash_file(annotations.path)
+            run = Run(plan, state, progress or ignore, notify or ignore, digest)
             run.take_over()
             run.announce()
             run.check_files(allowed.of(plan.samples))
@@ -101,11 +106,17 @@ def build(
             manifest = Manifest(
                 config=config,
                 skeleton=annotations.skeleton,
-                source={"annotations": annotations.path.name, "images": annotations.images.name},
+                source={
+                    "annotations": annotations.path.name,
+                    "sha256": digest,
+                    "images": annotations.images.name,
+                },
                 shards=run.records,
                 failures=len(failures),
                 audit=annotations.audit.to_dict(),
                 versions=library_versions(config.labels),
+                preset=preset,
+                description=description,
             )
             state.publish(manifest)
             return manifest

@@ -298,6 +298,7 @@ class BuildConfig:
             heatmap=self.heatmap,
             paf=self.paf,
             options=self.label_options.get(label, {}),
+            beside={name: self.label_options.get(name, {}) for name in self.labels},
         )
 
     def to_dict(self) -> dict[str, Any]:

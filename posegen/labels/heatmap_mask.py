@@ -40,7 +40,6 @@ mirrored annotations.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -112,6 +111,6 @@ class HeatmapMaskLabel:
 def create(context: LabelContext) -> tuple[HeatmapMaskLabel]:
     """Make the label `heatmap_mask`."""
     context.read_options()
-    (drawn,) = heatmap.create(dataclasses.replace(context, options={}))
+    (drawn,) = heatmap.create(context.of("heatmap"))
     mask = MaskLabel(input_size=context.grid.input_size, cells=context.grid.cells)
     return (HeatmapMaskLabel(mask=mask, heatmap=drawn, keypoints=len(context.skeleton.keypoints)),)

@@ -11,6 +11,7 @@ import multiprocessing
 import os
 import pickle
 import signal
+import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterable, Iterator
@@ -20,6 +21,7 @@ from types import FrameType
 from typing import Generic, cast
 
 from posegen.build.executors.base import Done, Executor, Lost, Report, Result, Task
+from posegen.build.executors.cpus import available_cpus
 from posegen.errors import BuildError, ConfigError
 
 _ENVIRONMENT = {
@@ -33,13 +35,6 @@ _ENVIRONMENT = {
 """What libraries of a worker read when they are imported."""
 
 _TIMEOUT_S = 5.0
-
-
-def available_cpus() -> int:
-    """Count the CPUs this process may use, which in a container or under taskset are fewer than the machine has."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 class LocalExecutor:
@@ -194,10 +189,7 @@ class _Worker(Generic[Task]):
             reason = f"ended with status {code}"
         self.stop()
         if not self.started and code == 1:
-            raise BuildError(
-                f"a worker process {reason} before its first task; a script that builds a dataset must do so under "
-                "if __name__ == '__main__':, because workers import it"
-            )
+            raise BuildError(f"a worker process {reason} before its first task; {_explain_import()}")
         return Lost(self.task, self.reported, reason)
 
     def stop(self) -> None:
@@ -207,6 +199,17 @@ class _Worker(Generic[Task]):
         if self.process.is_alive():
             self.process.kill()
             self.process.join()
+
+
+def _explain_import() -> str:
+    """Say why a spawned process could not import the program that started it."""
+    program = getattr(sys.modules["__main__"], "__file__", None)
+    if program is not None and not os.path.exists(program):  # noqa: PTH110 (it is no path, most often <stdin>)
+        return (
+            f"workers import the program that starts them, and there is no file {program}; save a script that is read "
+            "from standard input to a file, and build under if __name__ == '__main__': in it"
+        )
+    return "a script that builds a dataset must do so under if __name__ == '__main__':, because workers import it"
 
 
 @contextlib.contextmanager

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import threading
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -175,7 +177,7 @@ class PoseLoader:
             [left[first : first + self.batch_size] for first in range(0, len(left), self.batch_size)],
             fetch=lambda some: self.data.fetch(some, epoch),
             lay=self._lay,
-            fill=self._fill,
+            fill=partial(self._fill, threading.local()),
             threads=self.threads,
             ahead=self.ahead,
         )
@@ -198,12 +200,15 @@ class PoseLoader:
             fields["image"] = fields["image"][0], self._normalization.dtype
         return {name: self._buffers.lay(*field) for name, field in fields.items()}
 
-    def _fill(self, tensors: dict[str, torch.Tensor], packed: Packed, part: slice) -> None:
-        """Unpack a part of a batch into its place."""
+    def _fill(self, local: threading.local, tensors: dict[str, torch.Tensor], packed: Packed, part: slice) -> None:
+        """Unpack a part of a batch into its place; `local` is where each thread keeps memory for pictures."""
         arrays: dict[str, NDArray[Any]] = {name: tensor[part].numpy() for name, tensor in tensors.items()}
         numbers = arrays.get("image")
         if numbers is not None and numbers.dtype != np.uint8:
-            arrays["image"] = np.empty(numbers.shape, np.uint8)
+            scratch = getattr(local, "pixels", None)
+            if scratch is None or len(scratch) < len(numbers):
+                scratch = local.pixels = np.empty(numbers.shape, np.uint8)
+            arrays["image"] = scratch[: len(numbers)]
         self.data.unpack(packed, arrays)
         if numbers is None:
             return

@@ -91,6 +91,10 @@ def show_channels(images: torch.Tensor) -> torch.Tensor:
 
 def _channels(name: str, values: Sequence[float] | None, default: float) -> NDArray[np.float32]:
     values = [default] * 3 if values is None else values
-    if len(values) != 3:
+    try:
+        numbers = np.array(values, np.float32)
+    except (TypeError, ValueError):
+        numbers = np.zeros(0, np.float32)
+    if numbers.shape != (3,) or not np.isfinite(numbers).all():
         raise ConfigError(f"{name} must be three numbers, for R, G and B, not {values!r}")
-    return np.array(values, np.float32)
+    return numbers
