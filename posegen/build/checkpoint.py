@@ -57,6 +57,12 @@ class BuildState:
             return self._record_path(file_name).exists()
         return False
 
+    def has_records(self) -> bool:
+        """Tell whether any shard is finished."""
+        with contextlib.suppress(OSError):
+            return any(self.home.glob("shard-*.json"))
+        return False
+
     def find_dataset(self) -> Manifest | None:
         """Find the dataset that is there."""
         with contextlib.suppress(ShardError):

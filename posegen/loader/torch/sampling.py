@@ -43,8 +43,8 @@ class ShardShuffleSampler(Sampler):
         of each pass, if it is initialized by then.
     remainder
         What happens where the samples do not divide by `ranks`; see `posegen.loader.shuffle.take_share`. With `repeat`,
-        the default where it shuffles, and `drop` all processes have equally many. With `keep`, the default where it does
-        not, each sample is read once, and one process may have a batch more than another, for which
+        the default where it shuffles, and `drop` all processes have equally many. With `keep`, the default where it
+        does not, each sample is read once, and one process may have a batch more than another, for which
         `DistributedDataParallel` waits in vain outside its `join`: measure with it.
 
     Raises
