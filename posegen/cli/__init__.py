@@ -39,7 +39,9 @@ _COMMANDS = {
 }
 
 _SIGNALLED = 128
-_SAID = {signal.SIGINT: "Interrupted.", signal.SIGTERM: "Terminated.", signal.SIGHUP: "Hung up."}
+_SAID = {signal.SIGINT: "Interrupted.", signal.SIGTERM: "Terminated."}
+if hasattr(signal, "SIGHUP"):
+    _SAID[signal.SIGHUP] = "Hung up."
 _PATIENCE_S = 10.0
 
 
