@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from label_oracle import KINDS, People, expect_heatmap, make_scene, people_strategy, scatter, scatter_anywhere
 
-from posegen.labels import HeatmapLabel, heatmap, reference
+from posegen.labels import HeatmapLabel, gaussians, heatmap, reference
 from posegen.labels.grid import make_grid
 
 SIGMAS = st.sampled_from([0.5, 1.0, 2.0, 3.7, 8.0, 30.0, 500.0])
