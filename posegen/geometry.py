@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,24 @@ Size = tuple[int, int]
 """(height, width)."""
 
 FitMode = Literal["letterbox", "stretch", "cover"]
+
+
+class Box(NamedTuple):
+    """Where in a frame there is a picture, in whole pixels, at least one: columns from `x` on, rows from `y` on."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+    @property
+    def size(self) -> Size:
+        """(height, width)."""
+        return self.height, self.width
+
+    def cut(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Return that part of a frame's pixels (H, W, 3)."""
+        return pixels[self.y : self.y + self.height, self.x : self.x + self.width]
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +144,20 @@ def crop(box: Sequence[float], target: Size, *, padding: float = 1.25, corners: 
     sh = sw * rows / columns
     scale_x, scale_y = (columns - corners) / sw, (rows - corners) / sh
     return Affine(scale_x, 0.0, (sw / 2 - x - width / 2) * scale_x, 0.0, scale_y, (sh / 2 - y - height / 2) * scale_y)
+
+
+def map_boxes(boxes: NDArray[np.floating], affine: Affine) -> NDArray[np.float64]:
+    """Map (n, 4) boxes x, y, width, height; COCO counts them from the picture's edge, not from a pixel's centre.
+
+    Of a box that is turned the upright box around it is taken.
+    """
+    if affine.is_upright:
+        scale = np.array([affine.xx, affine.yy])
+        corner = affine.apply(boxes[:, :2] - 0.5) + 0.5
+        return np.column_stack([corner, boxes[:, 2:] * scale])
+    corners = boxes[:, None, :2] + boxes[:, None, 2:] * np.array([[0, 0], [1, 0], [0, 1], [1, 1]]) - 0.5
+    mapped = affine.apply(corners) + 0.5
+    return np.column_stack([mapped.min(axis=1), np.ptp(mapped, axis=1)])
 
 
 def overlap(pixels: int, scale: float, offset: float, cells: int, stride: float) -> NDArray[np.float64]:

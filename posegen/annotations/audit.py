@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -15,17 +14,30 @@ from posegen.geometry import Size
 
 _EXAMPLES = 3
 _SHOWN_PICTURES = 10
-_OPTIONAL = {
-    "area": "that of the box stands in",
-    "bbox": "that of the keypoints stands in where one is needed",
-    "iscrowd": "taken for 0",
-    "num_keypoints": "they were counted",
-    "segmentation": "the box stands in where it is masked",
+_OPTIONAL = ("area", "bbox", "iscrowd", "num_keypoints", "segmentation")
+_OUTSIDE = "keypoint outside the image"
+_ORIGIN = "keypoint labelled at exactly 0,0"
+_OVER = "box reaches out of the image"
+_BESIDE = "most keypoints lie outside the person's box"
+_ONE_POINT = "left and right keypoint at one point"
+_TWICE = "person with the same keypoints as another"
+_FOLLOWS = {
+    "no 'area'": "that of the box stands in",
+    "no 'bbox'": "that of the keypoints stands in where one is needed",
+    "no 'iscrowd'": "taken for 0",
+    "no 'num_keypoints'": "they were counted",
+    "no 'segmentation'": "the box stands in where it is masked",
+    _OUTSIDE: "drawn where it is said to be",
+    _ORIGIN: "drawn there, unless by --origin unlabelled",
+    _OVER: "cut at the edge",
+    _BESIDE: "crops by it miss them",
+    _ONE_POINT: "both are drawn",
+    _TWICE: "both are drawn",
 }
-"""What an annotation may lack, and what follows."""
+"""What follows from a kind that is noticed, where its name does not say it."""
 _BOX_TOLERANCE = 1.0
 """Pixels by which a box may leave its image unremarked: annotation tools round outwards."""
-_BESIDE = 0.1
+_MARGIN = 0.1
 """Share of a box's sides by which keypoints may lie beside it."""
 
 
@@ -86,7 +98,7 @@ class Audit:
         image: Size,
         counted: int | None = None,
         picture: str = "",
-    ) -> None:
+    ) -> bool:
         """Notice what is odd about one annotation.
 
         Parameters
@@ -101,11 +113,15 @@ class Audit:
             How many of the keypoints, the first, its `num_keypoints` is about; by default all.
         picture
             The name of its image's file.
+
+        Returns
+        -------
+        Whether a labelled keypoint lies outside the image.
         """
         name, (height, width) = entry["id"], image
-        for key, follows in _OPTIONAL.items():
+        for key in _OPTIONAL:
             if key not in entry:
-                self.notice(f"no '{key}'; {follows}", name, picture)
+                self.notice(f"no '{key}'", name, picture)
         labelled = [(x, y) for x, y, v in keypoints.tolist() if v > 0]
         stated = len(labelled) if counted is None else int(np.count_nonzero(keypoints[:counted, 2] > 0))
         if entry.get("num_keypoints", stated) != stated:
@@ -114,10 +130,9 @@ class Audit:
         if bbox:
             over = max(-bbox[0], -bbox[1], bbox[0] + bbox[2] - width, bbox[1] + bbox[3] - height)
             if over > _BOX_TOLERANCE:
-                self.notice("box reaches out of the image; it is cut at the edge", name, picture)
+                self.notice(_OVER, name, picture)
                 self.tallies["boxes that reach out"] += 1
-        if labelled:
-            self._check_points(name, picture, labelled, image, bbox or None)
+        return bool(labelled) and self._check_points(name, picture, labelled, image, bbox or None)
 
     def _check_points(
         self,
@@ -126,37 +141,31 @@ class Audit:
         labelled: Sequence[tuple[float, float]],
         image: Size,
         bbox: Sequence[float] | None,
-    ) -> None:
+    ) -> bool:
         """Notice where the labelled points of one person lie, to the image and to the person's box."""
         xs, ys = zip(*labelled, strict=True)
         left, top, right, bottom = min(xs), min(ys), max(xs), max(ys)
-        if min(left, top) < -0.5 or right > image[1] - 0.5 or bottom > image[0] - 0.5:
-            self.notice("keypoint outside the image; it is drawn where it is said to be", name, picture)
+        outside = min(left, top) < -0.5 or right > image[1] - 0.5 or bottom > image[0] - 0.5
+        if outside:
+            self.notice(_OUTSIDE, name, picture)
         if left <= 0 and top <= 0 and (0.0, 0.0) in labelled:
-            self.notice(
-                "keypoint labelled at exactly 0,0; it is drawn in the corner, unless --origin unlabelled is given",
-                name,
-                picture,
-            )
+            self.notice(_ORIGIN, name, picture)
         self.tallies["people"] += 1
         if min(left, top) >= 0 and max(right, bottom) <= 1 and (right > left or bottom > top):
             self.tallies["people within one pixel"] += 1
         if bbox is None:
-            return
+            return outside
         x, y, wide, high = bbox
         self.tallies["boxes"] += 1
         if wide > x and high > y and x - 1 <= left and y - 1 <= top and right <= wide + 1 and bottom <= high + 1:
             self.tallies["boxes that fit as corners"] += 1
-        beside_x, beside_y = 1 + _BESIDE * wide, 1 + _BESIDE * high
+        beside_x, beside_y = 1 + _MARGIN * wide, 1 + _MARGIN * high
         low_x, low_y, high_x, high_y = x - beside_x, y - beside_y, x + wide + beside_x, y + high + beside_y
         if left < low_x or top < low_y or right > high_x or bottom > high_y:
-            outside = sum(not (low_x <= px <= high_x and low_y <= py <= high_y) for px, py in labelled)
-            if len(labelled) > 1 and 2 * outside > len(labelled):
-                self.notice(
-                    "most keypoints lie outside the person's box; crops and masks by it show something else",
-                    name,
-                    picture,
-                )
+            beside = sum(not (low_x <= px <= high_x and low_y <= py <= high_y) for px, py in labelled)
+            if len(labelled) > 1 and 2 * beside > len(labelled):
+                self.notice(_BESIDE, name, picture)
+        return outside
 
     def find_shares(self) -> bool:
         """Tell whether all people's keypoints lie in the first pixel, as shares of the image's size do."""
@@ -167,8 +176,8 @@ class Audit:
         count = self.tallies["boxes"]
         if count > 1 and count == self.tallies["boxes that fit as corners"] and self.tallies["boxes that reach out"]:
             self.notes.append(
-                f"all {count} boxes look as if they were x, y of two corners, where COCO has x, y, width, height; crops "
-                "and masks by them are too large: mend them if so"
+                f"all {count} boxes look as if they were x, y of two corners, where COCO has x, y, width, height; "
+                "crops and masks by them are too large: mend them if so"
             )
 
     def check_pairs(
@@ -180,7 +189,7 @@ class Audit:
         points = keypoints.tolist()
         for a, b in pairs:
             if points[a][2] > 0 and points[b][2] > 0 and points[a][:2] == points[b][:2]:
-                self.notice("left and right keypoint at one point; both are drawn there", annotation_id, picture)
+                self.notice(_ONE_POINT, annotation_id, picture)
                 return
 
     def check_people(self, annotation_ids: Sequence[int], keypoints: NDArray[np.float64], picture: str = "") -> None:
@@ -188,9 +197,7 @@ class Audit:
         seen: set[bytes] = set()
         for annotation_id, person in zip(annotation_ids, keypoints, strict=True):
             if person.tobytes() in seen:
-                self.notice(
-                    "person with the same keypoints as another of the image; both are drawn", annotation_id, picture
-                )
+                self.notice(_TWICE, annotation_id, picture)
             seen.add(person.tobytes())
 
     def to_dict(self) -> dict[str, Any]:
@@ -226,15 +233,16 @@ class Audit:
         return lines or ["nothing to remark"]
 
     def describe_noticed(self) -> list[str]:
-        """Say what to know, and in a line for each kind what was noticed, how often, and where first."""
-        return [f"note: {note}" for note in self.notes] + [
-            f"noticed: {kind}: {counted(count, 'annotation')}, such as " + self._list_examples(kind)
-            for kind, count in sorted(self.noticed.items())
-        ]
-
-    def _list_examples(self, kind: str) -> str:
-        pairs = zip_longest(self.examples[kind], self.pictures.get(kind, ()))
-        return ", ".join(f"{number} ({picture})" if picture else str(number) for number, picture in pairs)
+        """Say what to know, and in a line for each kind what was noticed, what follows, how often, and where first."""
+        lines = [f"note: {note}" for note in self.notes]
+        for kind, count in sorted(self.noticed.items()):
+            follows = f"; {_FOLLOWS[kind]}" if kind in _FOLLOWS else ""
+            examples = ", ".join(map(str, self.examples[kind]))
+            if pictures := self.pictures.get(kind):
+                first, comma, others = examples.partition(",")
+                examples = f"{first} ({pictures[0]}){comma}{others}"
+            lines.append(f"noticed: {kind}{follows}: {counted(count, 'annotation')}, such as {examples}")
+        return lines
 
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> Audit:

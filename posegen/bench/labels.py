@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -16,7 +17,8 @@ from posegen.build.scene import place
 from posegen.build.worker import cut_batches
 from posegen.errors import ConfigError
 from posegen.images import codec, files
-from posegen.labels import Label, reference, render_scenes
+from posegen.labels import Label, Scene, reference, render_scenes
+from posegen.labels.online.arrays import render_heatmap
 
 _LOOP_IMAGES = 2
 _LOOP_ROUNDS = 3
@@ -31,8 +33,35 @@ def measure_heatmap(source: Source, rounds: int, notify: Notify) -> dict[str, An
         sizes = partial(function, input_size=config.input_size, cells=config.cells, sigma_px=config.sigma_px)
         return lambda scene: sizes(scene.points, scene.drawn)
 
+    def draw_one(scene: Scene) -> NDArray[np.float32]:
+        stride = config.input_size[0] / config.cells[0]
+        sigma = config.sigma_px or math.nan
+        return render_heatmap(scene.points, scene.drawn, input_size=config.input_size, stride=stride, sigma=sigma)
+
     vectorized, loop = draw_by(reference.render_heatmap_vectorized), draw_by(reference.render_heatmap_loop)
-    return _against_reference(source, "heatmap", vectorized, loop, rounds=rounds, notify=notify)
+    found = _against_reference(source, "heatmap", vectorized, loop, rounds=rounds, notify=notify)
+    scenes = [place(sample, source.task)[0] for sample in source.samples]
+    names = "render_heatmap, image by image", "vectorised reference"
+    with one_thread():
+        draws = {
+            name: partial(draw_all, draw, scenes) for name, draw in zip(names, (draw_one, vectorized), strict=True)
+        }
+        seconds = take_in_turn(draws, rounds=rounds, notify=notify)
+    one, other = ((name, [1e3 * s / len(scenes) for s in seconds[name]]) for name in names)
+    difference = max(float(np.abs(draw_one(scene) - vectorized(scene)).max(initial=0)) for scene in scenes)
+    found["comparisons"].append(
+        compare(
+            "heatmap",
+            "ms/image",
+            one,
+            other,
+            kind="times",
+            inverse=True,
+            max_abs_difference=difference,
+            images=len(scenes),
+        )
+    )
+    return found
 
 
 def measure_paf(source: Source, rounds: int, notify: Notify) -> dict[str, Any]:

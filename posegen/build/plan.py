@@ -200,9 +200,10 @@ def _note_flips(config: BuildConfig, annotations: Annotations) -> list[str]:
         what = "none of its keypoints change places" if len(names) > 1 and not pairs else ""
         return [f"views are flipped, and skeleton '{skeleton.name}' has no flip pairs: {what}"] if what else []
     if not pairs:
+        shown = f"{', '.join(names[:_SHOWN])}{', ...' if len(names) > _SHOWN else ''}"
         raise ConfigError(
-            f"{annotations.path}: views are to be flipped, but the names of the keypoints do not tell which a mirror swaps "
-            f"({', '.join(names[:_SHOWN])}{', ...' if len(names) > _SHOWN else ''}); write them as flip_pairs into a "
+            f"{annotations.path}: views are to be flipped, but the names of the keypoints do not tell which a mirror "
+            f"swaps ({shown}); write them as flip_pairs into a "
             f"skeleton file for --skeleton, from what 'posegen skeleton show {annotations.path} --toml' prints "
             "(flip_pairs = [] if a mirror swaps none), or leave flip out of --augment"
         )

@@ -8,12 +8,14 @@ from __future__ import annotations
 import contextlib
 import errno
 import importlib
+import re
 import shlex
 import shutil
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -21,7 +23,6 @@ from typing import Any
 import click
 
 from posegen import __version__
-from posegen.cli.repeated import refuse_repeated
 from posegen.errors import ConfigError, PosegenError
 
 _COMMANDS = {
@@ -33,12 +34,15 @@ _COMMANDS = {
     "labels": "List the labels, or define one.",
     "presets": "List the presets, show one, or print one as a file for --config.",
     "sample": "Write a synthetic COCO dataset to try things on.",
+    "score": "Decode a dataset's labels and score them against the annotations.",
     "skeleton": "List the built-in skeletons, show one or a file's.",
     "verify": "Check a dataset against its manifest, and repair it.",
 }
 
 _SIGNALLED = 128
-_SAID = {signal.SIGINT: "Interrupted.", signal.SIGTERM: "Terminated.", signal.SIGHUP: "Hung up."}
+_SAID = {signal.SIGINT: "Interrupted.", signal.SIGTERM: "Terminated."}
+if hasattr(signal, "SIGHUP"):
+    _SAID[signal.SIGHUP] = "Hung up."
 _PATIENCE_S = 10.0
 
 
@@ -79,7 +83,7 @@ class _Commands(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name, command, rest = super().resolve_command(ctx, args)
         if command is not None:
-            refuse_repeated(command, rest)
+            _refuse_repeated(command, rest)
         return name, command, rest
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -88,6 +92,10 @@ class _Commands(click.Group):
                 return super().invoke(ctx)
         except PosegenError as error:
             raise _Failure(error) from error
+        except ImportError as error:
+            if not (hint := _explain_missing(error)):
+                raise
+            raise _Failure(ConfigError(hint)) from error
         except OSError as error:
             if error.errno == errno.EPIPE:  # click ends in silence when nobody reads on
                 raise
@@ -112,6 +120,36 @@ def main() -> None:
     \b
     Exit status: 0 done, 1 the work failed, 2 the call was wrong, 130 interrupted, 143 terminated.
     """  # noqa: D301 (click wants the character \b)
+
+
+def _refuse_repeated(command: click.Command, arguments: Sequence[str]) -> None:
+    """Raise `ConfigError` if an option that takes one value is given two: click would take the last without a word."""
+    if isinstance(command, click.Group):
+        inner = command.commands.get(arguments[0]) if arguments else None
+        if inner is not None:
+            _refuse_repeated(inner, arguments[1:])
+        return
+    try:
+        _, _, given = command.make_parser(click.Context(command)).parse_args(list(arguments))
+    except click.UsageError:
+        return  # which click says itself
+    for parameter, times in Counter(given).items():
+        if times > 1 and isinstance(parameter, click.Option) and not (parameter.multiple or parameter.is_flag):
+            raise ConfigError(
+                f"{parameter.opts[0]} is given {times} times, but takes one value: the others would have no effect"
+            )
+
+
+def _explain_missing(error: ImportError) -> str:
+    """Say what to do where OpenCV is installed, but not what it needs of the system; nothing of other errors."""
+    library = re.search(r"lib[\w.+-]+\.so[\w.]*", str(error))
+    if library is None:
+        return ""
+    return (
+        f"the system has no {library[0]}, which a package needs ({error}); for OpenCV put opencv-python-headless in "
+        "its place, which needs none: pip uninstall opencv-python && pip install --force-reinstall "
+        "opencv-python-headless; or install the library, as in apt-get install libgl1 libglib2.0-0"
+    )
 
 
 @contextlib.contextmanager

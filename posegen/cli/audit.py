@@ -8,8 +8,7 @@ from typing import Any
 
 import click
 
-from posegen.cli.options import PATH, field_options, json_option, run_option
-from posegen.cli.preset import choose_preset, preset_option
+from posegen.cli.options import PATH, choose_preset, field_options, json_option, preset_option, run_option
 from posegen.cli.progress import show_samples
 from posegen.config import BuildConfig, read_options, read_words
 

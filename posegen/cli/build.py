@@ -8,8 +8,7 @@ from typing import Any
 import click
 
 from posegen.annotations.audit import Audit
-from posegen.cli.options import PATH, field_options, run_option
-from posegen.cli.preset import choose_preset, preset_option
+from posegen.cli.options import PATH, choose_preset, field_options, preset_option, run_option
 from posegen.cli.progress import show_samples
 from posegen.config import DEFAULT_PRESET, BuildConfig, read_options, read_words, write_options
 from posegen.errors import ConfigError
@@ -26,6 +25,7 @@ from posegen.shards.manifest import Manifest
 @field_options
 @run_option("workers")
 @run_option("max_failures")
+@run_option("description")
 @click.option("--overwrite", is_flag=True, help="Replace what was built there with other options.")
 @click.option("--dump-config", is_flag=True, help="Print the file for --config that would do the same, and stop.")
 @click.option("--quiet", is_flag=True, help="Print nothing but errors.")
@@ -67,6 +67,8 @@ def command(config_file: Path | None, overwrite: bool, dump_config: bool, quiet:
             workers=run.workers,
             max_failures="0" if run.max_failures is None else run.max_failures,
             overwrite=overwrite,
+            preset=options.preset,
+            description=run.description or "",
             progress=bar.show,
             notify=bar.tell,
         )

@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-from posegen.config import FIELDS, RUN_FIELDS, BuildConfig
+from posegen.config import DEFAULT_PRESET, FIELDS, PRESETS, RUN_FIELDS, BuildConfig, Options
 from posegen.config.fields import Field
 from posegen.config.kinds import FilePath, Flag, Number, Whole, Word
+from posegen.errors import ConfigError
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 PATH = click.Path(path_type=Path)
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+AUTO = "auto"
+"""The default preset where the file has COCO's keypoints, or else the one that takes what the file has."""
+
+_TAKES_ALL = "coco"
+
+preset_option = click.option(
+    "--preset",
+    metavar=f"[{'|'.join([AUTO, *PRESETS])}]",
+    help=f"What to start from; auto: {DEFAULT_PRESET}, or {_TAKES_ALL} if the file's keypoints are others."
+    f"  [default: {AUTO}]",
+)
 
 _RUN = {field.name: field for field in RUN_FIELDS}
 
@@ -43,6 +57,30 @@ def field_options(command: Command) -> Command:
 def describe(field: Field, value: Any) -> str:
     """Write a field's value as the command line takes it, or nothing where it would not be given."""
     return "" if value is None or value is False or value in ((), {}) else _join(field.kind.write(value))
+
+
+def choose_preset(options: Options) -> tuple[Options, str]:
+    """Put a preset in the place of `auto`, or of none; returns what the user should know of it, too.
+
+    What is wrong with the file is left to be said by the build.
+    """
+    if options.preset not in {None, AUTO}:
+        return options, ""
+    chosen = dataclasses.replace(options, preset=DEFAULT_PRESET)
+    run = options.run
+    if run.coco is None or "skeleton" in options.fields:
+        return chosen, ""
+    from posegen.annotations import find_annotations, fits_skeleton
+
+    needed = BuildConfig.preset(DEFAULT_PRESET).skeleton
+    try:
+        path = find_annotations(run.coco, split=run.split, images=run.images, need_images=False).path
+    except ConfigError:
+        return chosen, ""
+    if needed is None or fits_skeleton(path, needed):
+        return chosen, ""
+    note = f"the keypoints of {path.name} are not COCO's: --preset {_TAKES_ALL} is used, which takes what the file has"
+    return dataclasses.replace(options, preset=_TAKES_ALL), note
 
 
 def _join(value: Any) -> str:

@@ -103,11 +103,10 @@ class InputSize(Kind):
 
 def check_frame(frame: Size, input_size: Size) -> None:
     """Make sure that the pictures of an input can be stored in a frame. Raises `ConfigError` if not."""
-    (height, width), (rows, columns) = input_size, frame
-    if rows < height or rows * width != columns * height:
+    if frame[0] < input_size[0] or frame[0] * input_size[1] != frame[1] * input_size[0]:
         raise ConfigError(
-            f"picture_size must have the aspect ratio of the input, which is {width}x{height}, and not be smaller; it "
-            f"is {columns}x{rows}"
+            f"picture_size must have the aspect ratio of the input, {input_size[1]}x{input_size[0]}, and not be "
+            f"smaller; it is {frame[1]}x{frame[0]}"
         )
 
 

@@ -22,6 +22,7 @@ except ModuleNotFoundError:
     simplejpeg = None
 
 _JPEG = b"\xff\xd8\xff"
+_READ = frozenset({"BMP", "GIF", "JPEG", "PNG", "TIFF", "WebP"})
 _PNG = b"\x89PNG\r\n\x1a\n"
 
 
@@ -56,7 +57,7 @@ def decode(data: bytes, size: Size, name: str, *, shown: bool = False) -> NDArra
         raise _other_size(name, stated, size)  # and is not decoded, which may take gigabytes
     picture = _imdecode(data, cv2.IMREAD_COLOR | (0 if shown else cv2.IMREAD_IGNORE_ORIENTATION))
     if picture is None:
-        raise ImageError(f"{name}: {_explain(data)} ({len(data)} bytes)")
+        raise ImageError(f"{name}: is not an image, or is truncated ({len(data)} bytes){_explain(data)}")
     if picture.shape[:2] != size:
         height, width = picture.shape[:2]
         if (height, width) == size[::-1]:
@@ -78,7 +79,7 @@ def measure_decoded(data: bytes, name: str) -> Size:
     """Decode a picture for its (height, width), as it is stored; raises `ImageError` if it is no image."""
     picture = _imdecode(data, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
     if picture is None:
-        raise ImageError(f"{name}: {_explain(data)}")
+        raise ImageError(f"{name}: is not an image, or is truncated{_explain(data)}")
     return picture.shape[0], picture.shape[1]
 
 
@@ -122,12 +123,22 @@ def decode_input(data: bytes, size: Size, name: str, out: NDArray[np.uint8] | No
     return out
 
 
+def decode_opaque(data: bytes, size: Size, name: str) -> NDArray[np.uint8]:
+    """Decode as `decode_input` does, into (H, W, 4) uint8 R, G, B and 255; raises what it raises."""
+    if simplejpeg is not None and data.startswith(_JPEG):
+        with contextlib.suppress(ValueError):
+            if simplejpeg.decode_jpeg_header(data)[:2] == size:
+                return np.asarray(simplejpeg.decode_jpeg(data, colorspace="RGBA"), np.uint8)
+    return np.asarray(cv2.cvtColor(decode_input(data, size, name), cv2.COLOR_RGB2RGBA), np.uint8)
+
+
 def encode(picture: NDArray[np.uint8], encoding: ImageEncoding, quality: int) -> bytes:
     """Encode a (H, W, 3) uint8 B, G, R picture; `raw` gives the bytes of its R, G, B pixels."""
     if encoding == "raw":
         return np.ascontiguousarray(picture[..., ::-1]).tobytes()
     suffix, parameters = {
-        "jpeg": (".jpg", [cv2.IMWRITE_JPEG_QUALITY, quality]),
+        # With Huffman tables of its own a picture has 3 to 4 % fewer bytes, and the same pixels.
+        "jpeg": (".jpg", [cv2.IMWRITE_JPEG_QUALITY, quality, cv2.IMWRITE_JPEG_OPTIMIZE, 1]),
         "png": (".png", [cv2.IMWRITE_PNG_COMPRESSION, 3]),
     }[encoding]
     written, data = cv2.imencode(suffix, picture, parameters)
@@ -137,11 +148,9 @@ def encode(picture: NDArray[np.uint8], encoding: ImageEncoding, quality: int) ->
 
 
 def _explain(data: bytes) -> str:
-    """Say why a picture cannot be decoded, as far as its first bytes tell."""
+    """Say of what kind a file is that is no picture which OpenCV reads."""
     kind = name_kind(data)
-    if kind in {None, "JPEG", "PNG", "WebP", "BMP", "TIFF", "GIF"}:
-        return "is not an image, or is truncated" + (f": it starts like a {kind}" if kind else "")
-    return f"is not an image that OpenCV reads here: it is of the kind {kind}"
+    return "" if kind is None or kind in _READ else f"; it is of the kind {kind}, which cannot be read here"
 
 
 def _other_size(name: str, found: Size, stated: Size) -> ImageError:

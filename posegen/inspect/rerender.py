@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from posegen.annotations import Sample
 from posegen.build.ignored import IgnoredRegions
 from posegen.build.plan import find_key
-from posegen.build.scene import make_scene
 from posegen.errors import ConfigError
 from posegen.geometry import Affine
 from posegen.labels import ArraySpec, Label, Scene, needs_ignored
@@ -21,6 +20,7 @@ from posegen.labels.base import find_difference, find_limits
 from posegen.labels.grid import count_cells, make_grid
 from posegen.shards import ShardReader
 from posegen.shards.quantize import choose_storage
+from posegen.shards.scene import make_scene
 
 TOLERANCE = 1e-6
 """By how much two renderings of a label may differ, besides what storing one rounds."""
@@ -60,7 +60,7 @@ class LabelComparison:
         index: int,
         known: Mapping[str, Any],
         values: Mapping[str, NDArray[Any]],
-        ignored: NDArray[np.bool_] | None,
+        ignored: NDArray[np.bool_] | None = None,
     ) -> Iterator[str]:
         """Say which labels of a sample differ.
 

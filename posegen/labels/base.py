@@ -175,12 +175,30 @@ class LimitedLabel(RegionLabel, Protocol):
         ...
 
 
+class ShownLabel(RegionLabel, Protocol):
+    """A label that reads `Scene.shown` where there is one, in place of what is ignored and of the picture's outline.
+
+    Fresh views of stored pictures know that of every pixel. For labels that do not say so the region that is ignored is
+    put together again of what is stored.
+    """
+
+    @property
+    def reads_shown(self) -> bool:
+        """Whether it does."""
+        ...
+
+
 class ByteLabel(Label, Protocol):
     """A label that draws what is stored of it as uint8, sooner than as float32."""
 
     def render_bytes(self, scenes: Sequence[Scene]) -> NDArray[np.uint8]:
         """Draw S scenes, at least one: uint8 (S, ...), 255ths of `high`, rounded to the nearest."""
         ...
+
+
+def reads_shown(label: Label) -> bool:
+    """Tell whether a label reads `Scene.shown`."""
+    return bool(getattr(label, "reads_shown", False))
 
 
 def needs_ignored(label: Label) -> bool:
@@ -243,6 +261,11 @@ class StridedLabel:
     def needs_ignored(self) -> bool:
         """Whether the label reads what is ignored."""
         return needs_ignored(self.label)
+
+    @property
+    def reads_shown(self) -> bool:
+        """Whether the label reads what is shown."""
+        return reads_shown(self.label)
 
     def limits(self, scene: Scene) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return the label's limits."""

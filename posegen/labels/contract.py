@@ -116,7 +116,7 @@ def check_array(label: Label, scene: Scene) -> None:
     known = found[~np.isnan(found)] if spec.unknown else found
     _require(bool(np.isfinite(known).all()), "has values that are no numbers")
     slack = 0.0 if spec.is_whole else ROUNDING * (spec.high - spec.low)
-    least, largest = known.min(initial=spec.high), known.max(initial=spec.low)
+    least, largest = (known.min(), known.max()) if known.size else (spec.low, spec.high)
     within = spec.low - slack <= least and largest <= spec.high + slack
     _require(bool(within), f"has values from {least:g} to {largest:g}, not {spec.low:g} to {spec.high:g}")
 

@@ -51,6 +51,10 @@ class Gaussians:
 
     def blocks(self) -> Iterator[slice]:
         """Cut them into blocks, each of which ends with the channel in which it becomes full; crowds have their own."""
+        if len(self.channel) <= BLOCK:
+            # As those of one image are.
+            yield from [slice(0, len(self.channel))][: len(self.channel)]
+            return
         ends = np.flatnonzero(np.diff(self.channel, append=-1)) + 1
         crowd = np.diff(ends, prepend=0) > BLOCK
         cut = crowd | (np.diff(ends // BLOCK, append=-1) != 0)

@@ -70,6 +70,7 @@ class HeatmapMaskLabel:
     """
 
     needs_ignored: ClassVar[bool] = True
+    reads_shown: ClassVar[bool] = True
 
     mask: MaskLabel
     heatmap: Label

@@ -61,6 +61,7 @@ class PafMaskLabel:
     """
 
     needs_ignored: ClassVar[bool] = True
+    reads_shown: ClassVar[bool] = True
 
     mask: MaskLabel
     paf: Label

@@ -1,20 +1,57 @@
-"""Unpacking the labels of a batch."""
+"""What the files have of a batch, and unpacking its labels."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from posegen.loader.flip import Mirror
+from posegen.loader.views import Seen
 from posegen.shards import StoredLabel
 from posegen.shards.hdf5 import Chunk
 from posegen.shards.quantize import Widen
 
 _CACHED_BYTES = 1 << 19
 """So much of a label, as stored, is unpacked before it is widened: few calls, and still in the processor's cache."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Packed:
+    """What the files of a dataset have of B samples, read but not unpacked.
+
+    Attributes
+    ----------
+    numbers
+        B numbers of samples.
+    mirrors
+        B mirrors of those samples that are flipped, None for the others.
+    columns
+        By field, B values of what has no array of its own; flipped where the sample is.
+    held
+        By field, B chunks of a label, or B pictures.
+    seen
+        Where fresh views are read, B samples in theirs; there are no mirrors, and no chunks of labels, then.
+    """
+
+    numbers: Sequence[int]
+    mirrors: Sequence[Mirror | None]
+    columns: Mapping[str, list[Any]]
+    held: Mapping[str, Sequence[Any]]
+    seen: Sequence[Seen] = ()
+
+    def part(self, some: slice) -> Packed:
+        """Cut out some samples."""
+        return Packed(
+            self.numbers[some],
+            self.mirrors[some],
+            {name: values[some] for name, values in self.columns.items()},
+            {name: values[some] for name, values in self.held.items()},
+            self.seen[some],
+        )
 
 
 def unpack_label(

@@ -5,13 +5,10 @@ The numbers count through the shards in their order. Shards open when they are r
 
 from __future__ import annotations
 
-import itertools
 import math
 import operator
 import os
-from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any, Literal, overload
 
@@ -19,17 +16,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posegen.config import BuildConfig
-from posegen.errors import ConfigError, ImageError, ShardError
-from posegen.images.stored import StoredPicture
-from posegen.loader.batch import unpack_label, unpack_rows
+from posegen.errors import ConfigError
+from posegen.loader.batch import Packed
 from posegen.loader.decode import People, decode
 from posegen.loader.fields import Field, describe_fields, select_fields
+from posegen.loader.files import SampleFiles
 from posegen.loader.flip import Mirror, RandomFlips
+from posegen.loader.samples import Samples, StoredSamples, ViewedSamples
+from posegen.loader.views import ViewDrawer, Views, read_views
 from posegen.shards.manifest import Manifest
 from posegen.shards.pool import ShardPool
 from posegen.shards.quantize import Widen
-from posegen.shards.reader import ShardReader
-from posegen.shards.schema import list_columns
+from posegen.shards.schema import StoredLabel, list_columns
 from posegen.skeleton import Skeleton
 
 MAX_OPEN = 64
@@ -70,9 +68,13 @@ class PoseDataset:
     flip
         True mirrors every sample left to right, "random" every second one by chance: picture, people and affine map,
         and labels with their left and right channels swapped. See `posegen.loader.flip`.
+    views
+        Shows every sample in a view of its own, fresh in each epoch: `"scale=0.5-1.1,rotate=40,shift=40,flip=0.5"`, as
+        `posegen build --augment` has it; see `posegen.loader.views`. It does not go with `flip`, and needs no label
+        that can be mirrored: all of them are drawn for the view.
     seed
-        What chance is drawn from. With a seed, whether a sample is flipped depends on the seed, `epoch` and its number
-        alone, whoever reads it and when. Without one, every process draws anew.
+        What chance is drawn from. With a seed, how a sample is flipped or seen depends on the seed, `epoch` and its
+        number alone, whoever reads it and when. Without one, every process draws anew.
     widen
         What turns float16 labels into float32 ones, for who has a faster way than NumPy: it is given the labels of some
         samples, and an array to write them to.
@@ -102,6 +104,7 @@ class PoseDataset:
         raw: bool = False,
         flip: bool | Literal["random"] = False,
         seed: int | None = None,
+        views: Views | None = None,
         widen: Widen | None = None,
         max_open: int = MAX_OPEN,
     ) -> None:
@@ -109,8 +112,8 @@ class PoseDataset:
         self.manifest = Manifest.read(self.path)
         self.raw = raw
         self.seed = seed
+        self.views = views
         self.epoch = 0
-        self._widen = widen
         if flip not in {False, True, "random"}:
             raise ConfigError(f"flip must be True, False or 'random', not {flip!r}")
         self.flip: bool | Literal["random"] = "random" if flip == "random" else bool(flip)
@@ -125,13 +128,12 @@ class PoseDataset:
             raise ConfigError(f"{self.path}: {error}") from error
         self._columns = {column.name: column for column in list_columns(self.config) if column.name in self._fields}
         chosen = [label for label in stored if label.spec.name in self._fields]
-        self._labels = tuple(label for label in chosen if not label.spec.by_person)
-        self._by_person = {label.spec.name: label for label in chosen if label.spec.by_person}
+        self._labels = {label.spec.name: label for label in chosen}
+        self._by_person = tuple(label.spec.name for label in chosen if label.spec.by_person)
         picture = math.prod(self.config.input_size) * 3 if "image" in self._fields else 0
-        self._logical = picture + sum(label.logical for label in self._labels) or 1
-        self._mirror = Mirror.of(self.config, self.skeleton, chosen) if flip else None
-        self._starts = [0, *itertools.accumulate(self.shard_sizes)]
-        self._random_flips = RandomFlips(seed)
+        self._logical = picture + sum(label.logical for label in chosen if not label.spec.by_person) or 1
+        self._length = sum(self.shard_sizes)
+        self._samples = self._choose_samples(chosen, widen)
 
     @property
     def config(self) -> BuildConfig:
@@ -154,15 +156,23 @@ class PoseDataset:
         return dict(self._fields)
 
     @property
+    def array_fields(self) -> Mapping[str, Field]:
+        """Of `fields`, pictures and labels: what `make_arrays` makes arrays of."""
+        apart = (*self._columns, *self._by_person)
+        return {name: field for name, field in self._fields.items() if name not in apart}
+
+    @property
     def scales(self) -> Mapping[str, float]:
         """By label, what a stored 1 means."""
-        return {label.spec.name: label.storage.scale for label in (*self._labels, *self._by_person.values())}
+        return {name: label.storage.scale for name, label in self._labels.items()}
 
     def __len__(self) -> int:
-        return self._starts[-1]
+        return self._length
 
     def __repr__(self) -> str:
-        options = [f"{name}={getattr(self, name)!r}" for name in ("raw", "flip", "seed") if getattr(self, name)]
+        options = [
+            f"{name}={getattr(self, name)!r}" for name in ("raw", "flip", "seed", "views") if getattr(self, name)
+        ]
         return f"PoseDataset({str(self.path)!r}, {', '.join([f'fields={list(self._fields)}', *options])})"
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
@@ -176,7 +186,7 @@ class PoseDataset:
         """Read a sample, or the batch of a slice."""
         if isinstance(index, slice):
             return self.batch(range(*index.indices(len(self))))
-        found = self._read([self._normalize(index)], self._make_arrays(1, np.empty))
+        found = self._read([self._normalize(index)], self.make_arrays(1))
         return {name: found[name][0] for name in self._fields}
 
     def batch(self, indices: Sequence[int] | NDArray[np.integer], allocate: Allocate = np.empty) -> dict[str, Any]:
@@ -195,11 +205,8 @@ class PoseDataset:
         (B,) int64; `keypoints`, `bbox`, `annotation_id`, labels by person and `file_name` are lists of B.
         """
         numbers = [self._normalize(index) for index in indices]
-        found = self._read(numbers, self._make_arrays(len(numbers), allocate))
-        for name in self._columns:
-            field = self._fields[name]
-            if field.is_stacked:
-                found[name] = np.array(found[name], field.dtype).reshape(field.stack(len(numbers)))
+        found = self._read(numbers, self.make_arrays(len(numbers), allocate))
+        self.stack_columns(found, len(numbers))
         return {name: found[name] for name in self._fields}
 
     def decode(self, outputs: Any, indices: Sequence[int] | NDArray[np.integer]) -> list[People]:
@@ -217,36 +224,50 @@ class PoseDataset:
         ConfigError
             As `posegen.decode`. Also if samples are flipped at random without a seed: nobody knows which were.
         """
-        if self.flip == "random" and self.seed is None:
+        by_chance = self.flip == "random" or not (self.views is None or callable(self.views))
+        if by_chance and self.seed is None:
             raise ConfigError(
-                "which samples were flipped cannot be told without a seed; give PoseDataset one, or posegen.decode "
-                "each batch's affine"
+                "how samples were flipped or seen cannot be told without a seed; give PoseDataset one, or "
+                "posegen.decode each batch's affine"
             )
-        return decode(outputs, self._read_affines(indices), self.config, self.skeleton)
-
-    def _read_affines(self, indices: Sequence[int] | NDArray[np.integer]) -> NDArray[np.float64]:
-        """Read the affine maps (B, 2, 3) of samples, as the field is, whether it was chosen or not."""
-        column = next(column for column in list_columns(self.config) if column.name == "affine")
-        found = []
-        for number in map(self._normalize, indices):
-            shard = self._shard(number)
-            with self._pool.use(shard) as reader:
-                (value,) = reader.column("affine", [number - self._starts[shard]])
-            mirror = self._mirror if self._mirror is not None and self._is_flipped(number) else None
-            found.append(value if mirror is None else mirror.column(column, value))
-        return np.array(found, np.float64).reshape(-1, 2, 3)
+        affines = self._samples.read_affines([self._normalize(index) for index in indices], self.epoch)
+        return decode(outputs, affines, self.config, self.skeleton)
 
     def close(self) -> None:
         """Close the shards that this process has open; reading opens them again."""
         self._pool.close()
 
-    def _make_arrays(self, count: int, allocate: Allocate) -> dict[str, NDArray[Any]]:
-        """Make the arrays of pictures and labels of so many samples."""
-        return {
-            name: allocate(field.stack(count), np.dtype(field.dtype))
-            for name, field in self._fields.items()
-            if name not in self._columns and name not in self._by_person
-        }
+    def make_arrays(self, count: int, allocate: Allocate = np.empty) -> dict[str, NDArray[Any]]:
+        """Make the arrays of pictures and labels of so many samples, whatever is in them."""
+        fields = self.array_fields
+        return {name: allocate(field.stack(count), np.dtype(field.dtype)) for name, field in fields.items()}
+
+    def stack_columns(self, found: dict[str, Any], count: int) -> None:
+        """Replace the lists of what so many samples have one of each by arrays."""
+        for name in self._columns:
+            field = self._fields[name]
+            if field.is_stacked:
+                found[name] = np.array(found[name], field.dtype).reshape(field.stack(count))
+
+    def fetch(self, indices: Sequence[int] | NDArray[np.integer], epoch: int | None = None) -> Packed:
+        """Read what the files have of some samples, shard by shard: the first half of `batch`.
+
+        Parameters
+        ----------
+        indices
+            As in `batch`.
+        epoch
+            Which one random flips and views are drawn for; None for `self.epoch`.
+        """
+        numbers = [self._normalize(index) for index in indices]
+        return self._samples.fetch(numbers, self.epoch if epoch is None else epoch)
+
+    def unpack(self, packed: Packed, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Unpack pictures and labels into arrays of `make_arrays`, kind by kind: the second half of `batch`.
+
+        Most of the time of a batch goes here. Threads may unpack parts of one batch: no shard is used.
+        """
+        self._samples.unpack(packed, arrays)
 
     def _read(self, numbers: Sequence[int], arrays: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
         """Read pictures and labels of samples into `arrays`, and other fields as lists; return all of them."""
@@ -254,67 +275,31 @@ class PoseDataset:
         few = max(1, _HELD_BYTES // self._logical)
         for start in range(0, len(numbers), few):
             part = slice(start, start + few)
-            columns = self._read_some(numbers[part], {name: values[part] for name, values in arrays.items()})
-            for name, values in columns.items():
+            packed = self.fetch(numbers[part])
+            self.unpack(packed, {name: values[part] for name, values in arrays.items()})
+            for name, values in packed.columns.items():
                 found[name] += values
         return found | dict(arrays)
 
-    def _read_some(self, numbers: Sequence[int], arrays: Mapping[str, NDArray[Any]]) -> dict[str, list[Any]]:
-        """Read files shard by shard, and then unpack what came of them kind by kind, in the order of the samples."""
-        count = len(numbers)
-        columns: dict[str, list[Any]] = {name: [None] * count for name in self._columns}
-        held: dict[str, list[Any]] = {name: [None] * count for name in (*arrays, *self._by_person)}
-        mirrors = [self._mirror if self._mirror is not None and self._is_flipped(i) else None for i in numbers]
-        in_order = sorted(range(count), key=numbers.__getitem__)
-        for shard, group in itertools.groupby(in_order, lambda place: self._shard(numbers[place])):
-            places = list(group)
-            positions = [numbers[place] - self._starts[shard] for place in places]
-            with self._pool.use(shard) as reader:
-                for name, of_all in held.items():
-                    read = self._find_read(reader, name)
-                    for place, position in zip(places, positions, strict=True):
-                        of_all[place] = read(position)
-                for name, values in columns.items():
-                    for place, value in zip(places, reader.column(name, positions), strict=True):
-                        mirror = mirrors[place]
-                        values[place] = value if mirror is None else mirror.column(self._columns[name], value)
-        # Most of the time goes here: other threads may have the shards meanwhile.
-        for label in self._labels:
-            unpack_label(label, held[label.spec.name], mirrors, arrays[label.spec.name], self._widen)
-        for name, label in self._by_person.items():
-            columns[name] = unpack_rows(label, held[name], mirrors, raw=self.raw)
-        if "image" in arrays:
-            for picture, mirror, pixels in zip(held["image"], mirrors, arrays["image"], strict=True):
-                _decode(picture, mirror, pixels)
-        return columns
-
-    def _find_read(self, reader: ShardReader, name: str) -> Callable[[int], Any]:
-        """Find what reads a picture or a label at a position of a shard, without unpacking it."""
-        if name == "image":
-            return reader.picture
-        if name in self._by_person:
-            return partial(reader.rows, self._by_person[name])
-        return partial(reader.chunk, next(label for label in self._labels if label.spec.name == name))
-
-    def _shard(self, number: int) -> int:
-        """Find the shard of a sample."""
-        return bisect_right(self._starts, number) - 1
+    def _choose_samples(self, labels: Sequence[StoredLabel], widen: Widen | None) -> Samples:
+        """Choose how samples are read: as they are stored, perhaps mirrored, or in fresh views."""
+        files = SampleFiles(self._pool, self.shard_sizes, labels)
+        if self.views is None:
+            mirror = Mirror.of(self.config, self.skeleton, labels) if self.flip else None
+            chance = RandomFlips(self.seed) if self.flip == "random" else None
+            return StoredSamples(files, self._fields, labels, mirror=mirror, chance=chance, raw=self.raw, widen=widen)
+        if self.flip:
+            raise ConfigError("views and flip do not go together: ask for mirrored views by flip=0.5 among the views")
+        drawer = ViewDrawer(self.config, self.skeleton, labels, views=read_views(self.views, self.seed), raw=self.raw)
+        if drawer.asking is not None and self.manifest.format_version == 1:
+            raise ConfigError(
+                f"{self.path}: views have no '{drawer.asking}': shards of format 1 do not say what is ignored in a "
+                "picture; build the dataset again, or leave it out of the fields"
+            )
+        return ViewedSamples(files, self._fields, drawer)
 
     def _normalize(self, index: int) -> int:
         number = operator.index(index)
         if not -len(self) <= number < len(self):
             raise IndexError(f"there is no sample {number}: {self.path} has {len(self)}")
         return number % len(self)
-
-    def _is_flipped(self, index: int) -> bool:
-        return self.flip is True or self._random_flips.is_flipped(self.epoch, index)
-
-
-def _decode(picture: StoredPicture, mirror: Mirror | None, out: NDArray[np.uint8]) -> None:
-    """Decode a picture into the input, (H, W, 3) uint8."""
-    try:
-        picture.fill(out)
-    except ImageError as error:
-        raise ShardError(str(error)) from error
-    if mirror is not None:
-        out[...] = mirror.image(out)

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from posegen.images.stored import StoredPicture
-from posegen.images.warp import Box
+from posegen.geometry import Box
 from posegen.shards.codecs import NONE
 from posegen.shards.hdf5 import Chunk, GuardedFile
 from posegen.shards.header import read_header
@@ -24,6 +23,8 @@ from posegen.shards.schema import GROUPS, StoredLabel, list_columns
 
 if TYPE_CHECKING:
     from typing_extensions import Self
+
+    from posegen.images.stored import StoredPicture
 
 _MOST_PIXEL_BYTES = 1100
 """No picture has more bytes of pixels for one of its own: PNG's deflate makes 1032 of one, JPEG fewer."""
@@ -111,16 +112,14 @@ class ShardReader:
         ShardError
             If it is damaged; from format 2 on, whatever its encoding.
         """
-        config, box, crc = self.config, self._read_box(index), self._find_crc("image", index)
+        from posegen.images.stored import StoredPicture  # with OpenCV: who reads no pictures does not wait for it
+
+        config, box, crc = self.config, Box(*self._boxes[index].tolist()), self._find_crc("image", index)
         if config.image_encoding == "raw":
             name, size = "image/pixels", math.prod(config.frame_size) * 3
             rows = index * size, (index + 1) * size
         else:
             name, rows = "image/bytes", self._rows("image", index)
-            if box.width * box.height * 3 > (rows[1] - rows[0]) * _MOST_PIXEL_BYTES:
-                raise self._file.damage(
-                    f"{name}[{index}]: {rows[1] - rows[0]} bytes cannot be a picture of {box.width}x{box.height} pixels"
-                )
         self._file.open(name, self._rules[name])
         data = self._file.read_bytes(name, index, rows, crc)
         return StoredPicture(
@@ -211,6 +210,7 @@ class ShardReader:
         self.format_version, self.versions = header.version, header.versions
         self.config, self.skeleton, self._labels = header.config, header.skeleton, header.labels
         self._length = file.length("sample/image_id")
+        picture_bytes = 0 if self.config.image_encoding == "raw" else file.length("image/bytes")
         self._rules = lay_out(
             self.config,
             self._labels,
@@ -218,39 +218,36 @@ class ShardReader:
             samples=self._length,
             people=file.length("person/keypoints"),
             keypoints=len(self.skeleton.keypoints),
-            picture_bytes=self._count_picture_bytes(),
+            picture_bytes=picture_bytes,
             ignored_bytes=file.length("ignored/bytes") if self.format_version > 1 else 0,
         )
         self._columns = {column.name: column for column in list_columns(self.config)}
         self._whole: dict[str, NDArray[Any]] = {}
         self._offsets: dict[str, NDArray[np.int64]] = {}
-        self._boxes: list[Box] = []
         if foreign := sorted(file.names(GROUPS) - self._rules.keys()):
             raise file.damage(f"{foreign[0]!r} is no part of a shard")
         for name in ("sample/image_id", *(label.spec.name for label in self._labels)):
             file.open(name, self._rules[name])
+        self._boxes = self._read_boxes(picture_bytes)
 
-    def _count_picture_bytes(self) -> int:
-        """Read how many bytes the encoded pictures claim to have: for whole inputs enough of them; 0 for pixels."""
-        if self.config.image_encoding == "raw":
-            return 0
-        size, (height, width) = self._file.length("image/bytes"), self.config.input_size
-        if self.format_version == 1 and self._length * height * width * 3 > size * _MOST_PIXEL_BYTES:
-            raise self._file.damage(f"{size} bytes of pictures cannot be {self._length} of {width}x{height} pixels")
-        return size
-
-    def _read_box(self, index: int) -> Box:
-        """Find where in its frame a picture is."""
-        rows, columns = self.config.frame_size
+    def _read_boxes(self, picture_bytes: int) -> NDArray[np.int64]:
+        """Read where in their frames the pictures are, (N, 4), and hold it against what there is of them."""
+        config, name = self.config, "image/box"
+        height, width = config.frame_size
         if self.format_version == 1:
-            return Box(0, 0, columns, rows)
-        if not self._boxes:
-            boxes = np.asarray(self._read_whole("image/box"), np.int64)
-            first, size = boxes[:, :2], boxes[:, 2:]
-            if (first < 0).any() or (size < 1).any() or (first + size > (columns, rows)).any():
-                raise self._file.damage(f"image/box has boxes that do not lie in {columns}x{rows} pixels")
-            self._boxes = [Box(*box) for box in boxes.tolist()]
-        return self._boxes[index]
+            boxes = np.tile(np.array([0, 0, width, height], np.int64), (self._length, 1))
+        else:
+            boxes = np.asarray(self._read_whole(name), np.int64)
+        first, size = boxes[:, :2], boxes[:, 2:]
+        if (first < 0).any() or (size < 1).any() or (first + size > (width, height)).any():
+            raise self._file.damage(f"{name} has boxes that do not lie in {width}x{height} pixels")
+        whole = config.unit == "image" and config.augment is None
+        if whole and not (size == (width, height)).any(axis=1).all():
+            raise self._file.damage(f"{name} has boxes into which no picture fits {width}x{height} pixels")
+        pixels = int(size.prod(axis=1).sum())
+        if config.image_encoding != "raw" and pixels * 3 > picture_bytes * _MOST_PIXEL_BYTES:
+            raise self._file.damage(f"{picture_bytes} bytes cannot be {len(boxes)} pictures of {pixels} pixels")
+        return boxes
 
     def _find_crc(self, name: str, index: int) -> int | None:
         """Find the CRC-32 of a label or `image` of a sample; format 1 has none."""

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from posegen.config import BuildConfig
 from posegen.errors import ConfigError
-from posegen.images.warp import Box
+from posegen.geometry import Box
 from posegen.labels import ArraySpec
 from posegen.labels.base import Drawn
 from posegen.shards.quantize import Storage
@@ -274,7 +274,11 @@ class StoredLabel:
 
     def arrange_stored(self, stored: NDArray[Any]) -> NDArray[Any]:
         """Lay out what is stored of S samples, (S, *spec.shape) of the storage's dtype."""
-        return np.ascontiguousarray(np.moveaxis(stored, (-2, -1), (1, 2))) if self._cells_first else stored
+        return np.ascontiguousarray(self.lay_out(stored))
+
+    def lay_out(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Show an array (S, *spec.shape), or of people, in the axis order of the layout."""
+        return np.moveaxis(values, (-2, -1), (1, 2)) if self._cells_first else values
 
     def restore(self, values: NDArray[Any]) -> NDArray[Any]:
         """Bring values, (*shape) or by person (N, *shape), into the axis order of the specification."""

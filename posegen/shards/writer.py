@@ -248,7 +248,7 @@ def _describe(dataset: h5py.Dataset, label: StoredLabel) -> None:
 
 def _sum_chunks(dataset: h5py.Dataset) -> NDArray[np.uint32]:
     """Compute the CRC-32 of every sample's chunk, without the checksum that HDF5 puts at its end."""
-    dataset.flush()  # a small chunk is in the cache until then
+    dataset.flush()  # HDF5 does not know the size of a chunk that it has not filtered yet, and returns anything
     rest = (0,) * (dataset.ndim - 1)
     chunks = (dataset.id.read_direct_chunk((i, *rest))[1] for i in range(len(dataset)))
     return np.array([zlib.crc32(memoryview(chunk)[:-CHECKSUM_BYTES]) for chunk in chunks], np.uint32)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 Limb = tuple[int, int]
 """Two zero-based keypoint indices."""
@@ -25,32 +25,41 @@ _LETTERS = (
     r"^[lL](?=[A-Z])",  # LShoulder, lShoulder
     r"(?<=[a-z0-9])L$",  # shoulderL
     r"(?<=(?<![^\W_])[BFHMRbfhmr])[lL](?![^\W_])",  # FL_toe, of the front, back, hind, middle, rear
+)
+_WEAK = (
     r"^l(?=[a-z])",  # lsho
     r"(?<=[a-z])l$",  # shol
 )
-"""Where a letter tells the side; the later ones fit many names that tell none, and count where the other is there."""
+"""What makes a pair of lip and rip, too: such pairs count where they are not alone."""
 
 
 def find_flip_pairs(names: Sequence[str]) -> tuple[Limb, ...]:
     """Find the pairs that a mirror swaps from left/right, near/off or l/r in the names; as zero-based indices.
 
-    The words may be in any case and in some other languages; a letter must be set apart, as in `l_eye`, `FL_toe` or
-    `shoulderL`, or be the first or the last of a name of which there are both, as in `lsho` and `rsho`.
+    The words may be in any case and in some other languages. A letter must be set apart, as in `l_eye`, `FL_toe` or
+    `shoulderL`, or be the first or the last as in `lsho`, if other names are paired, too.
     """
     index = {name: i for i, name in enumerate(names)}
+    strong = _pair(index, _mirror)
+    taken = {k for pair in strong for k in pair}
+    weak = _pair({name: i for name, i in index.items() if i not in taken}, _mirror_weakly)
+    return tuple(sorted([*strong, *weak] if len(strong) + len(weak) > 1 else strong))
+
+
+def _pair(index: Mapping[str, int], mirror: Callable[[str], Iterator[str]]) -> list[Limb]:
     pairs: list[Limb] = []
     paired: set[int] = set()
     for name, i in index.items():
-        j = next((j for j in (index.get(other, i) for other in _mirror(name)) if j != i), None)
+        j = next((j for j in (index.get(other, i) for other in mirror(name)) if j != i), None)
         if j is not None and paired.isdisjoint({i, j}):
             pairs.append((min(i, j), max(i, j)))
             paired |= {i, j}
-    return tuple(sorted(pairs))
+    return pairs
 
 
 def is_left(name: str, other: str) -> bool:
     """Tell whether a name is the left one to another, the right one."""
-    return name != other and other in _mirror(name)
+    return name != other and any(other in mirror(name) for mirror in (_mirror, _mirror_weakly))
 
 
 def _mirror(name: str) -> Iterator[str]:
@@ -61,3 +70,8 @@ def _mirror(name: str) -> Iterator[str]:
                 yield name.replace(turn(left), turn(right))
     for pattern in _LETTERS:
         yield re.sub(pattern, lambda side: "r" if side[0] == "l" else "R", name)
+
+
+def _mirror_weakly(name: str) -> Iterator[str]:
+    for pattern in _WEAK:
+        yield re.sub(pattern, "r", name)

@@ -70,7 +70,7 @@ class Dataset:
         assert result.failures == ()
         with ShardReader(out / task.file_name) as reader:
             labels = {label.spec.name: reader.label(label, 0) for label in reader.labels}
-            pixels = cv2.imdecode(np.frombuffer(reader.picture(0), np.uint8), cv2.IMREAD_COLOR)
+            pixels = reader.picture(0).show(reader.config.input_size)[..., ::-1]
             sample = reader.sample(0) | labels | {"picture": pixels, "skeleton": reader.skeleton}
         return sample, found.audit.to_dict()
 

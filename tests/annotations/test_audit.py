@@ -46,7 +46,7 @@ def test_a_labelled_keypoint_outside_the_image_is_noticed() -> None:
 
 
 def test_a_keypoint_on_the_image_s_border_is_not_outside() -> None:
-    for point in [(0, 0), (199, 99), (-0.5, -0.5), (199.5, 99.5)]:
+    for point in [(0, 1), (199, 99), (-0.5, -0.5), (199.5, 99.5)]:
         assert noticed(WHOLE, person(*point)) == set()
 
 
@@ -110,5 +110,5 @@ def test_notes_come_first_and_are_read_back() -> None:
 def test_num_keypoints_may_be_about_the_first_keypoints_alone() -> None:
     audit = Audit()
     keypoints = np.array([[1, 1, 2], [2, 2, 2], [3, 3, 2]], float)
-    audit.check({"id": 7, **WHOLE, "num_keypoints": 2}, keypoints, IMAGE, 2)
+    audit.check({"id": 7, **WHOLE, "bbox": [0, 0, 9, 9], "num_keypoints": 2}, keypoints, IMAGE, 2)
     assert not audit.noticed

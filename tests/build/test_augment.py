@@ -14,6 +14,7 @@ import h5py
 import hdf5plugin  # noqa: F401 (registers the compressor)
 import numpy as np
 import pytest
+from by_hand import show_picture
 from conftest import Coco, Run
 from each import each
 
@@ -61,7 +62,7 @@ def read(directory: Path) -> list[dict[str, Any]]:
     samples = []
     for path in sorted(directory.glob("*.h5")):
         with h5py.File(path) as file:
-            people, pictures = file["person/offsets"][:], file["image/offsets"][:]
+            people = file["person/offsets"][:]
             for i in range(len(people) - 1):
                 who = slice(people[i], people[i + 1])
                 sample = {name: file[f"sample/{name}"][i] for name in file["sample"]}
@@ -69,8 +70,7 @@ def read(directory: Path) -> list[dict[str, Any]]:
                 sample |= {
                     name: file[name][i].astype(np.float64) for name in ("heatmap", "paf", "mask") if name in file
                 }
-                data = file["image/bytes"][pictures[i] : pictures[i + 1]]
-                samples.append(sample | {"picture": cv2.imdecode(data, cv2.IMREAD_COLOR)})
+                samples.append(sample | {"picture": show_picture(file, i)[..., ::-1]})
     return samples
 
 

@@ -14,6 +14,7 @@ import h5py
 import hdf5plugin  # noqa: F401 (registers the zstd filter)
 import numpy as np
 import pytest
+from by_hand import show_picture
 from numpy.typing import NDArray
 from pycocotools.coco import COCO
 
@@ -70,11 +71,6 @@ def read(dataset: Path) -> Iterator[Stored]:
                 for name in config["labels"]:
                     values = file[name][i] * np.float64(file[name].attrs["scale"])
                     labels[name] = values.transpose(2, 0, 1) if config["layout"] == "hwc" else values
-                if config["image_encoding"] == "raw":
-                    picture = file["image/pixels"][i][..., ::-1]
-                else:
-                    data = file["image/bytes"][slice(*file["image/offsets"][i : i + 2])]
-                    picture = cv2.imdecode(data, cv2.IMREAD_COLOR)
                 yield Stored(
                     image_id=int(image_id),
                     size=(int(file["sample/height"][i]), int(file["sample/width"][i])),
@@ -84,7 +80,7 @@ def read(dataset: Path) -> Iterator[Stored]:
                     boxes=file["person/bbox"][mine].astype(np.float64),
                     labels=labels,
                     errors={name: float(file[name].attrs["max_abs_error"]) for name in labels},
-                    picture=picture,
+                    picture=show_picture(file, i)[..., ::-1],
                     config=config,
                     skeleton=skeleton,
                 )

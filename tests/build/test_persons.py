@@ -69,7 +69,7 @@ def test_who_has_no_box_is_noticed_and_who_cannot_be_cropped_is_counted() -> Non
     assert [p.annotation_ids.tolist() for p in people] == [[10], [12]]
     assert audit.noticed == {"no box in the image; that of the keypoints stands in": 1}
     assert audit.examples == {"no box in the image; that of the keypoints stands in": [10]}
-    assert audit.not_drawn == {"no box to crop by, and the keypoints span none": 1}
+    assert audit.not_drawn == {"their box is empty or outside the image, and their keypoints span none to crop by": 1}
 
 
 def test_an_image_on_which_nobody_can_be_cropped_is_left_out_by_reason() -> None:

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from posegen.build.scene import find_spread
 from posegen.config import BuildConfig
+from posegen.shards.scene import find_spread
 from posegen.skeleton import Skeleton
 
 SKELETON = Skeleton(name="three", keypoints=("a", "b", "c"), sigmas=(0.02, 0.04, 0.06))

@@ -57,7 +57,8 @@ def configure(run: Run, call: dict[str, Any], *options: object) -> BuildConfig:
 
 def fail_to_build(run: Run, out: Path, coco: Path, status: int, *options: object) -> str:
     """Build what cannot be built; returns the message, which is checked for what every message has to be."""
-    outcome: Outcome = run("build", "--coco", coco, "--out", out, "--workers", 1, *options)
+    workers = () if "--workers" in options else ("--workers", 1)
+    outcome: Outcome = run("build", "--coco", coco, "--out", out, *workers, *options)
     assert (outcome.status, outcome.out) == (status, ""), outcome.err
     assert "Traceback" not in outcome.err
     message = outcome.err[outcome.err.index("Error: ") :]

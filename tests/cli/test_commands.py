@@ -50,11 +50,6 @@ class TestBuild:
         assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
         assert (tmp_path / "out" / "manifest.json").exists()
 
-    def test_quiet_does_not_silence_the_audit_that_was_asked_for(self, run: Run, corpus: Coco) -> None:
-        loud, quiet = (run("build", "--coco", corpus.root, "--audit-only", *more) for more in ([], ["--quiet"]))
-        assert quiet == loud
-        assert "num_keypoints disagrees" in quiet.out
-
 
 class TestInspect:
     def test_json_is_all_there_is_on_stdout(self, run: Run, dataset: Path) -> None:

@@ -123,7 +123,6 @@ class TestOptions:
     def test_what_to_build_and_where_to_have_to_be_said(self, run: Run, coco: Coco) -> None:
         for options, said in (
             (["--out", "x"], "--coco PATH is missing: a COCO root, or one annotation file"),
-            (["--audit-only"], "--coco PATH is missing"),
             (["--coco", coco.write()], "--out DIR is missing: where to write the dataset"),
         ):
             outcome = run("build", *options)

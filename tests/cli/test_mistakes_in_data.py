@@ -130,14 +130,18 @@ def broken(make_coco: type[Coco], tmp_path_factory: pytest.TempPathFactory) -> t
     add("missing.jpg", b"", "cannot be read: No such file or directory")
     add("empty.jpg", b"", "is empty")
     add("truncated.jpg", intact[: len(intact) * 2 // 3], "is not an image, or is truncated")
-    add("page.jpg", b"<html>404 not found</html>", "is not an image, or is truncated (26 bytes)")
+    add(
+        "page.jpg",
+        b"<html>404 not found</html>",
+        "is not an image, or is truncated (26 bytes); it is of the kind HTML page",
+    )
     add("other.jpg", intact, "is 60x40 pixels, but its annotation says 120x80", 120, 80)
     add("turned.jpg", intact, "is 60x40 pixels, but its annotation says 40x60", 40, 60)
-    add("linked.jpg", b"", "leads out of the image directory")
+    add("linked.jpg", b"", "cannot be read: No such file or directory")
     add("folder/in/it.jpg", turned, "is not an image, or is truncated")
     (coco.images / "missing.jpg").unlink()
     (coco.images / "linked.jpg").unlink()
-    (coco.images / "linked.jpg").symlink_to(__file__)
+    (coco.images / "linked.jpg").symlink_to("nowhere.jpg")
     for image_id in [*whole, *expected]:
         coco.person(image_id)
     return coco.write(), expected

@@ -75,7 +75,7 @@ def test_equal_configurations_have_equal_digests():
 
 
 def test_a_configuration_is_read_back_from_json():
-    everything = BuildConfig(**OTHER | {"keep_empty": False, "sigma_cells": None})
+    everything = BuildConfig(**OTHER | {"keep_empty": False, "sigma_cells": None, "picture_size": (512, 736)})
     for config in (BuildConfig(), everything, *CHANGED.values(), *map(BuildConfig.preset, PRESETS)):
         record = json.loads(json.dumps(config.to_dict()))
         assert record == config.to_dict()  # what a build compares when it goes on
@@ -85,7 +85,17 @@ def test_a_configuration_is_read_back_from_json():
 
 
 def test_each_field_is_written_down_in_the_order_of_the_fields():
-    assert list(BuildConfig().to_dict()) == FIELDS
+    every = BuildConfig(origin="unlabelled", exif="shown", picture_size=(736, 736))
+    assert list(every.to_dict()) == FIELDS
+
+
+def test_fields_that_came_later_are_written_down_only_where_they_are_asked_for():
+    later = ["origin", "exif", "picture_size"]
+    assert list(BuildConfig().to_dict()) == [name for name in FIELDS if name not in later]
+    assert CHANGED["picture_size"].to_dict()["picture_size"] == [736, 736]
+
+
+def test_there_is_another_value_for_every_field():
     assert set(BESIDE) < set(OTHER) == set(FIELDS)
 
 

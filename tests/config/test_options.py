@@ -40,6 +40,8 @@ SAID = [
     ("box-padding", ["1.5"], "box_padding", 1.5),
     ("fit", ['"cover"'], "fit", "cover"),
     ("visibility", ['"visible"'], "visibility", "visible"),
+    ("origin", ['"unlabelled"'], "origin", "unlabelled"),
+    ("exif", ['"stored"'], "exif", "stored"),
     ("min-keypoints", ["3"], "min_keypoints", 3),
     ("min-area", ["100"], "min_area", 100.0),
     ("keep-empty", ["true"], "keep_empty", True),
@@ -48,6 +50,7 @@ SAID = [
     ("compression", ['"gzip"'], "compression", "gzip"),
     ("image-encoding", ['"png"'], "image_encoding", "png"),
     ("jpeg-quality", ["75"], "jpeg_quality", 75),
+    ("picture-size", ['"736x736"'], "picture_size", (736, 736)),
     (
         "augment",
         [
@@ -173,7 +176,10 @@ def test_a_mistake_is_refused_with_the_file_and_what_may_be_meant(file):
         ('skeleton = "coco-18"', "there is no skeleton 'coco-18' (did you mean 'coco-17'?)"),
         ('stride = "a,b"', "stride must be a number or several, as in 4,8, not 'a,b'"),
         ("stride = {a = 1}", "stride must be a number or several, as in 4,8"),
-        ('label-option = "offset"', "a label's option is LABEL.OPTION=VALUE, as in offset.radius_px=12, not 'offset'"),
+        (
+            'label-option = "offset"',
+            "a label's option is LABEL.OPTION=VALUE, as in offset.radius_factor=0.08, not 'offset'",
+        ),
         ("label-option = {offset = 3}", "label_options must give for each label its options"),
         ("augment = {spin = 1}", "augment has no 'spin'; it has scale, rotate, shift, flip"),
         ("augment = {rotation = 1}", "augment has no 'rotation' (did you mean 'rotate'?)"),

@@ -59,11 +59,21 @@ class TestDecode:
             with pytest.raises(ImageError, match=r"^a: is not an image, or is truncated"):
                 decode(data[:length], (90, 120), "a")
 
-    @each(data=[b"x", b"<html></html>", b"\xff\xd8\xff\xe0", b"\0" * 5000, b"{}" * 999])
+    @each(data=[b"x", b"\xff\xd8\xff\xe0", b"\0" * 5000, b"{}" * 999])
     def test_what_is_no_image_is_refused(self, data: bytes) -> None:
         with pytest.raises(ImageError) as caught:
             decode(data, (1, 1), "folder/a.jpg")
         assert str(caught.value) == f"folder/a.jpg: is not an image, or is truncated ({len(data)} bytes)"
+
+    def test_a_kind_that_cannot_be_read_is_named(self) -> None:
+        for data, kind in (
+            (b"<html></html>", "HTML page"),
+            (b"\0\0\0\x18ftypheic\0\0\0\0", "HEIC"),
+            (b"version https://git-lfs.github.com/spec/v1\noid sha256:0", "Git LFS pointer"),
+            (b"%PDF-1.7", "PDF"),
+        ):
+            with pytest.raises(ImageError, match=f"is not an image, or is truncated .*; it is of the kind {kind}"):
+                decode(data, (1, 1), "a.jpg")
 
     def test_another_size_is_refused_with_both_sizes(self) -> None:
         with pytest.raises(ImageError) as caught:

@@ -9,11 +9,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import cv2
 import h5py
 import hdf5plugin  # noqa: F401 (registers the compressor)
 import numpy as np
 import pytest
+from by_hand import show_picture, sum_again
 from conftest import Build, Coco, Run
 from executors import InProcess
 
@@ -54,15 +54,13 @@ def read(directory: Path) -> dict[int, dict[str, Any]]:
     samples = {}
     for path in sorted(directory.glob("*.h5")):
         with h5py.File(path) as file:
-            offsets = file["image/offsets"][:]
             for i, image in enumerate(file["sample/image_id"][:].tolist()):
                 sample = {
                     name: file[name][i] * np.float32(file[name].attrs["scale"])
                     for name in ("heatmap", "paf", "mask")
                     if name in file
                 }
-                data = file["image/bytes"][offsets[i] : offsets[i + 1]]
-                sample["picture"] = cv2.imdecode(data, cv2.IMREAD_COLOR).astype(int)
+                sample["picture"] = show_picture(file, i)[..., ::-1].astype(int)
                 samples[image] = sample
     return samples
 
@@ -115,6 +113,7 @@ def test_differences_within_the_tolerance_do_not_count(make: Make, tmp_path: Pat
         file["paf"][1, 3, 4, 5] += np.float16(0.25)
         image = int(file["sample/image_id"][1])
         channel = json.loads(file["paf"].attrs["channels"])[3]
+    sum_again(sorted(changed.glob("*.h5"))[1])
     found = compare(make(compression="none"), changed)
     paf = by_array(found)["paf"]
     assert (paf.largest, paf.samples, paf.sample) == (0.25, 1, SampleKey(image))
@@ -229,3 +228,18 @@ def test_trouble_is_no_difference(make: Make, run: Run, tmp_path: Path) -> None:
 
 def test_the_default_build_is_compared_in_several_processes(build: Build) -> None:
     assert diff.compare(build(), build(workers=2), workers=2).equal
+
+
+def test_a_tolerance_ends_with_a_verdict_and_is_for_how_labels_are_stored(make: Make, run: Run) -> None:
+    rounded = make(), make(label_dtype="uint8")
+    assert not compare(*rounded).equal
+    within = run("diff", *rounded, "--tolerance", 0.01, "--workers", 1)
+    assert within.out == "8 samples: no differences (labels to within 0.01), label_dtype float16 and uint8\n"
+    assert within.status == 0
+    outside = run("diff", *rounded, "--tolerance", 0.0001, "--workers", 1)
+    verdict = outside.out.splitlines()[-1]
+    assert outside.status == 1
+    assert verdict.startswith("not equal, with labels to within 0.0001: heatmap by 0.00")
+    assert "label_dtype" not in verdict
+    other = run("diff", make(), make(sigma_px=7.0, limit=6), "--tolerance", 1, "--workers", 1)
+    assert other.out.splitlines()[-1].endswith(": 2 samples only in a; built with other options: sigma_px, limit")

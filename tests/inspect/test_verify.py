@@ -94,7 +94,8 @@ class TestFiles:
         flip(changed, inside_a_picture)
         after = hashlib.sha256(changed.read_bytes()).hexdigest()
         what = f"its bytes have changed (sha256 {after[:12]}..., the manifest says {before[:12]}...)"
-        assert verify(copy) == [Problem(file=changed.name, what=what)]
+        damaged = "is damaged: image/bytes[0] cannot be read: its checksum is wrong"
+        assert verify(copy) == [Problem(file=changed.name, what=what), Problem(file=changed.name, what=damaged)]
 
     def test_shards_that_are_swapped_are_recognised(self, copy: Path) -> None:
         first, second, _ = shards_of(copy)

@@ -8,11 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import cv2
 import h5py
 import hdf5plugin  # noqa: F401 (registers the zstd filter)
 import numpy as np
 import pytest
+from by_hand import show_picture
 
 import posegen
 
@@ -32,11 +32,7 @@ def read_by_h5py(dataset: Path) -> list[dict[str, Any]]:
             people = file["person/offsets"][:]
             for i in range(len(people) - 1):
                 sample: dict[str, Any] = {}
-                if "pixels" in file["image"]:
-                    sample["image"] = file["image/pixels"][i]
-                else:
-                    start, end = file["image/offsets"][i : i + 2]
-                    sample["image"] = cv2.imdecode(file["image/bytes"][start:end], cv2.IMREAD_COLOR)[..., ::-1]
+                sample["image"] = show_picture(file, i)
                 for name in {"heatmap", "paf", "mask"} & set(file):
                     sample[name] = file[name][i] * np.float32(file[name].attrs["scale"])
                 for name in ("keypoints", "bbox", "annotation_id"):

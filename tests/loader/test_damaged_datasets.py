@@ -10,6 +10,7 @@ from pathlib import Path
 import h5py
 import hdf5plugin  # noqa: F401 (registers the zstd filter)
 import pytest
+from by_hand import sum_again
 from conftest import Build
 from datasets_read import (
     shards,
@@ -90,6 +91,7 @@ class TestDamage:
         path = shards(copy)[2]
         with h5py.File(path, "r+") as file:
             file["image/bytes"][: file["image/offsets"][1]] = 0
+        sum_again(path)
         with pytest.raises(ShardError, match=r"shard-00002-of-00003\.h5: the picture of sample 0: is not an image"):
             posegen.PoseDataset(copy)[6]
         assert posegen.PoseDataset(copy)[7]["image"].any()

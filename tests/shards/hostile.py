@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 import h5py
 import numpy as np
+from by_hand import sum_again
 
 from posegen.config import BuildConfig
 from posegen.errors import ShardError
@@ -27,6 +28,7 @@ Attack = TypeVar("Attack")
 
 TWO = Skeleton(name="two", keypoints=("a", "b"), limbs=((0, 1),))
 PEOPLE = (2, 0, 1)
+LABELS = {"heatmap", "paf", "mask"}
 COMPRESSIONS = ["zstd", "gzip", "lzf", "none"]
 
 
@@ -78,9 +80,9 @@ def read(path: Path, *, deep: bool = False) -> dict[tuple[str, int], Any]:
             values = {label.spec.name: reader.label(label, i) for label in reader.labels}
             found |= {(name, i): array for name, array in values.items()}
             reader.picture(i)
-            sample = reader.sample(i)
+            ignored, sample = reader.ignored(i), reader.sample(i)
             if comparison is not None:
-                list(comparison.compare(i, sample, values))
+                list(comparison.compare(i, sample, values, ignored))
     return found
 
 
@@ -124,6 +126,8 @@ def put_chunk(path: Path, name: str, index: int, data: bytes, mask: int = 0, *, 
         array = file[name]
         whole = data + struct.pack("<I", fletcher32(data)) if checked else data
         array.id.write_direct_chunk((index, *[0] * (array.ndim - 1)), whole, mask)
+    if name in LABELS:
+        sum_again(path)
 
 
 @contextlib.contextmanager

@@ -37,6 +37,7 @@ def find_wrong(written: Written) -> Iterator[tuple[str, int]]:
         for i in range(len(reader)):
             reader.sample(i)
             reader.picture(i)
+            reader.ignored(i)
             for label in reader.labels:
                 error = np.abs(reader.label(label, i) - written.values[i][label.spec.name]).max()
                 if not error <= label.storage.max_abs_error:
@@ -66,6 +67,37 @@ class TestDamage:
             flip(written.path, chunk.byte_offset + bit, bit)
             with ShardReader(written.path) as reader, pytest.raises(ShardError, match=r"shard\.h5: .*paf"):
                 reader.label(reader.labels[1], 0)
+
+    def test_a_flipped_bit_in_a_picture_is_an_error_whatever_its_encoding(self, tmp_path: Path) -> None:
+        for encoding, array in (("jpeg", "image/bytes"), ("png", "image/bytes"), ("raw", "image/pixels")):
+            written = write(tmp_path / "a.h5", dataclasses.replace(SMALL, image_encoding=encoding))
+            with h5py.File(written.path) as file:
+                start = file[array].id.get_offset() + sum(len(s.image) for s in written.samples[:2])
+            flip(written.path, start + 60, 6)
+            with ShardReader(written.path) as reader:
+                assert [reader.picture(i).data for i in (0, 1, 3)] == [written.samples[i].image for i in (0, 1, 3)]
+                with pytest.raises(ShardError, match=rf"a\.h5: is damaged: {array}\[2\] .*: its checksum is wrong"):
+                    reader.picture(2)
+
+    def test_a_flipped_bit_in_a_checksum_is_an_error(self, written: Written) -> None:
+        for name in each(written.path, ["checksum/paf", "checksum/image"]):
+            with h5py.File(written.path) as file:
+                chunk = file[name].id.get_chunk_info(0)
+            flip(written.path, chunk.byte_offset + 1)
+            assert name in find_error(lambda: list(find_wrong(written))), name
+
+    def test_a_flipped_bit_in_what_is_ignored_is_an_error(self, written: Written) -> None:
+        ignored = [sample.ignored is not None for sample in written.samples]
+        assert ignored == [False, True, False, True]
+        with h5py.File(written.path) as file:
+            start = file["ignored/bytes"].id.get_offset()
+            ends = (start + file["ignored/offsets"][1:]).tolist()
+        for at in each(written.path, [start, *(start + 5 + k for k in range(0, ends[1] - start - 5, 7)), ends[1] - 1]):
+            flip(written.path, at)
+            with ShardReader(written.path) as reader:
+                reader.ignored(3)
+                with pytest.raises(ShardError, match=r"shard\.h5: is damaged: ignored/bytes\[1\] cannot be read"):
+                    reader.ignored(1)
 
     def test_a_flipped_bit_in_what_is_known_of_a_sample_is_an_error(self, written: Written) -> None:
         names = [
@@ -132,12 +164,12 @@ class TestDamage:
                 ShardReader(tmp_path / path)
 
     def test_an_unknown_format_version_is_refused_with_what_to_do(self, written: Written) -> None:
-        for version in (0, 2, 99):
+        for version in (0, 3, 99):
             with h5py.File(written.path, "r+") as file:
                 file.attrs["format_version"] = version
             with pytest.raises(ShardError) as caught:
                 ShardReader(written.path)
-            assert f"has format version {version}, this posegen reads 1" in str(caught.value)
+            assert f"has format version {version}, this posegen reads 1 and 2" in str(caught.value)
             assert "build the dataset again" in str(caught.value)
 
     def test_a_bad_attribute_is_our_error(self, written: Written) -> None:

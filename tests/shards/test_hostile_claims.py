@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -119,8 +120,44 @@ class TestClaims:
 
     def test_pictures_too_small_for_what_they_claim_to_show_are_refused(self, tmp_path: Path) -> None:
         path = write(tmp_path / "a.h5", input_size=(8192, 8192), stride=2048, labels=("mask",))
-        with pytest.raises(ShardError, match="903 bytes of pictures cannot be 3 of 8192x8192 pixels"):
+        with pytest.raises(ShardError, match=f"903 bytes cannot be 3 pictures of {3 << 26} pixels"):
             read(path)
+
+    def test_boxes_outside_of_the_input_are_refused(self, shard: Path) -> None:
+        with h5py.File(shard) as file:
+            boxes = file["image/box"][...]
+        assert boxes.tolist() == [[0, 0, 64, 48]] * 3
+        boxes = np.array([[0, 0, 64, 48]] * 3, np.int32)
+        for box in each(
+            shard, [(0, 0, 65, 48), (-1, 0, 64, 48), (0, 1, 64, 48), (3, 3, 0, 2), (9, 9, 2, -1), (2**31 - 1,) * 4]
+        ):
+            boxes[1] = box
+            replace(shard, "image/box", boxes)
+            assert_refused(shard, "image/box has boxes that do not lie in 64x48 pixels", box)
+
+    def test_boxes_that_no_fit_makes_are_refused_where_pictures_are_fitted(self, shard: Path) -> None:
+        boxes = np.array([[0, 4, 64, 40], [0, 0, 64, 48], [9, 0, 20, 48]], np.int32)
+        replace(shard, "image/box", boxes)
+        assert len(read(shard)) == 9
+        boxes[1] = 1, 1, 62, 46
+        replace(shard, "image/box", boxes)
+        assert_refused(shard, "image/box has boxes into which no picture fits 64x48 pixels")
+
+    def test_bitmaps_that_inflate_to_something_else_are_refused(self, shard: Path) -> None:
+        rows, bomb = b"\0" * 48 * 8, zlib.compressobj()
+        packed = {
+            "short": zlib.compress(rows[1:]),
+            "long": zlib.compress(rows + b"\0"),
+            "bomb": b"".join([*(bomb.compress(bytes(1 << 20)) for _ in range(128)), bomb.flush()]),
+            "cut off": zlib.compress(rows)[:-1],
+            "followed": zlib.compress(rows) + b"!",
+            "other": b"no stream",
+        }
+        for name, data in each(shard, packed.items()):
+            replace(shard, "ignored/bytes", np.frombuffer(data, np.uint8), chunks=None, fletcher32=None)
+            replace(shard, "ignored/offsets", np.array([0, 0, len(data), len(data)]))
+            with little_memory(1 << 24):
+                assert_refused(shard, r"ignored/bytes\[1\] cannot be read", name)
 
     def test_a_contiguous_label_is_refused(self, shard: Path) -> None:
         with h5py.File(shard) as file:

@@ -7,6 +7,7 @@ import hashlib
 import itertools
 import json
 import time
+import zlib
 from pathlib import Path
 
 import h5py
@@ -16,6 +17,7 @@ import pytest
 from written import MIRRORS, PEOPLE, SMALL, SPECS, Written, text, write
 
 from posegen.shards import ShardReader, ShardRecord
+from posegen.shards.ignored import pack_ignored, unpack_ignored
 from posegen.skeleton import COCO_17
 
 
@@ -38,6 +40,13 @@ class TestLayout:
         assert found == {
             "image/bytes": ((sum(len(s.image) for s in written.samples),), "uint8"),
             "image/offsets": ((5,), "int64"),
+            "image/box": ((4, 4), "int32"),
+            "ignored/bytes": ((found["ignored/bytes"][0][0],), "uint8"),
+            "ignored/offsets": ((5,), "int64"),
+            "checksum/image": ((4,), "uint32"),
+            "checksum/heatmap": ((4,), "uint32"),
+            "checksum/paf": ((4,), "uint32"),
+            "checksum/mask": ((4,), "uint32"),
             "heatmap": ((4, 3, 3, 4), "float16"),
             "paf": ((4, 2, 3, 4), "float16"),
             "mask": ((4, 1, 3, 4), "float16"),
@@ -64,7 +73,7 @@ class TestLayout:
             "task_digest",
             "versions",
         }
-        assert (text(attributes["format"]), attributes["format_version"]) == ("posegen-shard", 1)
+        assert (text(attributes["format"]), attributes["format_version"]) == ("posegen-shard", 2)
         assert text(attributes["task_digest"]) == "0123abcd"
         config = json.loads(attributes["config"])
         assert (config["input_size"], config["stride"], config["compression"]) == ([24, 32], 8, "zstd")
@@ -76,7 +85,10 @@ class TestLayout:
             for spec in SPECS:
                 attributes = dict(file[spec.name].attrs)
                 told = {"layout", "scale", "max_abs_error", "low", "high", "channels", "cells", "mirror"}
-                assert set(attributes) == told
+                assert set(attributes) == told | {"axes", "inner", "dtype", "by_person", "unknown"}
+                assert json.loads(attributes["axes"]) == ["channel", "y", "x"]
+                assert (json.loads(attributes["inner"]), json.loads(attributes["dtype"])) == ([], "float32")
+                assert (attributes["by_person"], attributes["unknown"]) == (0, 0)
                 assert (attributes["low"], attributes["high"]) == (spec.low, spec.high)
                 assert text(attributes["layout"]) == "chw"
                 assert json.loads(attributes["channels"]) == list(spec.channels)
@@ -108,6 +120,38 @@ class TestLayout:
         images = [data[a:b].tobytes() for a, b in itertools.pairwise(offsets)]
         assert images == [s.image for s in written.samples]
 
+    def test_boxes_say_where_images_lie(self, written: Written) -> None:
+        with h5py.File(written.path) as file:
+            assert file["image/box"][...].tolist() == [list(sample.box) for sample in written.samples]
+
+    def test_what_is_ignored_is_a_deflated_bit_a_pixel_row_by_row(self, written: Written) -> None:
+        with h5py.File(written.path) as file:
+            offsets, data = file["ignored/offsets"][...], file["ignored/bytes"][...]
+        for i, sample in enumerate(written.samples):
+            mine = data[offsets[i] : offsets[i + 1]].tobytes()
+            if sample.ignored is None:
+                assert mine == b""
+            else:
+                rows = np.unpackbits(np.frombuffer(zlib.decompress(mine), np.uint8)).reshape(24, 32)
+                np.testing.assert_array_equal(rows, sample.ignored)
+
+    def test_a_width_that_is_no_whole_number_of_bytes_is_filled_up_row_by_row(self) -> None:
+        ignored = np.random.default_rng(0).random((7, 13)) < 0.5
+        rows = np.unpackbits(np.frombuffer(zlib.decompress(pack_ignored(ignored)), np.uint8)).reshape(7, 16)
+        np.testing.assert_array_equal(rows[:, :13], ignored)
+        np.testing.assert_array_equal(unpack_ignored(pack_ignored(ignored), (7, 13)), ignored)
+
+    def test_checksums_are_of_what_is_stored_of_each_sample(self, tmp_path: Path) -> None:
+        for compression in ("zstd", "gzip", "lzf", "none"):
+            written = write(tmp_path / "a.h5", dataclasses.replace(SMALL, compression=compression))
+            data = written.path.read_bytes()
+            with h5py.File(written.path) as file:
+                assert file["checksum/image"][...].tolist() == [zlib.crc32(s.image) for s in written.samples]
+                for spec in SPECS:
+                    chunks = [file[spec.name].id.get_chunk_info(i) for i in range(4)]
+                    bodies = [data[c.byte_offset : c.byte_offset + c.size - 4] for c in chunks]
+                    assert file["checksum"][spec.name][...].tolist() == [zlib.crc32(body) for body in bodies]
+
     def test_people_lie_between_their_offsets(self, written: Written) -> None:
         with h5py.File(written.path) as file:
             person = {name: file["person"][name][...] for name in file["person"]}
@@ -129,7 +173,8 @@ class TestLayout:
     def test_raw_pictures_are_pixels(self, tmp_path: Path) -> None:
         written = write(tmp_path / "a.h5", dataclasses.replace(SMALL, image_encoding="raw"))
         with h5py.File(written.path) as file:
-            assert sorted(file["image"]) == ["pixels"]
+            assert sorted(file["image"]) == ["box", "pixels"]
+            assert file["image/box"][...].tolist() == [[0, 0, 32, 24]] * 4
             pixels = file["image/pixels"][...]
         assert pixels.shape == (4, 24, 32, 3)
         assert [p.tobytes() for p in pixels] == [s.image for s in written.samples]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import random
 import resource
 import signal
 import struct
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 
 import h5py
@@ -23,12 +25,17 @@ def campaign(directory: Path, kind: str, seeds: range) -> None:
     goods = [path.read_bytes() for path in shards]
     truths = [{key: values.tobytes() for key, values in read(path, deep=True).items()} for path in shards]
     pieces: list[list[Block]] = []
+    sums: list[dict[int, int]] = []
     for path, good in zip(shards, goods, strict=True):
+        sums.append(find_sums(path))
         if kind == "metadata":
             pieces.append(find_blocks(good))
         else:
             with h5py.File(path) as file:
-                names = ("heatmap", "paf", "mask", "person/offsets", "person/keypoints", "sample/affine")
+                names = (
+                    "heatmap", "paf", "mask", "person/offsets", "person/keypoints", "sample/affine", "image/box",
+                    "ignored/offsets",
+                )  # fmt: skip
                 chunks = [file[n].id.get_chunk_info(i) for n in names for i in range(file[n].id.get_num_chunks())]
             pieces.append([(c.byte_offset, c.byte_offset + c.size - 4) for c in chunks])
     assert all(len(found) > 10 for found in pieces)
@@ -38,7 +45,7 @@ def campaign(directory: Path, kind: str, seeds: range) -> None:
     for seed in seeds:
         source = random.Random(seed)
         which = source.randrange(len(goods))
-        target.write_bytes(mutate(source, goods[which], pieces[which], kind))
+        target.write_bytes(mutate(source, goods[which], pieces[which], sums[which], kind))
         signal.alarm(20)
         sys.stdout.write(f"{seed}\n")
         sys.stdout.flush()
@@ -52,7 +59,18 @@ def campaign(directory: Path, kind: str, seeds: range) -> None:
             assert {key: values.tobytes() for key, values in found.items()} == truths[which]
 
 
-def mutate(source: random.Random, good: bytes, pieces: list[Block], kind: str) -> bytes:
+def find_sums(path: Path) -> dict[int, int]:
+    """Find where the CRC-32 of each label's chunk is, by the chunk's start."""
+    found = {}
+    with h5py.File(path) as file:
+        for name in ("heatmap", "paf", "mask"):
+            start = file["checksum"][name].id.get_chunk_info(0).byte_offset
+            for i in range(len(file[name])):
+                found[file[name].id.get_chunk_info(i).byte_offset] = start + 4 * i
+    return found
+
+
+def mutate(source: random.Random, good: bytes, pieces: list[Block], sums: dict[int, int], kind: str) -> bytes:
     data = bytearray(good)
     if kind == "bits":
         data[source.randrange(len(data))] ^= 1 << source.randrange(8)
@@ -67,6 +85,10 @@ def mutate(source: random.Random, good: bytes, pieces: list[Block], kind: str) -
         del data[len(good) :]
         checksum = lookup3 if kind == "metadata" else fletcher32
         struct.pack_into("<I", data, end, checksum(bytes(data[start:end])))
+        if kind == "chunks" and start in sums:
+            struct.pack_into("<I", data, sums[start], zlib.crc32(data[start:end]))
+            first = min(at for at in sums.values() if sums[start] - at in range(0, 12, 4))
+            struct.pack_into("<I", data, first + 12, fletcher32(bytes(data[first : first + 12])))
     return bytes(data)
 
 
@@ -75,7 +97,7 @@ def test_mutated_shards_are_read_right_or_refused(tmp_path: Path, kind: str) -> 
     """Single bits anywhere; metadata and chunks at will, with their checksums made right."""
     done = subprocess.run(
         [sys.executable, "-W", "error::RuntimeWarning", __file__, str(tmp_path), kind, "0", "160"],
-        capture_output=True, text=True, timeout=200, check=False,
+        capture_output=True, text=True, timeout=200, check=False, env={**os.environ, "PYTHONPATH": ":".join(sys.path)},
     )  # fmt: skip
     assert done.returncode == 0, f"seed {(done.stdout.split() or ['none'])[-1]}: {done.stderr[-2000:]}"
     assert done.stdout.split()[-1] == "159"

@@ -58,7 +58,11 @@ class TestValues:
             assert (reader.config, reader.skeleton) == (written.config, COCO_17)
             for i, sample in enumerate(written.samples):
                 picture, found = reader.picture(i), reader.sample(i)
-                assert (picture if isinstance(picture, bytes) else picture.tobytes()) == sample.image
+                assert (picture.data, picture.frame) == (sample.image, (24, 32))
+                assert picture.box == (sample.box or (0, 0, 32, 24))
+                ignored = reader.ignored(i)
+                assert (ignored is None) == (sample.ignored is None)
+                np.testing.assert_array_equal(np.array(ignored), np.array(sample.ignored))
                 assert found["file_name"] == sample.file_name
                 assert (found["image_id"], found["width"], found["height"]) == (
                     sample.image_id,
@@ -73,7 +77,7 @@ class TestValues:
     def test_the_reader_describes_every_array(self, written: Written) -> None:
         with ShardReader(written.path) as reader, h5py.File(written.path) as file:
             arrays = {array.name: array for array in reader.arrays()}
-            assert len(arrays) == 14
+            assert len(arrays) == 21
             for name, array in arrays.items():
                 assert array.shape == file[name].shape
                 assert array.chunk == file[name].chunks

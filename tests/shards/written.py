@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posegen.config import BuildConfig
+from posegen.geometry import Box
 from posegen.labels import ArraySpec, ChannelMirror
 from posegen.shards import BuiltSample, ShardRecord, ShardWriter, StoredLabel
 from posegen.shards.quantize import choose_storage
@@ -86,6 +87,8 @@ def write(path: Path, config: BuildConfig = SMALL, people: tuple[int, ...] = PEO
             keypoints=keypoints,
             bboxes=boxes,
             annotation_ids=random.integers(0, 1 << 60, count),
+            box=None if config.image_encoding == "raw" else Box(0, 2 * i, config.input_size[1], 3 + i),
+            ignored=random.random(config.input_size) < 0.25 if i % 2 else None,
         )
         writer.append([sample], {label.spec.name: label.arrange(rendered[label.spec.name][None]) for label in labels})
         samples.append(sample)

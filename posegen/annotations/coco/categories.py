@@ -210,8 +210,8 @@ class _Chooser:
             if pairs is not None:
                 raise AnnotationError(
                     f"category '{name}' names {count} keypoints, and annotation {pairs.get('id')} has "
-                    f"{2 * count} numbers, x, y without v; write a v behind each pair, 2 where it is seen, 0 where it is "
-                    "unknown"
+                    f"{2 * count} numbers, x, y without v; write a v behind each pair, 2 where it is seen, 0 where it "
+                    "is unknown"
                 )
             found = " or ".join(map(str, sorted(counts)))
             raise AnnotationError(

@@ -70,9 +70,8 @@ class Names:
     def _list(self, folder: str) -> frozenset[str]:
         found = self._listings.get(folder)
         if found is None:
-            assert self.directory is not None
             try:
-                found = frozenset(os.listdir(self.directory / folder))
+                found = frozenset() if self.directory is None else frozenset(os.listdir(self.directory / folder))  # noqa: PTH208 (names alone, of many files)
             except (OSError, ValueError):
                 found = frozenset()
             self._listings[folder] = found
@@ -88,8 +87,7 @@ class Names:
 
     def _strip(self, text: str) -> Iterator[tuple[str, str]]:
         """Yield an absolute name relative to the directory, if it is inside, or else without its first slash."""
-        assert self.directory is not None
-        if not text.startswith("/"):
+        if self.directory is None or not text.startswith("/"):
             return
         for directory in (self.directory.absolute(), self.directory.resolve()):
             if text.startswith(f"{directory.as_posix()}/"):

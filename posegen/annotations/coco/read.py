@@ -81,8 +81,8 @@ def _read(path: Path, config: BuildConfig, images: Path | None) -> Annotations:
     audit.notes += [*reading.notes, *image_reader.notes]
     if turned:
         audit.notes.append(
-            f"{len(turned)} of them lie on their side by their EXIF orientation, and their points fit only the picture as "
-            f"it is shown, such as {turned[0]}; they are read as shown"
+            f"{len(turned)} of them lie on their side by their EXIF orientation, and their points fit only the picture "
+            f"as it is shown, such as {turned[0]}; they are read as shown"
         )
     reader.note_unknown()
     audit.note_corners()

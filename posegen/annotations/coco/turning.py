@@ -82,10 +82,10 @@ def refuse_turned(path: Path, directory: Path | None, suspects: Mapping[str, Ima
     if turned:
         image = turned[0]
         raise AnnotationError(
-            f"{path}: the points of {len(turned)} images, such as {image.file_name}, leave the {image.width}x{image.height} "
-            f"pixels that are stored, but fit the {image.height}x{image.width} that are shown: the annotating tool "
-            "turned these pictures by their EXIF orientation. --exif shown turns all pictures so; --exif stored takes "
-            "the points as they are"
+            f"{path}: the points of {len(turned)} images, such as {image.file_name}, leave the "
+            f"{image.width}x{image.height} pixels that are stored, but fit the {image.height}x{image.width} that "
+            "are shown: the annotating tool turned these pictures by their EXIF orientation. --exif shown turns all "
+            "pictures so; --exif stored takes the points as they are"
         )
 
 

@@ -98,3 +98,19 @@ class JoiningLabel(Label, Protocol):
     def joinable(self, drawn: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Tell which of N people, of whom the keypoints (N, K) are drawn, can be found at all: (N,)."""
         ...
+
+
+class FieldLabel(JoiningLabel, Protocol):
+    """A label that joins people along limbs."""
+
+    def follow(
+        self, values: NDArray[np.float32], points: NDArray[np.float64], drawn: NDArray[np.bool_]
+    ) -> NDArray[np.float64]:
+        """Measure how much the values (C, h, w) of a sample point along each person's limbs: (N, E), NaN where none is.
+
+        Parameters
+        ----------
+        points, drawn
+            (N, K, 2) x, y in input pixels, and (N, K) which of them are drawn.
+        """
+        ...

@@ -8,21 +8,24 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch.utils.data import Dataset, default_collate, get_worker_info
 
-from posegen.errors import ConfigError
 from posegen.loader.dataset import PoseDataset
 from posegen.loader.fields import choose_fields, list_padded
+from posegen.loader.torch.epoch import SharedEpoch
 from posegen.loader.torch.halves import widen_halves
-from posegen.loader.torch.sharing import SharedArrays, SharedBatch, make_tensor
+from posegen.loader.torch.pictures import ImageDtype, Normalization, Transform, recolour, show_channels
+from posegen.loader.torch.sharing import SharedArrays, SharedBatch
+from posegen.loader.views import Views
 
 
 class TorchPoseDataset(Dataset):
     """The samples of a dataset as tensors, for `torch.utils.data.DataLoader` with any number of workers.
 
-    A sample is a dict of what `posegen.PoseDataset` has, in tensors: `image` is (3, H, W) R, G, B, the labels are in
-    the layout of the build, numbers are int and text is str. A loader that gets `collate_fn=collate` reads a batch in
-    one go and pads the people.
+    A sample is a dict of what `posegen.PoseDataset` has, in tensors: `image` is (3, H, W) R, G, B, channels last in
+    memory, the labels are in the layout of the build, numbers are int and text is str. A loader that gets
+    `collate_fn=collate` reads a batch in one go and pads the people.
 
     >>> data = TorchPoseDataset("out/", fields=["image", "heatmap", "mask", "keypoints"])
     >>> loader = DataLoader(data, 16, sampler=ShardShuffleSampler(data), num_workers=4, collate_fn=collate)
@@ -39,8 +42,12 @@ class TorchPoseDataset(Dataset):
     image_dtype
         `float32`, from 0 to 1 before normalisation, or `uint8`, from 0 to 255: a quarter of the bytes between processes
         and to a GPU.
-    raw, flip, seed
+    raw, flip, views, seed
         As in `posegen.PoseDataset`.
+    transform
+        Changes the colours of a picture: given (3, H, W) uint8 it returns as much. It is called for every picture that
+        is read, after it was flipped or seen anew and before it is normalised, by whoever reads. A GPU does that in
+        less time: take pictures of `uint8`, and change the batch there.
 
     Attributes
     ----------
@@ -62,28 +69,25 @@ class TorchPoseDataset(Dataset):
         fields: Sequence[str] | None = None,
         mean: Sequence[float] | None = None,
         std: Sequence[float] | None = None,
-        image_dtype: Literal["float32", "uint8"] = "float32",
+        image_dtype: ImageDtype = "float32",
         raw: bool = False,
         flip: bool | Literal["random"] = False,
+        views: Views | None = None,
         seed: int | None = None,
+        transform: Transform | None = None,
     ) -> None:
-        if image_dtype not in {"float32", "uint8"}:
-            raise ConfigError(f"image_dtype must be float32 or uint8, not {image_dtype!r}")
-        if image_dtype == "uint8" and (mean is not None or std is not None):
-            raise ConfigError("image_dtype 'uint8' has no mean and std: normalise after converting, or take float32")
+        self._normalization = Normalization(image_dtype, mean, std)
+        self._transform = transform
+        self._epoch = SharedEpoch()
         self.data = PoseDataset(
             path,
             fields=choose_fields(PoseDataset(path).fields, fields),
             raw=raw,
             flip=flip,
+            views=views,
             seed=seed,
             widen=widen_halves,
         )
-        self._as_float = image_dtype == "float32"
-        self._mean = _channels("mean", mean, 0.0)
-        self._std = _channels("std", std, 1.0)
-        if not self._std.all():
-            raise ConfigError(f"std must not be 0, not {std!r}")
 
     @property
     def shard_sizes(self) -> tuple[int, ...]:
@@ -91,37 +95,47 @@ class TorchPoseDataset(Dataset):
         return self.data.shard_sizes
 
     def set_epoch(self, epoch: int) -> None:
-        """Say which epoch `flip="random"` with a seed is for; persistent workers do not hear it."""
-        self.data.epoch = epoch
+        """Say which epoch flips and views of a seed are drawn for; workers that have it already hear it, too.
+
+        `ShardShuffleSampler.set_epoch` says it to the dataset that it was made for.
+        """
+        self._epoch.number = self.data.epoch = epoch
 
     def __len__(self) -> int:
         return len(self.data)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         """Read a sample."""
-        sample = {name: _tensor(value) for name, value in self.data[index].items()}
+        self.data.epoch = self._epoch.number
+        found = self.data[index]
+        if "image" in found:
+            found["image"] = self._convert(found["image"][None], SharedArrays())[0]
+        sample = {name: _tensor(value) for name, value in found.items()}
         if "image" in sample:
-            sample["image"] = self._convert(sample["image"][None])[0]
+            sample["image"] = sample["image"].permute(2, 0, 1)
         return sample
 
     def __getitems__(self, indices: Sequence[int]) -> list[dict[str, Any]]:
         """Read a batch in one go: PyTorch calls this where it is, and hands what it gets to the collate function."""
         shared = SharedArrays()
+        self.data.epoch = self._epoch.number
         found = self.data.batch(indices, shared.allocate)
+        if "image" in found:
+            found["image"] = self._convert(found["image"], shared)
         batch = {name: _tensor(value, shared) for name, value in found.items()}
         if "image" in batch:
-            batch["image"] = self._convert(batch["image"])
+            batch["image"] = show_channels(batch["image"])
         return _Batch(batch, len(indices))
 
-    def _convert(self, images: torch.Tensor) -> torch.Tensor:
-        """Turn (B, H, W, 3) uint8 into what a sample has, (B, 3, H, W)."""
-        images = images.permute(0, 3, 1, 2)
-        out = make_tensor(tuple(images.shape), torch.float32 if self._as_float else torch.uint8)
-        out.copy_(images)
-        if not self._as_float:
-            return out
-        # (x / 255 - mean) / std in one multiplication and one addition
-        return out.mul_(1 / (255 * self._std)).sub_(self._mean / self._std)
+    def _convert(self, pixels: NDArray[np.uint8], shared: SharedArrays) -> NDArray[Any]:
+        """Turn (B, H, W, 3) uint8 into what is handed out."""
+        if self._transform is not None:
+            recolour(pixels, self._transform)
+        if self._normalization.dtype == np.uint8:
+            return pixels
+        numbers = shared.allocate(pixels.shape, self._normalization.dtype)
+        self._normalization.convert(pixels, numbers)
+        return numbers
 
 
 class _Batch(list[dict[str, Any]]):
@@ -141,8 +155,13 @@ def collate(samples: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     (B, P) and labels by person (B, P, ...) are padded with zeros, so that v is 0 for who is not there; where one of
     them is read, `people` (B,) int64 says how many are.
     """
-    stacked = samples.stacked if isinstance(samples, _Batch) else _stack(samples)
-    found = {} if get_worker_info() is None else SharedBatch()
+    batch = pad_people(samples.stacked if isinstance(samples, _Batch) else _stack(samples))
+    return batch if get_worker_info() is None else SharedBatch(batch)
+
+
+def pad_people(stacked: Mapping[str, Any]) -> dict[str, Any]:
+    """Make one tensor of the lists that have one for each sample's people, as `collate` does."""
+    found: dict[str, Any] = {}
     for name, values in stacked.items():
         if isinstance(values, list) and values and isinstance(values[0], torch.Tensor):
             found["people"] = torch.tensor([len(people) for people in values])
@@ -173,10 +192,3 @@ def _pick(values: Any, index: int) -> Any:
     """Return one sample's part of a batch; numbers as Python has them, as a single sample has them."""
     found = values[index]
     return found.item() if isinstance(found, torch.Tensor) and not found.ndim else found
-
-
-def _channels(name: str, values: Sequence[float] | None, default: float) -> torch.Tensor:
-    values = [default] * 3 if values is None else values
-    if len(values) != 3:
-        raise ConfigError(f"{name} must be three numbers, for R, G and B, not {values!r}")
-    return torch.tensor(values, dtype=torch.float32).reshape(1, 3, 1, 1)

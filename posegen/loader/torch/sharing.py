@@ -13,11 +13,13 @@ import itertools
 import math
 import multiprocessing
 import os
+import shutil
 import threading
 import uuid
 import weakref
 from dataclasses import dataclass
 from multiprocessing.reduction import ForkingPickler
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,11 +27,21 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import get_worker_info
 
+from posegen.errors import ConfigError
+
 _FRONT = 64
 """Bytes before an array: the first one is 0 if it is free; so many keep the array aligned."""
 
 _LITTLE = 1 << 16
 """Bytes that are sent sooner than they are shared."""
+
+_SHARED = Path("/dev/shm")  # noqa: S108 (where the system keeps shared memory, not a place for files of ours)
+
+_WAYS_OUT = (
+    "give a container more of it (docker run --shm-size=8g, or --ipc=host), take fewer workers, smaller batches, "
+    "prefetch_factor=1, fewer fields or image_dtype='uint8', or read with posegen.loader.torch.PoseLoader, whose "
+    "threads need none"
+)
 
 _MOST_IDLE = 24
 """Blocks that a worker keeps though nobody uses them."""
@@ -72,6 +84,18 @@ def make_tensor(shape: tuple[int, ...], dtype: torch.dtype) -> torch.Tensor:
     return _lender().lend(shape, dtype)
 
 
+def _refuse_full(size: int) -> None:
+    """Refuse an array that there is no room for: the system would kill the process that writes to it, by SIGBUS."""
+    if not _SHARED.is_dir():
+        return
+    usage = shutil.disk_usage(_SHARED)
+    if usage.free < _FRONT + size:
+        raise ConfigError(
+            f"{_SHARED} is full: an array of a batch takes {size / 1e6:,.1f} MB, and of {usage.total / 1e6:,.0f} MB "
+            f"{usage.free / 1e6:,.1f} are free; {_WAYS_OUT}"
+        )
+
+
 class _Block:
     """A piece of shared memory for an array.
 
@@ -88,9 +112,13 @@ class _Block:
 
     @classmethod
     def make(cls, size: int) -> _Block:
-        """Make one for an array of so many bytes."""
+        """Make one for an array of so many bytes. Raises `ConfigError` if there is no room for it."""
         empty = torch.empty(0, dtype=torch.uint8)
-        storage = empty.untyped_storage()._new_shared(_FRONT + size, device="cpu")  # noqa: SLF001
+        _refuse_full(size)
+        try:
+            storage = empty.untyped_storage()._new_shared(_FRONT + size, device="cpu")  # noqa: SLF001
+        except RuntimeError as error:
+            raise ConfigError(f"shared memory for an array of a batch cannot be had: {error}; {_WAYS_OUT}") from error
         return cls(empty.set_(storage, 0, (_FRONT + size,)))
 
     @property
@@ -143,11 +171,12 @@ class _Worker:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Address:
-    """Where a tensor lies; `memory` comes along when a block is used for the first time."""
+    """Where a tensor lies, and in which shape; `memory` comes along when a block is used for the first time."""
 
     number: int
     shape: tuple[int, ...]
     dtype: torch.dtype
+    channels_last: bool
     memory: torch.Tensor | None
 
 
@@ -190,14 +219,16 @@ class _Lender:
         """Replace a tensor that was lent by its address, and another little one by what is in it."""
         if not _is_plain(value):
             return value
+        channels_last = not value.is_contiguous()
         place = value.data_ptr() - _FRONT
+        rows = value.permute(0, 2, 3, 1) if channels_last else value
         loan = next((loan for loan in self._loans.values() if loan.block.memory.data_ptr() == place), None)
         if loan is None or loan.is_handed_over:
-            return _Little(value.numpy()) if value.nbytes <= _LITTLE else value
+            return _Little(rows.numpy(), channels_last) if value.nbytes <= _LITTLE else value
         loan.is_handed_over = True
         memory = None if loan.number in self._shown else loan.block.memory
         self._shown.add(loan.number)
-        return _Address(loan.number, tuple(value.shape), value.dtype, memory)
+        return _Address(loan.number, tuple(rows.shape), value.dtype, channels_last, memory)
 
 
 def _is_plain(value: Any) -> bool:
@@ -208,7 +239,7 @@ def _is_plain(value: Any) -> bool:
         and value.dtype in _DTYPES
         and value.device.type == "cpu"
         and not (value.requires_grad or value.is_nested or value.is_neg())
-        and value.is_contiguous()
+        and (value.is_contiguous() or (value.ndim == 4 and value.is_contiguous(memory_format=torch.channels_last)))
     )
 
 
@@ -217,6 +248,7 @@ class _Little:
     """A tensor that comes along as it is."""
 
     array: NDArray[Any]
+    channels_last: bool
 
 
 _LENDERS: dict[int, _Lender] = {}
@@ -254,15 +286,16 @@ def _open(worker: _Worker, dropped: list[int], values: dict[str, Any]) -> dict[s
 
 def _restore(value: Any, blocks: dict[int, _Block]) -> Any:
     if isinstance(value, _Little):
-        return torch.from_numpy(value.array)
-    if not isinstance(value, _Address):
+        tensor = torch.from_numpy(value.array)
+    elif isinstance(value, _Address):
+        if value.memory is not None:
+            blocks[value.number] = _Block(value.memory)
+        block = blocks[value.number]
+        tensor, bottom = block.lay(value.shape, value.dtype)
+        weakref.finalize(bottom, _give_back, block, os.getpid()).atexit = False
+    else:
         return value
-    if value.memory is not None:
-        blocks[value.number] = _Block(value.memory)
-    block = blocks[value.number]
-    tensor, bottom = block.lay(value.shape, value.dtype)
-    weakref.finalize(bottom, _give_back, block, os.getpid()).atexit = False
-    return tensor
+    return tensor.permute(0, 3, 1, 2) if value.channels_last else tensor
 
 
 def _give_back(block: _Block, process: int) -> None:

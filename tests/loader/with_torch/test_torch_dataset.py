@@ -28,7 +28,7 @@ def test_a_sample_is_that_of_the_dataset_with_its_picture_as_channels(build, var
         assert sample.keys() == expected.keys()
         image = torch.from_numpy(expected.pop("image")).permute(2, 0, 1) / 255
         torch.testing.assert_close(sample["image"], image, rtol=0, atol=1e-6)
-        assert sample["image"].is_contiguous()
+        assert sample["image"].permute(1, 2, 0).is_contiguous()
         for name, value in expected.items():
             np.testing.assert_array_equal(sample[name], value)
 

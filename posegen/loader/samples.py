@@ -1,0 +1,169 @@
+"""How the samples of a dataset are read: as they are stored, perhaps mirrored, or in fresh views."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from posegen.errors import ImageError, ShardError
+from posegen.images.stored import StoredPicture
+from posegen.loader.batch import Packed, unpack_label, unpack_rows
+from posegen.loader.files import SampleFiles
+from posegen.loader.flip import Mirror, RandomFlips
+from posegen.loader.views import ViewDrawer
+from posegen.shards import COLUMNS, Column, StoredLabel
+from posegen.shards.quantize import Widen
+
+
+class Samples(Protocol):
+    """One way to read samples, of which it is known what is wanted of them."""
+
+    def fetch(self, numbers: Sequence[int], epoch: int) -> Packed:
+        """Read what the files have of B samples."""
+        ...
+
+    def unpack(self, packed: Packed, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Unpack, or draw, pictures and labels into arrays (B, ...); uses no file."""
+        ...
+
+    def read_affines(self, numbers: Sequence[int], epoch: int) -> NDArray[np.float64]:
+        """Read the maps (B, 2, 3) of image pixels to those of the input that `fetch` gives, wanted or not."""
+        ...
+
+
+class StoredSamples:
+    """Reads what is stored, and mirrors it where a sample is flipped.
+
+    Parameters
+    ----------
+    files
+        Of the dataset.
+    fields, labels
+        The names of what is wanted, and the labels among it.
+    mirror
+        What flips samples; None if none is flipped.
+    chance
+        Says which are; None if all.
+    raw, widen
+        As in `posegen.PoseDataset`.
+    """
+
+    def __init__(
+        self,
+        files: SampleFiles,
+        fields: Iterable[str],
+        labels: Sequence[StoredLabel],
+        *,
+        mirror: Mirror | None,
+        chance: RandomFlips | None,
+        raw: bool,
+        widen: Widen | None,
+    ) -> None:
+        self._files, self._raw, self._widen = files, raw, widen
+        self._mirror, self._chance = mirror, chance
+        self._names = [name for name in fields if name not in _COLUMNS]
+        self._columns = _list_columns(fields)
+        self._labels = [label for label in labels if not label.spec.by_person]
+        self._by_person = [label for label in labels if label.spec.by_person]
+
+    def fetch(self, numbers: Sequence[int], epoch: int) -> Packed:
+        """Read B samples; people and maps are mirrored, labels and pictures not yet."""
+        mirrors = self._find_mirrors(numbers, epoch)
+        held, columns = self._files.collect(numbers, self._names, [column.name for column in self._columns])
+        for column in self._columns:
+            columns[column.name] = _mirror_column(column, columns[column.name], mirrors)
+        for label in self._by_person:
+            name = label.spec.name
+            columns[name] = unpack_rows(label, held.pop(name), mirrors, raw=self._raw)
+        return Packed(numbers, mirrors, columns, held)
+
+    def unpack(self, packed: Packed, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Unpack pictures and labels, kind by kind."""
+        for label in self._labels:
+            name = label.spec.name
+            unpack_label(label, packed.held[name], packed.mirrors, arrays[name], self._widen)
+        if "image" in arrays:
+            for picture, mirror, pixels in zip(packed.held["image"], packed.mirrors, arrays["image"], strict=True):
+                _decode(picture, mirror, pixels)
+
+    def read_affines(self, numbers: Sequence[int], epoch: int) -> NDArray[np.float64]:
+        """Read B maps, mirrored where the sample is."""
+        _, columns = self._files.collect(numbers, [], ["affine"])
+        affines = _mirror_column(_COLUMNS["affine"], columns["affine"], self._find_mirrors(numbers, epoch))
+        return np.array(affines, np.float64).reshape(-1, 2, 3)
+
+    def _find_mirrors(self, numbers: Sequence[int], epoch: int) -> list[Mirror | None]:
+        if self._mirror is None or self._chance is None:
+            return [self._mirror] * len(numbers)
+        return [self._mirror if self._chance.is_flipped(epoch, number) else None for number in numbers]
+
+
+class ViewedSamples:
+    """Reads samples in views of their own.
+
+    Parameters
+    ----------
+    files
+        Of the dataset.
+    fields
+        The names of what is wanted.
+    drawer
+        Draws it, knowing the labels that are wanted.
+    """
+
+    def __init__(self, files: SampleFiles, fields: Iterable[str], drawer: ViewDrawer) -> None:
+        self._files, self._drawer = files, drawer
+        fields = list(fields)
+        self._columns = [column.name for column in _list_columns(fields)]
+        wanted = {"image": "image" in fields or drawer.needs_picture, "ignored": drawer.asking is not None}
+        self._held = [name for name, is_wanted in wanted.items() if is_wanted]
+
+    def fetch(self, numbers: Sequence[int], epoch: int) -> Packed:
+        """Read what the views of B samples are made of, and map their people."""
+        names = list(dict.fromkeys((*self._columns, *self._drawer.needed)))
+        held, told = self._files.collect(numbers, self._held, names)
+        ignored = held.pop("ignored", [None] * len(numbers))
+        seen = [
+            self._drawer.see(epoch, number, {name: told[name][i] for name in names}, ignored[i])
+            for i, number in enumerate(numbers)
+        ]
+        columns = {name: [one.columns[name] for one in seen] for name in self._columns}
+        return Packed(numbers, [], columns | self._drawer.draw_people(seen), held, seen)
+
+    def unpack(self, packed: Packed, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Warp pictures and draw labels."""
+        self._drawer.draw(packed.seen, packed.held.get("image"), arrays)
+
+    def read_affines(self, numbers: Sequence[int], epoch: int) -> NDArray[np.float64]:
+        """Read B maps and follow them by those of the views."""
+        _, columns = self._files.collect(numbers, [], ["affine"])
+        affines = [
+            self._drawer.map_affine(epoch, number, affine).matrix
+            for number, affine in zip(numbers, columns["affine"], strict=True)
+        ]
+        return np.array(affines, np.float64).reshape(-1, 2, 3)
+
+
+_COLUMNS = {column.name: column for column in COLUMNS}
+
+
+def _list_columns(fields: Iterable[str]) -> list[Column]:
+    return [_COLUMNS[name] for name in fields if name in _COLUMNS]
+
+
+def _mirror_column(column: Column, values: Sequence[Any], mirrors: Sequence[Mirror | None]) -> list[Any]:
+    pairs = zip(values, mirrors, strict=True)
+    return [value if mirror is None else mirror.column(column, value) for value, mirror in pairs]
+
+
+def _decode(picture: StoredPicture, mirror: Mirror | None, out: NDArray[np.uint8]) -> None:
+    """Decode a picture into the input, (H, W, 3) uint8."""
+    try:
+        picture.fill(out)
+    except ImageError as error:
+        raise ShardError(str(error)) from error
+    if mirror is not None:
+        out[...] = mirror.image(out)

@@ -1,0 +1,307 @@
+"""Fresh views: stored samples scaled, turned, moved and mirrored as they are read, with their labels drawn anew.
+
+The picture is warped, keypoints and boxes are mapped, and every label is drawn of them as a build draws it: labels are
+what a dataset has that was built with that very view. A mask is not drawn of segmentations, which are not stored, but
+is what the warped bitmap of ignored pixels shows of each cell. What lies outside of the stored picture, as around a
+person's crop, is padding in every view of it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from posegen.config import BuildConfig
+from posegen.errors import ConfigError, ImageError, ShardError
+from posegen.geometry import Affine, Size, overlap
+from posegen.images.augment import Augmentation, View
+from posegen.images.stored import StoredPicture
+from posegen.images.warp import is_fitted, warp_plane, warp_shown
+from posegen.labels import Label, Region, Scene, needs_ignored, render_scenes
+from posegen.labels.base import reads_shown
+from posegen.shards import StoredLabel
+from posegen.shards.scene import make_scene, see_people
+from posegen.skeleton import Skeleton
+
+Views = Augmentation | str | Mapping[str, Any] | Callable[[int, int], View]
+"""How views are asked for: by ranges, as `posegen build --augment` has them, in a text, or in a table such as
+`{"scale": (0.5, 1.1), "flip": 0.5}`; or by a function of the epoch and the sample's number."""
+
+_TOGETHER = 16
+"""Samples whose labels are drawn at once: more are not faster."""
+
+
+@dataclass(slots=True)
+class RandomViews:
+    """Draws views from ranges.
+
+    Parameters
+    ----------
+    ranges
+        Which.
+    seed
+        With one, a view depends on it, the epoch and the sample's number alone; without, every process draws anew.
+    """
+
+    ranges: Augmentation
+    seed: int | None
+    _process: int = dataclasses.field(default=-1, init=False)
+    _random: np.random.Generator | None = dataclasses.field(default=None, init=False)
+
+    def __call__(self, epoch: int, number: int) -> View:
+        """Draw the view of a sample in an epoch, both counted from 0."""
+        if self.seed is not None:
+            return self.ranges.draw(self.seed, (epoch, number))
+        if self._random is None or self._process != os.getpid():
+            self._process, self._random = os.getpid(), np.random.default_rng()
+        return self.ranges.draw(int(self._random.integers(1 << 63)), (epoch, number))
+
+
+def read_views(views: Views, seed: int | None) -> Callable[[int, int], View]:
+    """Make what draws views of what they were asked for by; raises `ConfigError` if it is no such thing."""
+    if isinstance(views, str):
+        views = Augmentation.parse(views)
+    elif isinstance(views, Mapping):
+        known = Augmentation.__slots__
+        if unknown := [name for name in views if name not in known]:
+            raise ConfigError(f"views have {', '.join(known)}, but no {unknown[0]!r}")
+        ranges = dict(views)
+        if isinstance(ranges.get("scale"), (list, tuple)):
+            ranges["scale"] = tuple(ranges["scale"])
+        views = Augmentation(**ranges)
+    if isinstance(views, Augmentation):
+        return RandomViews(views, seed)
+    if not callable(views):
+        raise ConfigError(f"views are written scale=0.5-1.1,rotate=40,shift=40,flip=0.5, not {views!r}")
+    return views
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Seen:
+    """One sample in its view.
+
+    Attributes
+    ----------
+    view
+        The map of input pixels.
+    scene
+        What its labels are drawn from.
+    columns
+        By field what the sample has besides picture and labels.
+    there
+        (H, W) uint8: how much of each pixel of the stored input is picture and not ignored, from 0 to 255; None where
+        all of the stored picture is, or no label asks.
+    """
+
+    view: Affine
+    scene: Scene
+    columns: Mapping[str, Any]
+    there: NDArray[np.uint8] | None
+
+
+class ViewDrawer:
+    """Draws the views of one dataset's samples.
+
+    Parameters
+    ----------
+    config, skeleton
+        What the dataset was built with.
+    labels
+        How those of its labels lie in it that are wanted.
+    views
+        Says of an epoch and a number how a sample is seen.
+    raw
+        Whether labels are made as they are stored.
+
+    Raises
+    ------
+    ConfigError
+        If a label cannot be made again, or is another one than when the dataset was built.
+    """
+
+    def __init__(
+        self,
+        config: BuildConfig,
+        skeleton: Skeleton,
+        labels: Sequence[StoredLabel],
+        *,
+        views: Callable[[int, int], View],
+        raw: bool,
+    ) -> None:
+        self._config, self._skeleton, self._views, self._raw = config, skeleton, views, raw
+        created = {label.spec.name: label for label in config.create_labels(skeleton)} if labels else {}
+        for stored in labels:
+            label = created.get(stored.spec.name)
+            if label is None or dataclasses.replace(label.spec, mirror=stored.spec.mirror) != stored.spec:
+                raise ConfigError(
+                    f"'{stored.spec.name}' cannot be drawn for views: it is another label than when the dataset was "
+                    "built; leave it out of the fields, or build the dataset again"
+                )
+        self._labels: list[tuple[StoredLabel, Label]] = [(stored, created[stored.spec.name]) for stored in labels]
+        asking = [label for _, label in self._labels if needs_ignored(label)]
+        self.asking = asking[0].spec.name if asking else None
+        """A label that has to know what is ignored; None if there is none."""
+
+        self.needs_picture = any(map(reads_shown, asking))
+        """Whether a label is made of what the picture covers."""
+
+        self._needs_region = not all(map(reads_shown, asking))
+
+    @property
+    def needed(self) -> tuple[str, ...]:
+        """The columns that views are made of."""
+        unknown = ("unknown",) if self._config.reads_unknown else ()
+        return ("keypoints", "bbox", "affine", "width", "height", *unknown)
+
+    def see(self, epoch: int, number: int, told: Mapping[str, Any], ignored: NDArray[np.bool_] | None) -> Seen:
+        """Map what is stored of a sample; `told` has the `needed` columns, and may have others, which stay."""
+        view = self._views(epoch, number)
+        size, image_size = self._config.input_size, (int(told["height"]), int(told["width"]))
+        stored = Affine.from_matrix(told["affine"])
+        mapped = view.affine(size)
+        keypoints, bboxes = see_people(told["keypoints"], told["bbox"], view, self._skeleton, size)
+        affine, unknown = stored.then(mapped), told.get("unknown")
+        if view.flip and unknown is not None:
+            unknown = unknown[:, list(self._skeleton.mirrored)]
+        scene = make_scene(
+            self._config,
+            self._skeleton,
+            keypoints,
+            bboxes,
+            affine=affine,
+            image_size=image_size,
+            ignored=_find_region(ignored, stored, image_size) if self._needs_region and ignored is not None else None,
+            unknown=unknown,
+        )
+        there = _find_there(image_size, stored, size, ignored) if self.needs_picture else None
+        columns = {**told, "keypoints": keypoints, "bbox": bboxes, "affine": affine.matrix}
+        if unknown is not None:
+            columns["unknown"] = unknown
+        return Seen(view=mapped, scene=scene, columns=columns, there=there)
+
+    def map_affine(self, epoch: int, number: int, stored: NDArray[np.float64]) -> Affine:
+        """Follow the map of a sample's image (2, 3) to the input, as it is stored, by that of its view."""
+        return Affine.from_matrix(stored).then(self._views(epoch, number).affine(self._config.input_size))
+
+    def draw(
+        self, seen: Sequence[Seen], pictures: Sequence[StoredPicture] | None, arrays: Mapping[str, NDArray[Any]]
+    ) -> None:
+        """Draw pictures and labels of B samples into arrays (B, ...), those of people excepted.
+
+        Raises
+        ------
+        ShardError
+            If a picture is damaged.
+        """
+        for start in range(0, len(seen), _TOGETHER):
+            part = slice(start, start + _TOGETHER)
+            scenes = [one.scene for one in seen[part]]
+            if pictures is not None:
+                images = arrays["image"][part] if "image" in arrays else [None] * len(scenes)
+                some = zip(seen[part], pictures[part], images, strict=True)
+                scenes = [self._show(one, picture, image) for one, picture, image in some]
+            for stored, label in self._labels:
+                if not stored.spec.by_person:
+                    drawn = np.asarray(render_scenes(label, scenes))
+                    arrays[stored.spec.name][part] = self._lay_out(stored, drawn)
+
+    def draw_people(self, seen: Sequence[Seen]) -> dict[str, list[NDArray[Any]]]:
+        """Draw the labels by person of B samples: by name B arrays (n, ...)."""
+        found: dict[str, list[NDArray[Any]]] = {}
+        for stored, label in self._labels:
+            if stored.spec.by_person:
+                rows = render_scenes(label, [one.scene for one in seen]) if seen else []
+                found[stored.spec.name] = [self._lay_out(stored, np.asarray(row)) for row in rows]
+        return found
+
+    def _show(self, seen: Seen, picture: StoredPicture, image: NDArray[np.uint8] | None) -> Scene:
+        """Warp a picture into `image`, if it is wanted, and return the scene with what is shown, if a label asks."""
+        shown = np.empty(self._config.input_size, np.uint8) if self.needs_picture else None
+        try:
+            _warp(picture, seen, self._config.input_size, image, shown)
+        except ImageError as error:
+            raise ShardError(str(error)) from error
+        return seen.scene if shown is None else dataclasses.replace(seen.scene, shown=shown)
+
+    def _lay_out(self, stored: StoredLabel, drawn: NDArray[Any]) -> NDArray[Any]:
+        """Bring (S, *spec.shape) into the layout of the dataset, as values or as what is stored of these."""
+        if not self._raw:
+            return stored.lay_out(drawn)
+        return stored.arrange([drawn])[0] if stored.spec.by_person else np.asarray(stored.arrange(drawn))
+
+
+def _warp(
+    picture: StoredPicture,
+    seen: Seen,
+    input_size: Size,
+    image: NDArray[np.uint8] | None,
+    shown: NDArray[np.uint8] | None,
+) -> None:
+    """Warp a stored picture into `image`, and what is there of it into `shown`, where there are these."""
+    box, frame, there = picture.box, picture.frame, seen.there
+    affine = Affine(1.0, 0.0, box.x, 0.0, 1.0, box.y)
+    if frame != input_size:
+        affine = affine.then(Affine.resize(frame, input_size))
+        if there is not None:
+            there = np.asarray(cv2.resize(there, frame[::-1], interpolation=cv2.INTER_NEAREST), np.uint8)
+    affine = affine.then(seen.view)
+    if image is None:
+        if shown is not None:
+            warp_plane(np.full(box.size, 255, np.uint8) if there is None else box.cut(there), affine, shown)
+        return
+    pixels = picture.decode()
+    if there is not None:
+        cv2.insertChannel(box.cut(there), pixels, 3)
+    warp_shown(pixels, affine, image, shown)
+
+
+def _find_there(
+    image_size: Size, affine: Affine, input_size: Size, ignored: NDArray[np.bool_] | None
+) -> NDArray[np.uint8] | None:
+    """Measure how much of each pixel (H, W) of the input is image and not ignored; None if all that is stored."""
+    if is_fitted(image_size, affine):
+        return None if ignored is None else (ignored.view(np.uint8) - np.uint8(1))
+    there = _find_picture(image_size, affine, input_size)
+    if ignored is not None:
+        there[ignored] = 0
+    return there
+
+
+def _find_picture(image_size: Size, affine: Affine, input_size: Size) -> NDArray[np.uint8]:
+    """Measure how much of each pixel (H, W) of the input the image covers, from 0 to 255."""
+    if affine.is_upright:
+        axes = ((affine.yy, affine.y0), (affine.xx, affine.x0))
+        rows, columns = (
+            overlap(1, scale * pixels, offset + scale * (pixels - 1) / 2, count, 1.0)[:, 0]
+            for (scale, offset), pixels, count in zip(axes, image_size, input_size, strict=True)
+        )
+        return np.rint(np.outer(rows * 255, columns)).astype(np.uint8)
+    back = affine.inverse()
+    x, y = np.arange(input_size[1]), np.arange(input_size[0])[:, None]
+    covered = np.ones(input_size)
+    for at, slope, size in (
+        (back.xx * x + back.xy * y + back.x0, np.hypot(back.xx, back.xy), image_size[1]),
+        (back.yx * x + back.yy * y + back.y0, np.hypot(back.yx, back.yy), image_size[0]),
+    ):
+        # How far a pixel's middle lies inside of both edges, in input pixels.
+        inside = np.minimum(at + 0.5, size - 0.5 - at) / slope
+        covered *= np.clip(inside + 0.5, 0, 1)
+    return np.rint(covered * 255).astype(np.uint8)
+
+
+def _find_region(ignored: NDArray[np.bool_], affine: Affine, image_size: Size) -> Region:
+    """Find the pixels of the original image that are ignored, as far as the input (H, W) shows them."""
+    height, width = ignored.shape
+    x, y = np.arange(image_size[1]), np.arange(image_size[0])[:, None]
+    columns = np.floor(affine.xx * x + affine.xy * y + (affine.x0 + 0.5))
+    rows = np.floor(affine.yx * x + affine.yy * y + (affine.y0 + 0.5))
+    inside = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)
+    at = rows.clip(0, height - 1).astype(np.intp), columns.clip(0, width - 1).astype(np.intp)
+    return Region.of_pixels(ignored[at] & inside)
