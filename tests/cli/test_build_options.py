@@ -48,6 +48,7 @@ EACH = [
     ("--compression none", "compression", "none"),
     ("--image-encoding raw", "image_encoding", "raw"),
     ("--jpeg-quality 80", "jpeg_quality", 80),
+    ("--picture-size 736x736", "picture_size", (736, 736)),
     ("--augment scale=0.5-1.1,flip=1", "augment", Augmentation(scale=(0.5, 1.1), flip=1)),
     ("--shard-size 10", "shard_size", 10),
     ("--seed 42", "seed", 42),
