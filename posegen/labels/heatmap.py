@@ -49,7 +49,7 @@ from numpy.typing import NDArray
 from posegen.labels.base import ArraySpec, Label
 from posegen.labels.cells import find_shared
 from posegen.labels.decode import Peaks
-from posegen.labels.decode.peaks import Peak, find_highest, find_local, step_parabola, to_points
+from posegen.labels.decode.peaks import Peak, find_doubt, find_highest, find_local, step_parabola, to_points
 from posegen.labels.grid import Grid
 from posegen.labels.mirror import UNSAID, ChannelMirror, mirror_keypoints
 from posegen.labels.registry import LabelContext
@@ -117,6 +117,11 @@ class HeatmapLabel:
     def decoder(self) -> str:
         """How a prediction is read."""
         return "peak, refined by a parabola of logarithms, at (i + 0.5) s - 0.5"
+
+    @property
+    def doubt(self) -> str:
+        """Why predictions may not be found where they were drawn; '' if they are."""
+        return find_doubt(self.sigma_px / float(self.grid.stride.max()))
 
     def locate(self, outputs: Mapping[str, NDArray[np.float32]]) -> NDArray[np.float64]:
         """Locate one person's keypoints (B, K, 3), x, y in input pixels and score."""
