@@ -52,6 +52,9 @@ class Sample:
         The shapes of the drawn people, in their order; empty where nothing is ignored, as nobody asks then.
     copy
         Which of the image's copies it is, from 0.
+    unknown
+        (N, K0) uint8: above 0 where the source does not know of a keypoint, as `posegen.skeleton.unknown` counts; there
+        v is 0. None where it knows of all.
     """
 
     image_id: int
@@ -64,6 +67,7 @@ class Sample:
     ignored: tuple[Shape, ...] = ()
     drawn: tuple[Shape, ...] = ()
     copy: int = 0
+    unknown: NDArray[np.uint8] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import fcntl
+import errno
 import hashlib
 import json
 import os
@@ -57,11 +57,16 @@ class BuildState:
             return self._record_path(file_name).exists()
         return False
 
-    def find_older_format(self) -> int | None:
-        """Find the format version of the dataset that is there, if it is not the one that is written."""
+    def has_records(self) -> bool:
+        """Tell whether any shard is finished."""
+        with contextlib.suppress(OSError):
+            return any(self.home.glob("shard-*.json"))
+        return False
+
+    def find_dataset(self) -> Manifest | None:
+        """Find the dataset that is there."""
         with contextlib.suppress(ShardError):
-            version = Manifest.read(self.out).format_version
-            return None if version == FORMAT_VERSION else version
+            return Manifest.read(self.out)
         return None
 
     def find(self, task: ShardTask) -> ShardRecord | None:
@@ -140,7 +145,8 @@ def open_state(out: Path, config: BuildConfig, *, overwrite: bool) -> Iterator[B
     Raises
     ------
     ConfigError
-        If it holds something else, or a dataset or finished shards with other options and `overwrite` is not set.
+        If it holds something else, or a dataset or finished shards with other options and `overwrite` is not set. A
+        larger limit, or none where there was one, is no other option.
     BuildError
         If another process is building there.
     ShardError
@@ -211,7 +217,7 @@ def _refuse_foreign(out: Path) -> None:
 
 def _lock(descriptor: int, path: Path, out: Path) -> None:
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _lock_file(descriptor)
     except BlockingIOError as error:
         holder = path.read_text().strip()
         raise BuildError(
@@ -224,6 +230,15 @@ def _lock(descriptor: int, path: Path, out: Path) -> None:
     os.ftruncate(descriptor, 0)
     # Network file systems hold locks against other machines, too.
     os.write(descriptor, f"{os.getpid()} on {platform.node()}\n".encode())
+
+
+def _lock_file(descriptor: int) -> None:
+    """Lock a file until it is closed; raises `BlockingIOError` if another process has, or else `OSError`."""
+    try:
+        import fcntl
+    except ModuleNotFoundError as error:
+        raise OSError(errno.ENOTSUP, "posegen builds under Linux and macOS, and reads anywhere") from error
+    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _refuse_other_options(out: Path, config: BuildConfig) -> None:
@@ -239,13 +254,18 @@ def _refuse_other_options(out: Path, config: BuildConfig) -> None:
     now = config.to_dict()
     for before in stored:
         changed = [key for key in {**before, **now} if before.get(key) != now.get(key)]
-        if changed:
+        if changed and not (changed == ["limit"] and _goes_further(before["limit"], config.limit)):
             both = ((key, _brief(key, before.get(key)), _brief(key, now.get(key))) for key in changed)
             lines = [f"{key}: was {was}, is now {value}" for key, was, value in both]
             raise ConfigError(
                 f"{out}: was built with other options\n  " + "\n  ".join(lines) + "\n"
                 "use the same options to go on, another directory, or --overwrite to replace what is there"
             )
+
+
+def _goes_further(before: Any, now: int | None) -> bool:
+    """Tell whether a limit lets through all that another did, and more: what was tried out is then built whole."""
+    return isinstance(before, int) and (now is None or now > before)
 
 
 def _brief(key: str, value: Any) -> str:

@@ -56,6 +56,7 @@ def _one_by_one(sample: Sample) -> Iterator[Sample]:
             keypoints=sample.keypoints[here],
             bboxes=sample.bboxes[here],
             annotation_ids=sample.annotation_ids[here],
+            unknown=None if sample.unknown is None else sample.unknown[here],
         )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from posegen.annotations import find_annotations, read_annotations
 from posegen.annotations.audit import Audit
-from posegen.build.checkpoint import open_state
+from posegen.build.checkpoint import BuildState, open_state
 from posegen.build.decoding import decode_all
 from posegen.build.executors import Executor, choose_executor
 from posegen.build.failures import Allowance, describe_failures, write_failures
@@ -17,7 +17,7 @@ from posegen.build.run import Run
 from posegen.config import BuildConfig
 from posegen.errors import BuildError
 from posegen.labels.registry import require_labels
-from posegen.shards import Manifest, library_versions
+from posegen.shards import Manifest, hash_file, library_versions
 
 
 def build(
@@ -31,6 +31,8 @@ def build(
     executor: Executor | None = None,
     max_failures: int | str = 0,
     overwrite: bool = False,
+    preset: str | None = None,
+    description: str = "",
     progress: Progress | None = None,
     notify: Notify | None = None,
 ) -> Manifest:
@@ -58,6 +60,8 @@ def build(
         How many samples may fail: a number, or a share of them as in `"1%"`.
     overwrite
         Whether to replace what was built in `out` with other options.
+    preset, description
+        For the record: the name of what `config` was laid over, and what the dataset is.
     progress
         Called in this process after every sample.
     notify
@@ -83,13 +87,15 @@ def build(
     executor = choose_executor(executor, workers)
     allowed = Allowance.parse(max_failures)
     source = find_annotations(coco, split=split, images=images)
+    state: BuildState | None = None
     try:
         with open_state(out, config, overwrite=overwrite) as state:
             annotations = source.read(config)
             plan = make_plan(annotations, config)
             if not plan.samples:
                 raise BuildError(f"{annotations.path}: there is nothing to build: {_why_empty(plan)}")
-            run = Run(plan, state, progress or ignore, notify or ignore)
+            digest = hash_file(annotations.path)
+            run = Run(plan, state, progress or ignore, notify or ignore, digest)
             run.take_over()
             run.announce()
             run.check_files(allowed.of(plan.samples))
@@ -101,18 +107,23 @@ def build(
             manifest = Manifest(
                 config=config,
                 skeleton=annotations.skeleton,
-                source={"annotations": annotations.path.name, "images": annotations.images.name},
+                source={
+                    "annotations": annotations.path.name,
+                    "sha256": digest,
+                    "images": annotations.images.name,
+                },
                 shards=run.records,
                 failures=len(failures),
                 audit=annotations.audit.to_dict(),
                 versions=library_versions(config.labels),
+                preset=preset,
+                description=description,
             )
             state.publish(manifest)
             return manifest
     except OSError as error:
-        raise BuildError(
-            f"{error.filename or out}: {error.strerror or error}; finished shards stay, run again to go on"
-        ) from error
+        rest = "; finished shards stay, run again to go on" if state is not None and state.has_records() else ""
+        raise BuildError(f"{error.filename or out}: {error.strerror or error}{rest}") from error
 
 
 def audit(

@@ -113,6 +113,8 @@ class BuildPlan:
             hashed.update(canonical_json(record).encode() + shapes)
             for array in (sample.keypoints, sample.bboxes, sample.annotation_ids):
                 hashed.update(array.tobytes())
+            if sample.unknown is not None and self.config.reads_unknown:
+                hashed.update(sample.unknown.tobytes())
         return hashed.hexdigest()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections import Counter, defaultdict
 
+from posegen.annotations.audit import counted
 from posegen.build.checkpoint import BuildState
 from posegen.build.decoding import describe_unturned
 from posegen.build.estimate import estimate_bytes
@@ -27,13 +28,24 @@ _DEATHS_OF_ONE_SHARD = 20
 
 
 class Run:
-    """One run of a build: which shards stand, which are to be built, what failed."""
+    """One run of a build: which shards stand, which are to be built, what failed.
 
-    def __init__(self, plan: BuildPlan, state: BuildState, progress: Progress, notify: Notify) -> None:
+    Parameters
+    ----------
+    plan, state
+        What to build, and what is there.
+    progress, notify
+        As for `posegen.build.pipeline.build`.
+    source
+        The sha256 of the annotation file.
+    """
+
+    def __init__(self, plan: BuildPlan, state: BuildState, progress: Progress, notify: Notify, source: str) -> None:
         self.plan = plan
         self.state = state
         self.progress = progress
         self.notify = notify
+        self.source = source
         self.done = 0
         self.built = 0
         self.results: dict[str, ShardResult] = {}
@@ -79,14 +91,30 @@ class Run:
             self.notify(f"{len(self.results)} of {shards} shards stand from an earlier run; {rest}")
         if not self.waiting:
             return
-        if (version := self.state.find_older_format()) is not None:
-            self.notify(f"what is there has format version {version}: it is built again, in version {FORMAT_VERSION}")
+        self._tell_replaced()
         needed = estimate_bytes(self.plan) * sum(len(self.plan.shards[i]) for i in self.waiting)
         free = shutil.disk_usage(self.state.out).free
         short = "; warning: that may not be enough" if free < needed else ""
         self.notify(
             f"this will take about {max(needed / 1e6, 0.1):,.1f} MB on disk; {free / 1e6:,.0f} MB are free{short}"
         )
+
+    def _tell_replaced(self) -> None:
+        """Say what becomes of the dataset that is there, if that is not what is built now."""
+        there = self.state.find_dataset()
+        if there is None:
+            return
+        if (version := there.format_version) != FORMAT_VERSION:
+            self.notify(f"what is there has format version {version}: it is built again, in version {FORMAT_VERSION}")
+        limit, now = there.config.limit, self.plan.config.limit
+        if limit is not None and limit != now:
+            what = "all" if now is None else f"the first {now}"
+            self.notify(f"what is there are the first {limit} samples: {what} are built, and then take their place")
+        elif there.config == self.plan.config and there.source.get("sha256", self.source) != self.source:
+            self.notify(
+                f"the annotations are others than those of the dataset that is there: {len(self.waiting)} of "
+                f"{counted(len(self.plan.shards), 'shard')} change; the old ones stay until all are built"
+            )
 
     def check_files(self, allowed: int) -> None:
         """Raise `BuildError` before the first shard, if more pictures are missing than samples may fail."""

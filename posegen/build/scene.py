@@ -16,6 +16,7 @@ from posegen.geometry import crop, fit, map_boxes
 from posegen.images.augment import View
 from posegen.labels import Scene
 from posegen.shards.scene import make_scene, see_people
+from posegen.skeleton.unknown import derive_unknown
 
 
 class Placed(NamedTuple):
@@ -29,11 +30,14 @@ class Placed(NamedTuple):
         (N, K, 3) float32 x, y in input pixels, v, as they are stored.
     bboxes
         (N, 4) float32 x, y, width, height in input pixels, as they are stored; NaN where there is none.
+    unknown
+        (N, K) uint8, as `posegen.skeleton.unknown` counts; None where no label asks.
     """
 
     scene: Scene
     keypoints: NDArray[np.float32]
     bboxes: NDArray[np.float32]
+    unknown: NDArray[np.uint8] | None
 
 
 def place(sample: Sample, task: ShardTask, regions: IgnoredRegions | None = None) -> Placed:
@@ -47,7 +51,9 @@ def place(sample: Sample, task: ShardTask, regions: IgnoredRegions | None = None
         affine = crop(find_box(sample), config.input_size, padding=config.box_padding, corners=config.crop == "udp")
     else:
         affine = fit(size, config.input_size, config.fit)
-    derived = task.skeleton.derive(sample.keypoints, task.names)
+    derived, unknown = task.skeleton.derive(sample.keypoints, task.names), None
+    if config.reads_unknown:
+        unknown = derive_unknown(task.skeleton, sample.keypoints, task.names, sample.unknown)
     keypoints = np.zeros(derived.shape, np.float32)
     keypoints[..., :2] = affine.apply(derived[..., :2])
     keypoints[..., 2] = derived[..., 2]
@@ -57,9 +63,20 @@ def place(sample: Sample, task: ShardTask, regions: IgnoredRegions | None = None
     if view is not None:
         keypoints, bboxes = see_people(keypoints, bboxes, view, task.skeleton, config.input_size)
         affine = affine.then(view.affine(config.input_size))
+        if view.flip and unknown is not None:
+            unknown = unknown[:, task.skeleton.mirrored]
     ignored = (regions or IgnoredRegions()).find(sample)
-    scene = make_scene(config, task.skeleton, keypoints, bboxes, affine=affine, image_size=size, ignored=ignored)
-    return Placed(scene, keypoints, bboxes)
+    scene = make_scene(
+        config,
+        task.skeleton,
+        keypoints,
+        bboxes,
+        affine=affine,
+        image_size=size,
+        ignored=ignored,
+        unknown=unknown,
+    )
+    return Placed(scene, keypoints, bboxes, unknown)
 
 
 def find_view(sample: Sample, config: BuildConfig) -> View | None:

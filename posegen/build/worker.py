@@ -18,12 +18,11 @@ from posegen.build.plan import ShardTask, find_key
 from posegen.build.scene import find_view, place
 from posegen.config import BuildConfig
 from posegen.errors import BuildError, ImageError, PosegenError
-from posegen.geometry import Affine
+from posegen.geometry import Affine, Box
 from posegen.images import codec, files, warp
 from posegen.images.augment import View
-from posegen.images.warp import Box
 from posegen.labels import Label, Scene, render_scenes
-from posegen.labels.base import Drawn
+from posegen.labels.base import Drawn, find_byte_label
 from posegen.shards import BuiltSample, ShardRecord, ShardWriter, StoredLabel
 from posegen.shards.quantize import choose_storage
 
@@ -106,7 +105,8 @@ def build_shard(task: ShardTask, report: Callable[[int], None]) -> ShardResult:
 
 def cut_batches(samples: Sequence[_Item], labels: Sequence[Label]) -> Iterator[Sequence[_Item]]:
     """Cut samples, or their scenes, into the batches whose labels are drawn together."""
-    size = sum(math.prod(label.spec.shape) for label in labels) * np.dtype(np.float32).itemsize
+    specs = [label.spec for label in labels]
+    size = sum(math.prod(spec.shape) * (1 if spec.coarse else np.dtype(np.float32).itemsize) for spec in specs)
     step = max(1, min(_MOST_TOGETHER, _BATCH_BYTES // max(size, 1)))
     for start in range(0, len(samples), step):
         yield samples[start : start + step]
@@ -134,7 +134,7 @@ class _SampleBuilder:
         if (reason := self._task.quarantined.get(find_key(sample, config))) is not None:
             raise ImageError(reason)
         picture = self._open(sample)
-        scene, keypoints, bboxes = place(sample, self._task, self._regions)
+        scene, keypoints, bboxes, unknown = place(sample, self._task, self._regions)
         image, box = _show(picture, scene.affine, config, is_view=(view := find_view(sample, config)) is not None)
         built = BuiltSample(
             image_id=sample.image_id,
@@ -150,6 +150,7 @@ class _SampleBuilder:
             annotation_ids=sample.annotation_ids,
             copy=sample.copy,
             view=(view or View()).values,
+            unknown=unknown,
         )
         return built, scene
 
@@ -185,6 +186,8 @@ def _show(picture: NDArray[np.uint8], affine: Affine, config: BuildConfig, *, is
 def _draw(label: Label, stored: StoredLabel, scenes: Sequence[Scene], samples: Sequence[BuiltSample]) -> Drawn:
     """Render a label as it is stored; what another package's label raises is said to be its fault."""
     try:
+        if stored.storage.dtype == "uint8" and (of_bytes := find_byte_label(label)) is not None:
+            return stored.arrange_stored(of_bytes.render_bytes(scenes))
         return stored.arrange(render_scenes(label, scenes))
     except PosegenError:
         raise

@@ -25,6 +25,7 @@ from posegen.shards.manifest import Manifest
 @field_options
 @run_option("workers")
 @run_option("max_failures")
+@run_option("description")
 @click.option("--overwrite", is_flag=True, help="Replace what was built there with other options.")
 @click.option("--dump-config", is_flag=True, help="Print the file for --config that would do the same, and stop.")
 @click.option("--quiet", is_flag=True, help="Print nothing but errors.")
@@ -66,6 +67,8 @@ def command(config_file: Path | None, overwrite: bool, dump_config: bool, quiet:
             workers=run.workers,
             max_failures="0" if run.max_failures is None else run.max_failures,
             overwrite=overwrite,
+            preset=options.preset,
+            description=run.description or "",
             progress=bar.show,
             notify=bar.tell,
         )

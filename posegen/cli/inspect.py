@@ -53,6 +53,7 @@ def _format(description: dict[str, Any]) -> str:
     shards = f" in {d['shards']} shard{'' if d['shards'] == 1 else 's'}" if d["kind"] == "dataset" else ""
     lines = [
         f"{d['path']}: {d['kind']}, {d['samples']} samples with {d['people']} people{shards}, {_bytes(d['bytes'])}",
+        *([d["description"]] if d.get("description") else []),
         "",
         "arrays",
         *align(
@@ -77,7 +78,8 @@ def _format(description: dict[str, Any]) -> str:
         names = skeleton["keypoints"]
         lines += ["", "limbs", *wrap(f"{names[a]}-{names[b]}" for a, b in skeleton["limbs"])]
     shown = {key: _value(key, value) for key, value in config.items() if key != "skeleton" and value not in (None, [])}
-    lines += ["", "configuration", *wrap(f"{key}={value}" for key, value in shown.items())]
+    preset = f" (over the preset {d['preset']})" if d.get("preset") else ""
+    lines += ["", f"configuration{preset}", *wrap(f"{key}={value}" for key, value in shown.items())]
     if "audit" in d:
         audit = Audit.from_dict(d["audit"])
         found = [*audit.describe_left_out(), *audit.describe_noticed()]

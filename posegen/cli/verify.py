@@ -39,9 +39,9 @@ def command(  # noqa: PLR0917 (one argument an option)
 ) -> None:
     """Check a dataset: every shard against the manifest, every chunk against its checksum.
 
-    With --deep every label is rendered again from the stored keypoints, and compared; those that need segmentations,
-    as masks do, if --coco names the annotations. With --repair those shards are built again whose bytes are not the
-    recorded ones, and no others.
+    With --coco it is checked that DIR was built from these annotations, by their sha256. With --deep every label is
+    rendered again from the stored keypoints, and compared; those that need segmentations, as masks do, if --coco names
+    the annotations. With --repair those shards are built again whose bytes are not the recorded ones, and no others.
 
     \b
       posegen verify /data/pose --deep
@@ -52,8 +52,6 @@ def command(  # noqa: PLR0917 (one argument an option)
 
     if mend and coco is None:
         raise ConfigError("--repair needs what the dataset was built from: --coco PATH")
-    if coco is not None and not (mend or deep):
-        raise ConfigError("--coco goes with --deep or --repair")
     if coco is None and (split or images):
         raise ConfigError("--split and --images go with --coco PATH")
     repaired: list[str] = []

@@ -128,7 +128,7 @@ def _compare_columns(found: Findings, pair: Pair, first: ShardReader, second: Sh
         values = [np.asarray(known[column.name]) for known in (a, b)]
         if column.of == "person":
             values = [of_all[some] for of_all, some in zip(values, rows, strict=True)]
-        if column.kind == "points":
+        if column.kind in {"points", "keypoints"}:
             values = [
                 points[:, [reader.skeleton.keypoints.index(name) for name in names]]
                 for points, reader in zip(values, (first, second), strict=True)
@@ -148,7 +148,7 @@ def _compare_columns(found: Findings, pair: Pair, first: ShardReader, second: Sh
 def _say_where(column: Column, at: tuple[int, ...], people: Sequence[int], names: Sequence[str]) -> str:
     """Say of whom and of what an element of a column is."""
     whose, place = ([f"person {people[at[0]]}"], at[1:]) if column.of == "person" else ([], at)
-    if column.kind == "points":
+    if column.kind in {"points", "keypoints"}:
         parts = [names[place[0]]]
     elif column.kind == "boxes":
         parts = [_BOX[place[0]]]

@@ -131,6 +131,7 @@ class LabelComparison:
             affine=Affine.from_matrix(known["affine"]),
             image_size=(known["height"], known["width"]),
             ignored=None if sample is None else self._regions.find(sample),
+            unknown=known.get("unknown"),
         )
 
 

@@ -23,7 +23,8 @@ def describe(path: Path) -> dict[str, Any]:
     -------
     A dict for JSON: `path`, `kind` (`dataset` or `shard`), `samples`, `people`, `bytes`, `shards`, `keypoints` (how
     often each is labelled), `arrays` (by name: shape, dtype, chunk, compressor, stored and logical bytes, ratio; over
-    all shards), `config`, `skeleton`, `versions`, and for a dataset `failures`, `audit` and `source`.
+    all shards), `config`, `skeleton`, `versions`, and for a dataset `failures`, `audit`, `source`,
+    `preset` and `description`.
 
     Raises
     ------
@@ -37,6 +38,7 @@ def describe(path: Path) -> dict[str, Any]:
     if path.is_dir():
         manifest = Manifest.read(path)
         extra = {"failures": manifest.failures, "audit": _read_audit(path, manifest), "source": manifest.source}
+        extra |= {"preset": manifest.preset, "description": manifest.description}
     description: dict[str, Any] = {}
     for shard, _ in shards:
         with ShardReader(shard) as reader:

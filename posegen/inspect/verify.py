@@ -16,7 +16,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from posegen.annotations import Sample, read_annotations
+from posegen.annotations import Sample, find_annotations
 from posegen.build.executors import Executor, Lost, Report, choose_executor
 from posegen.build.plan import make_plan
 from posegen.build.progress import Progress, count_up
@@ -70,7 +70,8 @@ def verify(
         without `coco` a label that needs them is only held against what it can be: a mask against its range and the
         padding.
     coco, split
-        The annotations to render these labels from, too; see `posegen.annotations.find_coco`.
+        The annotations that it was built from, which is checked; with `deep` these labels are rendered from them, too.
+        See `posegen.annotations.find_coco`.
     workers
         How many processes; by default as many as there are CPUs for this one.
     executor
@@ -96,8 +97,12 @@ def verify(
     except ShardError as error:
         return [Problem(file=MANIFEST_NAME, what=_without(directory, _without(directory / MANIFEST_NAME, error)))]
     samples: dict[str, tuple[Sample, ...]] | None = None
+    others: list[Problem] = []
+    if coco is not None:
+        source = find_annotations(coco, split=split, need_images=False)
+        others = [Problem(file=MANIFEST_NAME, what=what) for what in _compare_source(source.path, manifest)]
     if deep and coco is not None:
-        plan = make_plan(read_annotations(coco, manifest.config, split=split, need_images=False), manifest.config)
+        plan = make_plan(source.read(manifest.config), manifest.config)
         samples = {plan.file_name(i): shard for i, shard in enumerate(plan.shards)}
     checks = (
         ShardCheck(
@@ -119,7 +124,7 @@ def verify(
         elif outcome.result:
             owner = _find_owner(directory, shard, manifest.shards)
             found[shard.file] = [f"is {owner}'s content"] if owner else outcome.result
-    problems = [Problem(file=MANIFEST_NAME, what=what) for what in _check_sums(directory, manifest)]
+    problems = [Problem(file=MANIFEST_NAME, what=what) for what in _check_sums(directory, manifest)] + others
     for shard in manifest.shards:
         problems += [Problem(file=shard.file, what=what) for what in found.get(shard.file, ())]
     named = {shard.file for shard in manifest.shards}
@@ -205,6 +210,16 @@ def _check_sums(directory: Path, manifest: Manifest) -> Iterator[str]:
     for key, value in expected.items():
         if record.get(key) != value:
             yield f"its {key} does not agree with the rest of it"
+
+
+def _compare_source(annotations: Path, manifest: Manifest) -> Iterator[str]:
+    """Say whether annotations are others than those that a dataset was built from, if it knows of these."""
+    recorded = manifest.source.get("sha256")
+    if recorded is not None and (sha256 := hash_file(annotations)) != recorded:
+        yield (
+            f"was built from other annotations than {annotations} (sha256 {recorded[:12]}..., now {sha256[:12]}...): "
+            "build again to see how many shards change, or name those it was built from"
+        )
 
 
 def _compare_counts(reader: ShardReader, check: ShardCheck) -> Iterator[str]:

@@ -23,9 +23,10 @@ from posegen.geometry import Size, fit
 from posegen.labels.base import Label, find_difference, find_limits, needs_ignored, render_scenes
 from posegen.labels.contract_mirror import check_mirror
 from posegen.labels.grid import make_grid
-from posegen.labels.registry import LabelContext, LabelFactory, LabelOption, check_name
+from posegen.labels.registry import READS_UNKNOWN, LabelContext, LabelFactory, LabelOption, check_name
 from posegen.labels.scene import Region, Scene
 from posegen.skeleton import Skeleton
+from posegen.skeleton.unknown import OF_PERSON, OF_SOURCE
 
 ROUNDING = 5e-7
 """By how much a float32 value may leave its range, as a share of the range; sums of weights round."""
@@ -99,6 +100,8 @@ def make_scenes(input_size: Size, keypoints: int) -> Iterator[Scene]:
             image_size=image_size,
             affine=fit(image_size, input_size, "letterbox"),
             ignored=region if people else None,
+            # Nothing that is drawn is unknown; what is drawn of nobody, the source does not label.
+            unknown=np.where(drawn, 0, np.where(drawn.any(axis=0), OF_PERSON, OF_SOURCE)).astype(np.uint8),
         )
 
 
@@ -180,7 +183,7 @@ def check_order(label: Label, scene: Scene) -> None:
 
 def check_nobody(label: Label, scene: Scene) -> None:
     """Check that people of whom nothing is drawn change nothing, and have all the same row if they have one each."""
-    nobody = dataclasses.replace(scene, drawn=np.zeros_like(scene.drawn))
+    nobody = dataclasses.replace(scene, drawn=np.zeros_like(scene.drawn), unknown=None)
     if label.spec.by_person:
         alone = [label.render(nobody.take(slice(n, n + 1))) for n in range(len(scene.points))]
         expected = np.concatenate([*alone[:1] * len(alone), label.render(nobody.take(slice(0)))])
@@ -196,6 +199,15 @@ def check_together(label: Label, scene: Scene) -> None:
     _require(len(found) == len(scenes), f"draws {len(found)} of {len(scenes)} scenes")
     for one, drawn in zip(scenes, found, strict=True):
         _require_equal(drawn, label.render(one), "differs when it is drawn together with others")
+
+
+def check_unknown(label: Label, scene: Scene) -> None:
+    """Check that a label does not read what is unknown, unless it is one of those with which that is stored."""
+    if not any(label.spec.name == name or label.spec.name.startswith(f"{name}_") for name in READS_UNKNOWN):
+        blind = dataclasses.replace(scene, unknown=None)
+        _require_equal(
+            label.render(blind), label.render(scene), "reads what is unknown, which shards with it do not store"
+        )
 
 
 def check_ignored(label: Label, scene: Scene) -> None:
@@ -231,6 +243,7 @@ CHECKS: Mapping[str, Callable[[Label, Scene], None]] = MappingProxyType(
             check_nobody,
             check_together,
             check_ignored,
+            check_unknown,
         )
     }
 )

@@ -15,6 +15,7 @@ from posegen.labels.base import Label, find_differing
 from posegen.labels.mirror import ChannelMirror, mirror_array
 from posegen.labels.registry import LabelContext
 from posegen.labels.scene import Region, Scene
+from posegen.skeleton.unknown import OF_PERSON
 
 NEAR = 0.02
 """By how much a flipped value may differ, as a share of the range."""
@@ -58,7 +59,7 @@ def check_mirror(label: Label, context: LabelContext) -> None:
 
 def _hide(scene: Scene) -> Scene:
     """Make the scene in which nothing is drawn of anybody and nothing ignored."""
-    return dataclasses.replace(scene, drawn=np.zeros_like(scene.drawn), ignored=None)
+    return dataclasses.replace(scene, drawn=np.zeros_like(scene.drawn), ignored=None, unknown=None)
 
 
 def _make_sides(context: LabelContext) -> Iterator[Scene]:
@@ -75,6 +76,7 @@ def _make_sides(context: LabelContext) -> Iterator[Scene]:
             image_size=(70, 40),
             affine=fit((70, 40), size, "letterbox"),
             ignored=region,
+            unknown=np.where(np.arange(count)[None] == hidden, OF_PERSON, 0).astype(np.uint8),
         )
 
 
@@ -83,4 +85,5 @@ def _mirror_scene(scene: Scene, context: LabelContext) -> Scene:
     points = scene.points[:, order]
     points[..., 0] = last - points[..., 0]
     affine = scene.affine.then(Affine(-1.0, 0.0, last, 0.0, 1.0, 0.0))
-    return dataclasses.replace(scene, points=points, drawn=scene.drawn[:, order], affine=affine)
+    unknown = None if scene.unknown is None else scene.unknown[:, order]
+    return dataclasses.replace(scene, points=points, drawn=scene.drawn[:, order], affine=affine, unknown=unknown)

@@ -5,7 +5,8 @@ Definition
 The share of each cell's area that shows the picture, and in it nothing to be ignored: the segmentations of people
 without a labelled keypoint and of crowds, minus those of drawn people. Where a segmentation is missing the box stands
 in. The share is exact; of a picture that is turned, S x S evenly spaced points of a cell are looked up, S twice the
-stride but from 4 to 16, so that where one straight edge crosses a cell its share is right to within 1 / S.
+stride but from 4 to 16, so that where one straight edge crosses a cell its share is right to within 1 / S. Where a
+scene has what each pixel of the input shows, it is the mean of a cell's pixels.
 
 Place of a cell
 ---------------
@@ -31,6 +32,7 @@ import math
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import ClassVar
+from weakref import WeakKeyDictionary
 
 import cv2
 import numpy as np
@@ -41,6 +43,9 @@ from posegen.labels.base import ArraySpec
 from posegen.labels.mirror import keep_channels
 from posegen.labels.registry import LabelContext
 from posegen.labels.scene import Scene
+
+_MEASURED: WeakKeyDictionary[Scene, dict[MaskLabel, NDArray[np.float32]]] = WeakKeyDictionary()
+"""The masks of the scenes that are about."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +62,7 @@ class MaskLabel:
     """
 
     needs_ignored: ClassVar[bool] = True
+    reads_shown: ClassVar[bool] = True
 
     input_size: Size
     cells: Size
@@ -68,6 +74,19 @@ class MaskLabel:
 
     def render(self, scene: Scene) -> NDArray[np.float32]:
         """Measure (1, h, w) float32 from 0 to 1."""
+        return self.measure(scene).copy()
+
+    def measure(self, scene: Scene) -> NDArray[np.float32]:
+        """Return what `render` does, not to be written to: for several labels of a scene it is measured once."""
+        known = _MEASURED.setdefault(scene, {})
+        if self not in known:
+            known[self] = self._measure(scene)
+            known[self].setflags(write=False)
+        return known[self]
+
+    def _measure(self, scene: Scene) -> NDArray[np.float32]:
+        if scene.shown is not None:
+            return self._reduce(scene.shown)
         affine = scene.affine
         if not affine.is_upright:
             return self._render_turned(scene)
@@ -77,11 +96,13 @@ class MaskLabel:
         area = scene.ignored.area(ys, xs) / ((ys[1] - ys[0]) * (xs[1] - xs[0]))
         return np.clip(mask - area, 0, 1).astype(np.float32)[None]
 
-    def render_shown(self, shown: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Measure (1, h, w) float32 from 0 to 1 of how much each pixel (H, W) shows, from 0 to 255.
+    def limits(self, scene: Scene) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return 0, and the mask (1, h, w) of a picture in which nothing is ignored."""
+        largest = self.render(dataclasses.replace(scene, ignored=None))
+        return np.zeros_like(largest), largest
 
-        Pixels are whole or shares of whole ones: where an edge crosses a cell it is right to within an eighth.
-        """
+    def _reduce(self, shown: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Measure (1, h, w) of how much each pixel (H, W) shows: where an edge crosses a cell it is a guess of it."""
         (height, width), (h, w) = self.input_size, self.cells
         if h <= height and w <= width:
             mask = cv2.resize(shown.astype(np.float32), (w, h), interpolation=cv2.INTER_AREA)
@@ -90,17 +111,12 @@ class MaskLabel:
             mask = (rows @ shown @ columns.T).astype(np.float32)
         return np.minimum(mask / np.float32(255), np.float32(1))[None]
 
-    def limits(self, scene: Scene) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Return 0, and the mask (1, h, w) of a picture in which nothing is ignored."""
-        largest = self.render(dataclasses.replace(scene, ignored=None))
-        return np.zeros_like(largest), largest
-
     def _render_turned(self, scene: Scene) -> NDArray[np.float32]:
         """Measure the mask of a picture that is mirrored, which is exact, or turned, at points."""
         width = self.input_size[1]
         mirrored = scene.affine.then(Affine(-1.0, 0.0, width - 1.0, 0.0, 1.0, 0.0))
         if mirrored.is_upright:
-            seen = self.render(dataclasses.replace(scene, affine=mirrored))
+            seen = self._measure(dataclasses.replace(scene, affine=mirrored))
             return np.ascontiguousarray(seen[..., ::-1])
         return _count_points(scene, self.input_size, self.cells).astype(np.float32)[None]
 

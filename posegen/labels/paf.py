@@ -45,15 +45,16 @@ mirror images. On the cells it cannot be: they are counted from the left edge of
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from posegen.geometry import Size
+from posegen.labels.bands import Limbs
 from posegen.labels.base import ArraySpec, Label
-from posegen.labels.cells import count_up, divide_shared, find_shared, to_cells
+from posegen.labels.cells import Wanted, divide_shared, find_shared, to_cells
 from posegen.labels.decode.limbs import LimbJoiner
 from posegen.labels.grid import Grid, make_grid
 from posegen.labels.mirror import LOPSIDED, UNSAID, ChannelMirror, mirror_limbs
@@ -62,12 +63,6 @@ from posegen.labels.scene import Scene
 
 _BLOCK = 1 << 14
 """Positions drawn at once: enough to spread the cost of a NumPy call, few enough to stay in the cache."""
-
-_FLAT = 1e-6
-"""How little a limb may rise, for its length, to be taken as level."""
-
-_ROUNDING_PX = 1e-3
-"""What rounding may not take from a strip whose pixels are looked at one by one later."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,20 +126,38 @@ class PafLabel(LimbJoiner):
         """Map input pixels (..., 2) x, y to the field's cells."""
         return to_cells(points, self.grid.input_size, self.grid.cells)
 
-    def _list_limbs(self, scenes: Sequence[Scene]) -> _Limbs:
-        """List the limbs to draw, those of no length left out, kind by kind."""
+    def find_drawn(
+        self, scenes: Sequence[Scene], wanted: Wanted
+    ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+        """List where wanted limbs are; see `posegen.labels.channel_mask.DrawnCells`."""
+        grid = self.grid
+        limbs = self._list_limbs(scenes, wanted)
+        for limb, row, column, near in limbs.blocks(max(1, _BLOCK // grid.taps**2)):
+            shown = np.flatnonzero(grid.reduce(near.astype(np.float32), row, column) > 0)
+            yield limbs.kind[limb[shown]], row[shown] * grid.cells[1] + column[shown]
+
+    def _list_limbs(self, scenes: Sequence[Scene], wanted: Wanted | None = None) -> Limbs:
+        """List the limbs to draw, or of these the wanted ones, those of no length left out, kind by kind."""
         a, b = np.array(self.limbs, np.intp).reshape(-1, 2).T
         drawn = np.concatenate([scene.drawn for scene in scenes])
         points = np.concatenate([scene.points for scene in scenes])[..., ::-1]
         image = np.repeat(np.arange(len(scenes)), [len(scene.drawn) for scene in scenes])
         person, limb = np.nonzero(drawn[:, a] & drawn[:, b])
         kind = image[person] * len(self.limbs) + limb
+        if wanted is not None:
+            # About where they are, and no less.
+            ends = np.stack([points[person, a[limb]].T, points[person, b[limb]].T])
+            low, high = ends.min(axis=0) - self.half_width_px, ends.max(axis=0) + self.half_width_px
+            beyond = sum(self.grid.cells)
+            first, last = ((at / self.grid.stride).clip(-2, beyond).astype(np.intp) for at in (low, high))
+            some = np.flatnonzero(wanted(kind, first - 2, last + 2))
+            person, limb, kind = person[some], limb[some], kind[some]
         order = np.argsort(kind, kind="stable")
         person, limb = person[order], limb[order]
         start, stop = points[person, a[limb]].T, points[person, b[limb]].T
         long = np.flatnonzero((start != stop).any(axis=0))
         whole = np.rint if self.round_box else np.trunc
-        return _Limbs(self.grid, kind[order][long], start[:, long], stop[:, long], self.half_width_px, whole=whole)
+        return Limbs(self.grid, kind[order][long], start[:, long], stop[:, long], self.half_width_px, whole=whole)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,8 +193,17 @@ class CellPafLabel(LimbJoiner):
 
     def render_many(self, scenes: Sequence[Scene]) -> NDArray[np.float32]:
         """Draw (S, 2E, h, w) float32 of S scenes: what `render` gives, sooner."""
+        return self._on_cells.render_many(self._to_cells(scenes))
+
+    def find_drawn(
+        self, scenes: Sequence[Scene], wanted: Wanted
+    ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+        """List where wanted limbs are; see `posegen.labels.channel_mask.DrawnCells`."""
+        return self._on_cells.find_drawn(self._to_cells(scenes), wanted)
+
+    def _to_cells(self, scenes: Sequence[Scene]) -> list[Scene]:
         stride = np.divide(self.input_size, self.cells)[::-1]
-        return self._on_cells.render_many([dataclasses.replace(s, points=s.points / stride) for s in scenes])
+        return [dataclasses.replace(scene, points=scene.points / stride) for scene in scenes]
 
     def to_field(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
         """Map input pixels (..., 2) x, y to the field's cells."""
@@ -215,102 +237,3 @@ def create(context: LabelContext) -> tuple[Label, ...]:
         input_size=grid.input_size, cells=grid.cells, limbs=limbs, limb_names=names, half_width_cells=of_cells
     )
     return (label,)
-
-
-class _Limbs:
-    """L limbs on a grid.
-
-    Parameters
-    ----------
-    grid
-        Where they lie.
-    kind
-        (L,) which limb of the skeleton each is, counted over all scenes, in order.
-    start, stop
-        (2, L) y and x of their ends, in input pixels.
-    half_width
-        In input pixels.
-    whole
-        Takes the edges of the limbs' boxes to whole pixels.
-    """
-
-    def __init__(
-        self,
-        grid: Grid,
-        kind: NDArray[np.intp],
-        start: NDArray[np.float64],
-        stop: NDArray[np.float64],
-        half_width: float,
-        *,
-        whole: Callable[[NDArray[np.float64]], NDArray[np.float64]],
-    ) -> None:
-        self.grid, self.kind, self.start, self.half_width = grid, kind, start, half_width
-        self.along = stop - start
-        length = np.hypot(self.along[0], self.along[1])
-        self.unit = (self.along / length).astype(np.float32)
-        # The cross product with the limb itself, not its unit vector: whole coordinates stay exact.
-        self.reach = half_width * length
-        # From which y and x on, and up to which, the pixels of each limb lie; and the cells that can touch these.
-        size = np.array([grid.input_size, grid.cells])[..., None]
-        self.low = np.maximum(whole(np.minimum(start, stop) - half_width), 0)
-        self.high = np.minimum(whole(np.maximum(start, stop) + half_width), size[0])
-        self.begin = np.maximum(grid.first_cell(self.low), 0)
-        self.end = np.maximum(np.minimum(grid.stop_cell(self.high), size[1]), self.begin)
-
-    def blocks(
-        self, limit: int
-    ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp], NDArray[np.bool_]]]:
-        """List the cells that the limbs can touch, in blocks of about `limit` cells that keep a kind together.
-
-        Yields
-        ------
-        Which limb, in which row and in which column (T,), and at which taps of them (t, t, T) the field is.
-        """
-        longest = self.grid.positions.shape[2]
-        limb, row = count_up(self.begin[0], self.end[0])
-        begin, end = self._find_strips(limb, row)
-        of_row, of_column = self._find_terms(limb, row)
-        stops = np.cumsum(end - begin)
-        # A block ends with the kind in which it becomes full.
-        last = np.flatnonzero(np.diff(self.kind[limb], append=-1))
-        cuts = last[np.flatnonzero(np.diff(stops[last] // limit, append=-1))] + 1
-        start = 0
-        for stop in cuts.tolist():
-            strip, column = count_up(begin[start:stop], end[start:stop])
-            strip += start
-            start = stop
-            which = limb.take(strip)
-            cross = of_column.take(which * longest + column, axis=1) - of_row.take(strip, axis=1)[:, None]
-            yield which, row.take(strip), column, np.abs(cross, out=cross) <= self.reach.take(which)
-
-    def _find_strips(self, limb: NDArray[np.intp], row: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-        """Find, for rows of cells (R,) of limbs, from which column on and up to which the field can be."""
-        rise, run = self.along
-        steep = np.abs(rise) * self.half_width > _FLAT * self.reach
-        slope = np.divide(run, rise, out=np.zeros_like(run), where=steep)
-        spread = np.divide(self.reach, np.abs(rise), out=np.full_like(run, np.inf), where=steep) + _ROUNDING_PX
-        middle = (self.grid.positions[:, 0].take(row, axis=1)[[0, -1]] - self.start[0, limb]) * slope[limb]
-        middle += self.start[1, limb]
-        edges = np.stack([middle.min(axis=0) - spread[limb], middle.max(axis=0) + spread[limb]])
-        edges = np.clip(edges, self.low[1, limb], self.high[1, limb])
-        begin = np.maximum(self.grid.first_cell(edges[[0, 0]])[1], self.begin[1, limb])
-        end = np.minimum(self.grid.stop_cell(edges[[1, 1]])[1], self.end[1, limb])
-        return begin, np.maximum(begin, end)
-
-    def _find_terms(
-        self, limb: NDArray[np.intp], row: NDArray[np.intp]
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Compute the two terms whose difference is the cross product (p - a) x (b - a).
-
-        Returns
-        -------
-        That of the taps (t, R) in rows of limbs, and that of the taps (t, L * longest) in all columns of each limb. Out
-        of a limb's box they are not a number: near nothing.
-        """
-        y = self.grid.positions[:, 0].take(row, axis=1)
-        of_row = (y - self.start[0, limb]) * self.along[1, limb]
-        np.putmask(of_row, (y < self.low[0, limb]) | (y >= self.high[0, limb]), np.nan)
-        x = self.grid.positions[:, 1, None]
-        of_column = (x - self.start[1, :, None]) * self.along[0, :, None]
-        np.putmask(of_column, (x < self.low[1, :, None]) | (x >= self.high[1, :, None]), np.nan)
-        return of_row, of_column.reshape(len(x), -1)

@@ -67,8 +67,14 @@ class Region:
         return np.asarray(changes.cumsum(axis=0)[:-1] > 0.5)
 
 
+class _Referable:
+    """What can be kept in memory for as long as somebody else keeps it."""
+
+    __slots__ = ("__weakref__",)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Scene:
+class Scene(_Referable):
     """What the labels of one sample are drawn from.
 
     Attributes
@@ -85,6 +91,14 @@ class Scene:
         Where in the original image the loss must not count; None if nowhere.
     spread
         (N, K) by how much the standard deviation of Gaussians is multiplied; None where all have the same.
+    unknown
+        (N, K) uint8: above 0 where it is not known whether a keypoint is there, `OF_PERSON` or `OF_SOURCE` of
+        `posegen.skeleton.unknown`; nothing unknown is drawn. None where all is known, or no label asks.
+    labelled
+        (N, K) bool, which keypoints are labelled; None where these are the drawn ones.
+    shown
+        (H, W) uint8: how much each pixel of the input shows of the picture and nothing to be ignored, from 0 to 255;
+        None where that has to be found from the region and the map.
     """
 
     points: NDArray[np.float64]
@@ -93,11 +107,15 @@ class Scene:
     affine: Affine
     ignored: Region | None = None
     spread: NDArray[np.float64] | None = None
+    unknown: NDArray[np.uint8] | None = None
+    labelled: NDArray[np.bool_] | None = None
+    shown: NDArray[np.uint8] | None = None
 
     def take(self, people: NDArray[np.intp] | slice) -> Scene:
         """Return the scene with some of its people, in the order they are named in."""
-        spread = None if self.spread is None else self.spread[people]
-        return dataclasses.replace(self, points=self.points[people], drawn=self.drawn[people], spread=spread)
+        names = ("points", "drawn", "spread", "unknown", "labelled")
+        taken = {name: of[people] for name in names if (of := getattr(self, name)) is not None}
+        return dataclasses.replace(self, **taken)
 
 
 def stack_spread(scenes: Sequence[Scene]) -> NDArray[np.float64]:

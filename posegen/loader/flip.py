@@ -100,6 +100,9 @@ class Mirror:
         mirrored[labelled, 0] = self.width - 1 - mirrored[labelled, 0]
         return mirrored
 
+    def _keypoints(self, values: NDArray[Any]) -> NDArray[Any]:
+        return values[:, self.keypoints]
+
     def _boxes(self, boxes: NDArray[np.float32]) -> NDArray[np.float32]:
         """Mirror boxes, whose x counts from the picture's edge, not from a pixel's centre."""
         mirrored = boxes.copy()
@@ -115,6 +118,7 @@ class Mirror:
 
 _MIRRORED: dict[str, Callable[[Mirror, Any], Any]] = {
     "points": Mirror._points,  # noqa: SLF001 (its own)
+    "keypoints": Mirror._keypoints,  # noqa: SLF001
     "boxes": Mirror._boxes,  # noqa: SLF001
     "affine": Mirror._affine,  # noqa: SLF001
 }

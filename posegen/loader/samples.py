@@ -123,7 +123,7 @@ class ViewedSamples:
 
     def fetch(self, numbers: Sequence[int], epoch: int) -> Packed:
         """Read what the views of B samples are made of, and map their people."""
-        names = list(dict.fromkeys((*self._columns, *self._drawer.NEEDED)))
+        names = list(dict.fromkeys((*self._columns, *self._drawer.needed)))
         held, told = self._files.collect(numbers, self._held, names)
         ignored = held.pop("ignored", [None] * len(numbers))
         seen = [

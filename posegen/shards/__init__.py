@@ -8,6 +8,7 @@
     /person/keypoints float32 (M, K, 3)   x, y in input pixels, v
     /person/bbox    float32 (M, 4)   x, y, width, height in input pixels; NaN where the annotation has none
     /person/annotation_id int64 (M,)
+    /person/unknown uint8 (M, K)   if a label reads it: 1 unknown of this person, 2 not labelled by the source, else 0
     /sample/image_id int64, file_name, width, height int32 (N,); affine float64 (N, 2, 3), image pixels to input pixels
     /sample/copy int32 (N,), view float64 (N, 5)   if views are drawn: scale, degrees, shift in x and y, 1 if mirrored
 

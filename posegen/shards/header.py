@@ -122,14 +122,15 @@ def _read_shape(file: GuardedFile, name: str) -> dict[str, Any]:
     if file.attribute("axes", name) is None:
         return {}
     inner, axes, dtype = (_parse(file, key, name) for key in ("inner", "axes", "dtype"))
-    by_person, unknown = (file.attribute(key, name) for key in ("by_person", "unknown"))
-    if not {by_person, unknown} <= {0, 1}:
+    by_person, unknown, coarse = (file.attribute(key, name) for key in ("by_person", "unknown", "coarse"))
+    if not {by_person, unknown, coarse or 0} <= {0, 1}:
         raise ValueError("it must say by 0 or 1 whether it is by person, and may be unknown")
     return {
         "inner": (*inner,),
         "axes": (*axes,),
         "dtype": dtype,
         "by_person": bool(by_person),
+        "coarse": bool(coarse),
         "unknown": bool(unknown),
     }
 

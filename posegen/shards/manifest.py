@@ -34,7 +34,7 @@ class Manifest:
     config, skeleton
         What it was built with; the skeleton is that of the labels, wherever it came from.
     source
-        Names of the annotation file and of the image directory.
+        `annotations` and `images`: the names of the annotation file and of the image directory; `sha256` of the former.
     shards
         A record for each, in the order of their numbers.
     failures
@@ -45,6 +45,10 @@ class Manifest:
         Of the libraries that wrote it.
     format_version
         Of its shards.
+    preset
+        The name of what its configuration was laid over, if that is known.
+    description
+        What its builder says of it.
     """
 
     config: BuildConfig
@@ -55,6 +59,8 @@ class Manifest:
     audit: Mapping[str, Any]
     versions: Mapping[str, str]
     format_version: int = FORMAT_VERSION
+    preset: str | None = None
+    description: str = ""
 
     @property
     def samples(self) -> int:
@@ -85,7 +91,9 @@ class Manifest:
             "samples": self.samples,
             "people": self.people,
             "failures": self.failures,
+            "description": self.description,
             "source": dict(self.source),
+            "preset": self.preset,
             "config": self.config.to_dict(),
             "config_digest": self.config.digest,
             "skeleton": self.skeleton.to_dict(),
@@ -113,6 +121,8 @@ class Manifest:
                 raise ShardError(f"{path}: is no file of at most {_MOST_BYTES >> 20} MiB, as a manifest is")
             record = parse_json(path.read_bytes())
         except FileNotFoundError as error:
+            if not directory.is_dir():
+                raise ShardError(f"{directory}: no such directory; expected that of a dataset") from error
             raise ShardError(
                 f"{directory}: has no {MANIFEST_NAME}, so it is no dataset, or its build has not ended"
             ) from error
@@ -136,6 +146,8 @@ class Manifest:
                 audit=dict(record["audit"]),
                 versions=dict(record["versions"]),
                 format_version=version,
+                preset=_read_text(record.get("preset")),
+                description=_read_text(record.get("description")) or "",
             )
         except (
             ArithmeticError,
@@ -152,6 +164,12 @@ class Manifest:
         if any(len(shard.keypoints) != len(manifest.skeleton.keypoints) for shard in manifest.shards):
             raise ShardError(f"{path}: is damaged: a shard counts other keypoints than the skeleton has")
         return manifest
+
+
+def _read_text(value: object) -> str | None:
+    if value is not None and not isinstance(value, str):
+        raise TypeError(f"expected text, not {value!r:.40}")
+    return value
 
 
 def find_dataset(directory: str | os.PathLike[str]) -> Path:

@@ -107,6 +107,8 @@ def choose_storage(dtype: LabelDtype, spec: ArraySpec) -> Storage:
     Whole numbers are stored as they are, and what has no cells as `float32`. `uint8` becomes `int8` where values are
     signed, and `float16` where they may be unknown, or `float32` if they are too large for that.
 
+    A label that says so is stored as `uint8` whatever the others are.
+
     Raises
     ------
     ConfigError
@@ -117,6 +119,7 @@ def choose_storage(dtype: LabelDtype, spec: ArraySpec) -> Storage:
         return Storage(dtype=spec.dtype, scale=1.0, max_abs_error=0.0, whole=True)
     if spec.unknown and dtype == "uint8":
         dtype = "float16" if largest <= _LARGEST_HALF else "float32"
+    dtype = "uint8" if spec.coarse else dtype
     if dtype == "float32" or not spec.cells:
         return Storage(dtype="float32", scale=1.0, max_abs_error=0.0, unknown=spec.unknown)
     if dtype == "float16":

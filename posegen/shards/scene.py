@@ -28,6 +28,7 @@ def make_scene(
     affine: Affine,
     image_size: Size,
     ignored: Region | None,
+    unknown: NDArray[np.uint8] | None = None,
 ) -> Scene:
     """Make a scene of what is stored of a sample, but for the region to be ignored, which is not.
 
@@ -41,6 +42,8 @@ def make_scene(
         From the pixels of the original image to those of the input, and its (height, width).
     ignored
         Where in the original image the loss must not count; None if nowhere, or nobody asks.
+    unknown
+        (N, K) uint8, as `posegen.skeleton.unknown` counts; None where no label asks.
     """
     visible = keypoints[..., 2]
     return Scene(
@@ -50,6 +53,8 @@ def make_scene(
         affine=affine,
         ignored=ignored,
         spread=find_spread(config, skeleton, keypoints, bboxes),
+        unknown=unknown,
+        labelled=None if config.visibility == "labelled" else visible > 0,
     )
 
 

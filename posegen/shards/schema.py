@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from posegen.config import BuildConfig
 from posegen.errors import ConfigError
-from posegen.images.warp import Box
+from posegen.geometry import Box
 from posegen.labels import ArraySpec
 from posegen.labels.base import Drawn
 from posegen.shards.quantize import Storage
@@ -53,6 +53,8 @@ class BuiltSample:
         (n, 4) float32 x, y, width, height in input pixels.
     annotation_ids
         (n,) int64.
+    unknown
+        (n, K) uint8, which keypoints are unknown, as `posegen.skeleton.unknown` counts; None where no label reads it.
     copy, view
         Which of the image's copies it is, and (5,) float64 how that is seen; see `posegen.images.augment.View`.
     """
@@ -70,6 +72,7 @@ class BuiltSample:
     ignored: NDArray[np.bool_] | None = None
     copy: int = 0
     view: NDArray[np.float64] | None = None
+    unknown: NDArray[np.uint8] | None = None
 
 
 def _always(_: BuildConfig) -> bool:
@@ -78,6 +81,10 @@ def _always(_: BuildConfig) -> bool:
 
 def _draws_views(config: BuildConfig) -> bool:
     return config.augment is not None
+
+
+def _reads_unknown(config: BuildConfig) -> bool:
+    return config.reads_unknown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,8 +107,8 @@ class Column:
         What has an element each.
     kind
         What its numbers are, by which a mirror changes them and `posegen.inspect.diff` names them: `points` x, y in
-        input pixels and v, of every keypoint; `boxes` x, y, width, height in input pixels; `affine` a map to input
-        pixels; `plain` is what a mirror leaves as it is.
+        input pixels and v, of every keypoint; `keypoints` one of every keypoint; `boxes` x, y, width, height in input
+        pixels; `affine` a map to input pixels; `plain` is what a mirror leaves as it is.
     compared_as
         What `posegen.inspect.diff` says where it differs, which several columns may share; '' if it does not look.
     is_there
@@ -114,7 +121,7 @@ class Column:
     take: Callable[[BuiltSample], Any]
     shape: tuple[int | Literal["K"], ...] = ()
     of: Literal["sample", "person"] = "sample"
-    kind: Literal["points", "boxes", "affine", "plain"] = "plain"
+    kind: Literal["points", "keypoints", "boxes", "affine", "plain"] = "plain"
     compared_as: str = ""
     is_there: Callable[[BuildConfig], bool] = _always
 
@@ -188,6 +195,16 @@ COLUMNS = (
         compared_as="bbox",
     ),
     Column(name="annotation_id", dtype="int64", of="person", take=attrgetter("annotation_ids")),
+    Column(
+        name="unknown",
+        dtype="uint8",
+        shape=("K",),
+        of="person",
+        take=attrgetter("unknown"),
+        kind="keypoints",
+        compared_as="unknown",
+        is_there=_reads_unknown,
+    ),
     Column(name="copy", dtype="int32", take=attrgetter("copy"), is_there=_draws_views),
     Column(name="view", dtype="float64", shape=(5,), take=attrgetter("view"), is_there=_draws_views),
 )
@@ -253,7 +270,11 @@ class StoredLabel:
                 f"label '{spec.name}' was drawn as {values.dtype} {values.shape[1:]}, but its specification says "
                 f"{spec.dtype} {spec.shape}"
             )
-        return np.ascontiguousarray(self.lay_out(self.storage.encode(values)))
+        return self.arrange_stored(self.storage.encode(values))
+
+    def arrange_stored(self, stored: NDArray[Any]) -> NDArray[Any]:
+        """Lay out what is stored of S samples, (S, *spec.shape) of the storage's dtype."""
+        return np.ascontiguousarray(self.lay_out(stored))
 
     def lay_out(self, values: NDArray[Any]) -> NDArray[Any]:
         """Show an array (S, *spec.shape), or of people, in the axis order of the layout."""

@@ -240,6 +240,8 @@ def _describe(dataset: h5py.Dataset, label: StoredLabel) -> None:
             "unknown": int(spec.unknown),
         }
     )
+    if spec.coarse:
+        dataset.attrs["coarse"] = 1
     if spec.mirror is not None:
         dataset.attrs["mirror"] = _text(write_mirror(spec.mirror))
 

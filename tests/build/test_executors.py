@@ -288,3 +288,10 @@ def _runs(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
     except FileNotFoundError:
         return False
+
+
+def test_a_script_that_is_standard_input_is_told_so(tmp_path: Path) -> None:
+    script = "from posegen.build.executors import LocalExecutor\nlist(LocalExecutor(1).run(len, [1], print))\n"
+    run = subprocess.run([sys.executable, "-"], input=script, capture_output=True, text=True, timeout=60, check=False)
+    assert run.returncode == 1
+    assert "no file <stdin>; save a script that is read from standard input to a file" in run.stderr.splitlines()[-1]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from command_line import run_process
 
 import posegen
+from posegen.config import PRESETS
 
 if TYPE_CHECKING:
     from conftest import Run
@@ -23,8 +24,9 @@ OPTIONS = {
         "--label-option", "--input-size", "--stride", "--grid", "--heatmap", "--sigma", "--sigma-cells",
         "--sigma-scale", "--sigma-keypoints", "--paf", "--half-width", "--unit", "--crop", "--box-padding", "--fit",
         "--visibility", "--origin", "--exif", "--min-keypoints", "--min-area", "--keep-empty", "--label-dtype",
-        "--layout", "--compression", "--image-encoding", "--jpeg-quality", "--copies", "--augment", "--plain-copy",
-        "--shard-size", "--seed", "--limit", "--workers", "--max-failures", "--overwrite", "--dump-config", "--quiet",
+        "--layout", "--compression", "--image-encoding", "--jpeg-quality", "--picture-size", "--copies", "--augment",
+        "--plain-copy", "--shard-size", "--seed", "--limit", "--workers", "--max-failures",
+        "--description", "--overwrite", "--dump-config", "--quiet",
     ],
     "verify": ["--deep", "--repair", "--coco", "--split", "--images", "--workers", "--json"],
     "diff": ["--tolerance", "--workers", "--json"],
@@ -69,7 +71,8 @@ def test_commands_name_every_option_in_order(run: Run) -> None:
 
 def test_an_audit_takes_the_options_of_a_build_that_change_what_is_read(run: Run) -> None:
     found = re.findall(r"^  (?:-\w, )?(--[\w-]+)", run("audit", "--help").out, re.MULTILINE)
-    of_a_run = {"--coco", "--out", "--workers", "--max-failures", "--overwrite", "--dump-config", "--quiet"}
+    of_a_run = {"--coco", "--out", "--workers", "--max-failures", "--description", "--overwrite", "--dump-config"}
+    of_a_run.add("--quiet")
     assert {*found} == {*OPTIONS["build"], "--pictures", "--json", "--help"} - of_a_run
 
 
@@ -79,7 +82,7 @@ def test_build_tells_its_defaults_and_what_is_required(run: Run) -> None:
         "--coco PATH COCO root, or one annotation file. [required]",
         "--out DIR Where to write the dataset. [required]",
         "--split NAME Split of the COCO root. [default: train2017, or the only one]",
-        "--preset [auto|tf-pose|coco|openpose|msra|msra-unbiased|udp|megvii] What to start from; auto: tf-pose, ",
+        f"--preset [{'|'.join(['auto', *PRESETS])}] What to start from; auto: tf-pose, ",
         "or coco if the file's keypoints are others. [default: auto]",
         "--category NAME Category to use; may be repeated. [default: all with keypoints]",
         "--skeleton NAME|FILE.toml Built-in skeleton, or a file. [default: openpose-18]",

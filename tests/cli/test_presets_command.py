@@ -36,7 +36,7 @@ def test_the_list_has_size_stride_sigma_labels_flips_and_decoder(run: Run) -> No
     bottom_up = ["heatmap,paf,mask", "yes", "peak, refined by a parabola of logarithms, at (i + 0.5) s - 0.5"]
     assert found["tf-pose"] == ["image", "368x368", "8", "8 px", *bottom_up]
     assert found["coco"] == found["tf-pose"]
-    assert found["openpose"] == ["image", "368x368", "8", "7 px", "heatmap,paf,mask", "-", bottom_up[2]]
+    assert found["openpose"] == ["image", "368x368", "8", "7 px", "heatmap,paf,mask +2", "-", bottom_up[2]]
     assert found["udp"][:6] == ["person", "192x256", "4", "2 cells", "heatmap,weight", "yes"]
     assert found["udp"][6].endswith("DARK does, at i (W - 1) / (w - 1)")
     for name, decoder in (

@@ -24,7 +24,8 @@ def test_coco_is_tf_pose_with_the_keypoints_of_the_file():
 
 def test_openpose_is_as_its_definition_has_it():
     config = BuildConfig.preset("openpose")
-    assert config == dataclasses.replace(BuildConfig(), grid="point", sigma_px=7.0, paf="cells")
+    assert config == dataclasses.replace(BuildConfig(), grid="point", sigma_px=7.0, paf="cells", labels=config.labels)
+    assert config.labels == ("heatmap", "paf", "mask", "heatmap_mask", "paf_mask")
     assert config.half_width_px / config.stride == 1
 
 
@@ -42,7 +43,9 @@ def test_the_top_down_presets_are_as_their_definition_has_them():
 
 
 def test_each_preset_goes_by_its_name_and_says_what_it_is():
-    assert list(PRESETS) == ["tf-pose", "coco", "openpose", "msra", "msra-unbiased", "udp", "megvii"]
+    assert list(PRESETS) == [
+        "tf-pose", "coco", "openpose", "msra", "msra-unbiased", "udp", "simcc", "rtmpose", "megvii",
+    ]  # fmt: skip
     for name, preset in PRESETS.items():
         assert BuildConfig.preset(name) == dataclasses.replace(BuildConfig(), **preset.changes)
         assert preset.about
@@ -54,7 +57,8 @@ def test_a_preset_says_where_the_cells_of_a_prediction_lie():
               "megvii": "(i + 0.5) s"}  # fmt: skip
     for name in PRESETS:
         config = BuildConfig.preset(name)
-        assert config.create_labels(COCO_17)[0].decoder.endswith(places[config.heatmap]), name
+        place = "i / 2" if "simcc" in config.labels else places[config.heatmap]
+        assert config.create_labels(COCO_17)[0].decoder.endswith(place), name
 
 
 def test_fields_of_a_preset_can_be_changed():

@@ -16,11 +16,12 @@ from posegen.skeleton import Skeleton
 PINNED = {
     "tf-pose": "037dee6c6d45009e",
     "coco": "d079320a1156c76c",
-    "openpose": "a25770d619dcd419",
+    "openpose": "5c28cded3d35cafb",
     "msra": "bf76062f31344fcb",
     "msra-unbiased": "4a48dabfc1a31975",
     "udp": "60b6854c35efcd52",
     "megvii": "ce44d8dfef714662",
+    "openpose with one mask": "a25770d619dcd419",
     "augmented": "597d8881a751c9b3",
 }
 
@@ -53,6 +54,7 @@ def test_digests_are_those_that_datasets_have_been_built_with():
     augmented = BuildConfig(augment=Augmentation(scale=(0.5, 1.1), rotate=40, flip=0.5), copies=2, limit=5)
     found = {name: config.digest[:16] for name, config in (
         *((name, BuildConfig.preset(name)) for name in PRESETS),
+        ("openpose with one mask", BuildConfig.preset("openpose", labels=("heatmap", "paf", "mask"))),
         ("augmented", augmented),
     )}  # fmt: skip
     assert found == PINNED

@@ -90,7 +90,7 @@ class TestCommand:
         monkeypatch.undo()
         for options, message in (
             (["--repair"], "--coco PATH"),
-            (["--coco", "x"], "--coco goes with --deep or --repair"),
+            (["--coco", "nowhere"], "nowhere: no such file or directory"),
             (["--deep", "--split", "x"], "go with --coco PATH"),
             (["--workers", "0"], "workers must be at least 1"),
             (["--deep", "--coco", "nowhere"], "nowhere: no such file or directory"),

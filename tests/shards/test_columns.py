@@ -99,7 +99,7 @@ def test_an_added_column_is_batched_and_padded(added: Path) -> None:
     for place, number in enumerate((1, 0, 1)):
         for name in ("pixels", "sharpness", "middle", "area", "corners"):
             np.testing.assert_array_equal(batch[name][place], data[number][name], name)
-    assert list_padded() == {"keypoints", "bbox", "annotation_id", "area", "corners"}
+    assert list_padded() == {"keypoints", "bbox", "annotation_id", "unknown", "area", "corners"}
     assert choose_fields(data.fields, None) == ["image", "mask", "image_id"]
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from posegen.annotations.coco.checks import are_numbers, brief, is_number
 from posegen.skeleton import SKELETONS
+from posegen.skeleton.unknown import OF_PERSON
 
 _NAMES = SKELETONS["coco-wholebody-133"].keypoints
 _WHOLE = frozenset({0, 1, 2})
@@ -115,20 +116,20 @@ def has_parts(entries: Iterable[Mapping[str, Any]]) -> bool:
     return any(part.field in entry for entry in entries for part in PARTS)
 
 
-def read_parts(entry: Mapping[str, Any]) -> tuple[NDArray[np.float64], list[str]]:
+def read_parts(entry: Mapping[str, Any]) -> tuple[NDArray[np.float64], list[str], NDArray[np.uint8]]:
     """Read the 116 keypoints of the parts of one annotation.
 
     Returns
     -------
-    (116, 3) x, y, v, with v = 0 where a part is missing or said not to be valid; and the fields of the parts that have
-    keypoints but are said not to be valid.
+    (116, 3) x, y, v, with v = 0 where a part is missing or said not to be valid; the fields of the parts that have
+    keypoints but are said not to be valid; and (116,) uint8 `OF_PERSON` where a part is missing or not valid, else 0.
 
     Raises
     ------
     ValueError
         If a part is not as many keypoints as it must be.
     """
-    found, invalid = [], []
+    found, invalid, unknown = [], [], []
     for part in PARTS:
         try:
             triplets = read_triplets(entry.get(part.field), len(part.names))
@@ -138,8 +139,10 @@ def read_parts(entry: Mapping[str, Any]) -> tuple[NDArray[np.float64], list[str]
             if (triplets[:, 2] > 0).any():
                 invalid.append(part.field)
             triplets = np.zeros_like(triplets)
+        known = entry.get(part.field) and entry.get(part.valid, True)
+        unknown.append(np.full(len(part.names), 0 if known else OF_PERSON, np.uint8))
         found.append(triplets)
-    return np.concatenate(found), invalid
+    return np.concatenate(found), invalid, np.concatenate(unknown)
 
 
 def _blank_unlabelled(values: list[Any]) -> list[float]:

@@ -20,6 +20,7 @@ from posegen.annotations.coco.joining import People, join_same
 from posegen.annotations.coco.people import AnnotationReader, Person
 from posegen.annotations.coco.turning import refuse_turned, turn_unstated
 from posegen.annotations.sample import Annotations, Sample, Shape
+from posegen.annotations.unknown import describe_unknown
 from posegen.config import BuildConfig
 from posegen.errors import AnnotationError
 from posegen.skeleton import Skeleton
@@ -86,12 +87,15 @@ def _read(path: Path, config: BuildConfig, images: Path | None) -> Annotations:
     reader.note_unknown()
     audit.note_corners()
     join_same(entries, people, audit)
+    samples = tuple(_make_samples(entries, people, config, audit, len(reading.names)))
+    if unknown := describe_unknown(samples, reading.names, reading.skeleton):
+        audit.notes.append(unknown)
     return Annotations(
         path=path,
         images=path.parent if images is None else images,
         names=reading.names,
         skeleton=reading.skeleton,
-        samples=tuple(_make_samples(entries, people, config, audit, len(reading.names))),
+        samples=samples,
         audit=audit,
         missing=image_reader.names.missing,
         limbs_left_out=reading.limbs_left_out,
@@ -127,6 +131,10 @@ def _sample(
     image_id: int, image: Image, drawn: Sequence[Person], ignored: Sequence[Shape], keypoint_count: int
 ) -> Sample:
     none = (math.nan,) * 4
+    unknown = None
+    if any(person.unknown is not None for person in drawn):
+        known = np.zeros(keypoint_count, np.uint8)
+        unknown = np.array([known if person.unknown is None else person.unknown for person in drawn])
     return Sample(
         image_id=image_id,
         file_name=image.file_name,
@@ -137,4 +145,5 @@ def _sample(
         annotation_ids=np.array([p.annotation_id for p in drawn], np.int64),
         ignored=tuple(ignored),
         drawn=tuple(p.shape for p in drawn) if ignored else (),
+        unknown=unknown,
     )

@@ -4,6 +4,7 @@
 """
 
 from posegen.build.executors.base import Done, Executor, Lost, Report
-from posegen.build.executors.local import LocalExecutor, available_cpus, choose_executor
+from posegen.build.executors.cpus import available_cpus
+from posegen.build.executors.local import LocalExecutor, choose_executor
 
 __all__ = ["Done", "Executor", "LocalExecutor", "Lost", "Report", "available_cpus", "choose_executor"]

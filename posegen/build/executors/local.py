@@ -11,6 +11,7 @@ import multiprocessing
 import os
 import pickle
 import signal
+import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterable, Iterator
@@ -20,6 +21,7 @@ from types import FrameType
 from typing import Generic, cast
 
 from posegen.build.executors.base import Done, Executor, Lost, Report, Result, Task
+from posegen.build.executors.cpus import available_cpus
 from posegen.errors import BuildError, ConfigError
 
 _ENVIRONMENT = {
@@ -33,13 +35,6 @@ _ENVIRONMENT = {
 """What libraries of a worker read when they are imported."""
 
 _TIMEOUT_S = 5.0
-
-
-def available_cpus() -> int:
-    """Count the CPUs this process may use, which in a container or under taskset are fewer than the machine has."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 class LocalExecutor:
@@ -189,15 +184,12 @@ class _Worker(Generic[Task]):
         code = self.process.exitcode
         if code is not None and code < 0:
             reason = f"was killed by {signal.Signals(-code).name}"
-            reason += " (out of memory?)" if code == -signal.SIGKILL else ""
+            reason += " (out of memory?)" if signal.Signals(-code).name == "SIGKILL" else ""
         else:
             reason = f"ended with status {code}"
         self.stop()
         if not self.started and code == 1:
-            raise BuildError(
-                f"a worker process {reason} before its first task; a script that builds a dataset must do so under "
-                "if __name__ == '__main__':, because workers import it"
-            )
+            raise BuildError(f"a worker process {reason} before its first task; {_explain_import()}")
         return Lost(self.task, self.reported, reason)
 
     def stop(self) -> None:
@@ -207,6 +199,17 @@ class _Worker(Generic[Task]):
         if self.process.is_alive():
             self.process.kill()
             self.process.join()
+
+
+def _explain_import() -> str:
+    """Say why a spawned process could not import the program that started it."""
+    program = getattr(sys.modules["__main__"], "__file__", None)
+    if program is not None and not os.path.exists(program):  # noqa: PTH110 (it is no path, most often <stdin>)
+        return (
+            f"workers import the program that starts them, and there is no file {program}; save a script that is read "
+            "from standard input to a file, and build under if __name__ == '__main__': in it"
+        )
+    return "a script that builds a dataset must do so under if __name__ == '__main__':, because workers import it"
 
 
 @contextlib.contextmanager
@@ -219,29 +222,34 @@ def _interrupts_held_back() -> Iterator[None]:
     came: list[tuple[int, FrameType | None]] = []
     handlers: dict[int, Callable[[int, FrameType | None], object]] = {}
     if threading.current_thread() is threading.main_thread():  # others are not told of signals
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for number in filter(None, (signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", None))):
             handler = signal.getsignal(number)
             if callable(handler):
                 handlers[number] = handler
     # A signal that is blocked here may come to another thread; its handler then runs here nevertheless.
     for held in handlers:
         signal.signal(held, lambda number, frame: came.append((number, frame)))
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    before = _mask("SIG_BLOCK", {signal.SIGINT})
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        _mask("SIG_SETMASK", before)
         for held, handler in handlers.items():
             signal.signal(held, handler)
         for first, frame in came[:1]:
             handlers[first](first, frame)
 
 
+def _mask(how: str, signals: Iterable[int]) -> Iterable[int]:
+    """Change which signals are blocked, where the system can, and return which were."""
+    return signal.pthread_sigmask(getattr(signal, how), signals) if hasattr(signal, "pthread_sigmask") else ()
+
+
 def _serve(connection: Connection) -> None:
     """Answer tasks until the other end closes."""
     # Ctrl-C goes to the whole group; the parent decides what becomes of it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    _mask("SIG_UNBLOCK", {signal.SIGINT})
     threading.Thread(target=_follow_parent, daemon=True).start()
     os.environ.update(_ENVIRONMENT)
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):

@@ -24,12 +24,12 @@ from posegen.inspect.drawing.canvas import (
     Canvas,
     Picture,
     draw_disc,
-    frame,
     hues,
     join_tiles,
     mix,
     to_fixed,
 )
+from posegen.inspect.drawing.text import frame
 from posegen.labels.base import ArraySpec, without_stride
 from posegen.shards import ShardReader
 from posegen.skeleton import Skeleton
@@ -42,14 +42,17 @@ PANEL_SIDE, TILE_SIDE = 640, 320
 _DRAWN = ("heatmap", "paf", "mask")
 """The labels that are drawn each in its own way."""
 
+_HALF = 0.5
+
 
 def draw_sample(reader: ShardReader, index: int) -> Picture:
     """Draw a sample's labels over its picture, each in a panel of its own.
 
     From left to right: the picture with boxes and skeletons, visible keypoints (v = 2) filled, occluded ones (v = 1)
     hollow; the maximum of the keypoints' heatmaps, with a dot at every drawn keypoint; the strongest of the limbs' part
-    affinity fields, its direction as hue and arrow; the mask, hatched in red where the loss does not count; of any
-    other label the largest magnitude over its channels. A label that the shard does not have has no panel.
+    affinity fields, its direction as hue and arrow; the mask, hatched in red where the loss does not count; of masks
+    with several channels the least of them, and which channels are hidden most; of any other label the largest
+    magnitude over its channels. A label that the shard does not have has no panel.
 
     Parameters
     ----------
@@ -93,6 +96,9 @@ def draw_sample(reader: ShardReader, index: int) -> Picture:
         panels.append(frame(_draw_mask(canvas, mask), f"mask · the loss counts on {mask.mean():.1%}"))
     for name, spec in specs.items():
         if spec.cells and labels[name].size and name not in _DRAWN:
+            if name.endswith("_mask"):
+                panels.append(_draw_channel_mask(canvas, labels[name], spec))
+                continue
             largest = max(-spec.low, spec.high)
             # What nobody knows is drawn as nothing.
             values = np.abs(labels[name].astype(np.float32)).reshape(-1, *spec.cells)
@@ -213,6 +219,16 @@ def _draw_fields(canvas: Canvas, paf: NDArray[np.float32]) -> Picture:
         for start, end in to_fixed(np.stack([middles - reach, middles + reach], axis=1)).tolist():
             cv2.arrowedLine(picture, start, end, INK, 1, cv2.LINE_AA, SHIFT, 0.35)
     return picture
+
+
+def _draw_channel_mask(canvas: Canvas, masks: NDArray[np.float32], spec: ArraySpec) -> Picture:
+    """Hatch the picture where any of C masks (C, h, w) does not count, and name the channels that are hidden most."""
+    shares = np.mean(masks < _HALF, axis=(1, 2))
+    # What most channels hide is padding, or nobody's label; x and y of a limb are hidden alike.
+    most = [k for k in np.argsort(-shares, kind="stable").tolist() if shares[k] > np.median(shares)]
+    by_name = {spec.channels[k].partition(":")[0]: f"{shares[k]:.0%}" for k in reversed(most)}
+    named = ", ".join(f"{name} {share}" for name, share in [*reversed(by_name.items())][:3]) or "all channels alike"
+    return frame(_draw_mask(canvas, masks.min(axis=0)), f"{spec.name} · {named}")
 
 
 def _draw_mask(canvas: Canvas, mask: NDArray[np.float32]) -> Picture:

@@ -47,7 +47,10 @@ class DoubtfulLabel(Label, Protocol):
 
 
 class LocatingLabel(Label, Protocol):
-    """A label that tells where each keypoint of a single person is."""
+    """A label that tells where each keypoint of a single person is.
+
+    One that reads more arrays than its own names them all in `reads`.
+    """
 
     @property
     def decoder(self) -> str:

@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Protocol
+from typing import Any
+from zlib import crc32
 
 import numpy as np
 import torch
-from torch.utils.data import Sampler
+from numpy.typing import NDArray
+from torch.utils.data import Dataset, Sampler
 
 from posegen.errors import ConfigError
 from posegen.loader.shuffle import Remainder, shuffle_shards, take_share
-
-
-class Sharded(Protocol):
-    """What has samples in shards: a `TorchPoseDataset`, a `posegen.PoseDataset`."""
-
-    @property
-    def shard_sizes(self) -> tuple[int, ...]:
-        """How many samples each shard has."""
+from posegen.loader.torch.parts import Sharded, find_parts
 
 
 class ShardShuffleSampler(Sampler):
@@ -38,51 +33,64 @@ class ShardShuffleSampler(Sampler):
     Parameters
     ----------
     dataset
-        What to sample.
+        What to sample: a `TorchPoseDataset`, which hears of epochs from here, a `Subset` of one, as `random_split`
+        makes it, or a `ConcatDataset`.
     shuffle
         False reads in the order of the dataset, still split over the processes.
     seed, window
         As in `posegen.loader.shuffle.shuffle_shards`.
     rank, ranks
-        Which process this is and how many there are; by default as `torch.distributed` says, if it is initialized.
+        Which process this is and how many there are; by default as `torch.distributed` says at the time
+        of each pass, if it is initialized by then.
     remainder
-        What happens where the samples do not divide by `ranks`; see `posegen.loader.shuffle.take_share`. By default
-        `keep` a process may have one batch more than another, for which `DistributedDataParallel` waits in vain
-        outside its `join`; train with `repeat` or `drop`, measure with `keep`.
+        What happens where the samples do not divide by `ranks`; see `posegen.loader.shuffle.take_share`. With `repeat`,
+        the default where it shuffles, and `drop` all processes have equally many. With `keep`, the default where it
+        does not, each sample is read once, and one process may have a batch more than another, for which
+        `DistributedDataParallel` waits in vain outside its `join`: measure with it.
 
     Raises
     ------
     ConfigError
-        If there is no such rank or remainder, or a value is out of range.
+        If there is no such rank or remainder, a value is out of range, or the dataset does not tell its shards.
     """
 
     def __init__(
         self,
-        dataset: Sharded,
+        dataset: Sharded | Dataset,
         *,
         shuffle: bool = True,
         seed: int = 0,
         window: int = 4,
         rank: int | None = None,
         ranks: int | None = None,
-        remainder: Remainder = "keep",
+        remainder: Remainder | None = None,
     ) -> None:
-        together = torch.distributed.is_available() and torch.distributed.is_initialized()
-        self.sizes = dataset.shard_sizes
+        self._parts = find_parts(dataset)
+        self.sizes = self._parts.sizes
         self.shuffle = shuffle
         self.seed = seed
         self.window = window
-        self.rank = (torch.distributed.get_rank() if together else 0) if rank is None else rank
-        self.ranks = (torch.distributed.get_world_size() if together else 1) if ranks is None else ranks
-        self.remainder: Remainder = remainder
+        self._rank = rank
+        self._ranks = ranks
+        self.remainder: Remainder = remainder or ("repeat" if shuffle else "keep")
         self.epoch = 0
         self._start = 0
         self._handed_out = 0
-        self._length = len(self._indices())
+        self._indices()  # which refuses what cannot be
+
+    @property
+    def rank(self) -> int:
+        """Which process this is."""
+        return (torch.distributed.get_rank() if _are_together() else 0) if self._rank is None else self._rank
+
+    @property
+    def ranks(self) -> int:
+        """How many processes there are."""
+        return (torch.distributed.get_world_size() if _are_together() else 1) if self._ranks is None else self._ranks
 
     def __len__(self) -> int:
         """Count this process's samples of a whole epoch."""
-        return self._length
+        return len(self._take(np.arange(sum(self.sizes))))
 
     def __iter__(self) -> Iterator[int]:
         """Iterate over this process's samples of the epoch; after `load_state_dict` over those that are left, once."""
@@ -93,7 +101,11 @@ class ShardShuffleSampler(Sampler):
             yield index
 
     def set_epoch(self, epoch: int) -> None:
-        """Choose the order of the next pass. Without it every pass has the order of the first."""
+        """Choose the order of the next pass. Without it every pass has the order of the first.
+
+        A dataset that draws flips or views hears it, too, as far as its workers.
+        """
+        self._tell(epoch)
         if epoch != self.epoch:
             self.epoch, self._start, self._handed_out = epoch, 0, 0
 
@@ -123,15 +135,34 @@ class ShardShuffleSampler(Sampler):
                     " make it as it was, or start a new epoch with set_epoch"
                 )
         self.epoch, self._start = int(state["epoch"]), int(state["done"])
+        self._tell(self.epoch)
         self._handed_out = self._start
+
+    def _tell(self, epoch: int) -> None:
+        """Say to the datasets which epoch it is, if they ask."""
+        for source in self._parts.sources:
+            tell = getattr(source, "set_epoch", None)
+            if tell is not None:
+                tell(epoch)
 
     def _identity(self) -> dict[str, Any]:
         """Say what determines the order and its split; a rank's name is left out, so that ranks can share a state."""
         names = ("shuffle", "seed", "window", "ranks", "remainder")
-        return {"sizes": list(self.sizes)} | {name: getattr(self, name) for name in names}
+        found = {"sizes": list(self.sizes)} | {name: getattr(self, name) for name in names}
+        indices = self._parts.indices
+        is_whole = np.array_equal(indices, np.arange(len(indices)))
+        return found if is_whole else found | {"subset": crc32(indices.tobytes())}
 
     def _indices(self) -> list[int]:
         order = np.arange(sum(self.sizes))
         if self.shuffle:
             order = shuffle_shards(self.sizes, seed=self.seed, epoch=self.epoch, window=self.window)
-        return take_share(order, self.rank, self.ranks, remainder=self.remainder).tolist()
+            order = self._parts.indices[order]
+        return self._take(order).tolist()
+
+    def _take(self, order: NDArray[np.int64]) -> NDArray[np.int64]:
+        return take_share(order, self.rank, self.ranks, remainder=self.remainder)
+
+
+def _are_together() -> bool:
+    return torch.distributed.is_available() and torch.distributed.is_initialized()

@@ -13,11 +13,13 @@ import itertools
 import math
 import multiprocessing
 import os
+import shutil
 import threading
 import uuid
 import weakref
 from dataclasses import dataclass
 from multiprocessing.reduction import ForkingPickler
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,11 +27,21 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import get_worker_info
 
+from posegen.errors import ConfigError
+
 _FRONT = 64
 """Bytes before an array: the first one is 0 if it is free; so many keep the array aligned."""
 
 _LITTLE = 1 << 16
 """Bytes that are sent sooner than they are shared."""
+
+_SHARED = Path("/dev/shm")  # noqa: S108 (where the system keeps shared memory, not a place for files of ours)
+
+_WAYS_OUT = (
+    "give a container more of it (docker run --shm-size=8g, or --ipc=host), take fewer workers, smaller batches, "
+    "prefetch_factor=1, fewer fields or image_dtype='uint8', or read with posegen.loader.torch.PoseLoader, whose "
+    "threads need none"
+)
 
 _MOST_IDLE = 24
 """Blocks that a worker keeps though nobody uses them."""
@@ -72,6 +84,18 @@ def make_tensor(shape: tuple[int, ...], dtype: torch.dtype) -> torch.Tensor:
     return _lender().lend(shape, dtype)
 
 
+def _refuse_full(size: int) -> None:
+    """Refuse an array that there is no room for: the system would kill the process that writes to it, by SIGBUS."""
+    if not _SHARED.is_dir():
+        return
+    usage = shutil.disk_usage(_SHARED)
+    if usage.free < _FRONT + size:
+        raise ConfigError(
+            f"{_SHARED} is full: an array of a batch takes {size / 1e6:,.1f} MB, and of {usage.total / 1e6:,.0f} MB "
+            f"{usage.free / 1e6:,.1f} are free; {_WAYS_OUT}"
+        )
+
+
 class _Block:
     """A piece of shared memory for an array.
 
@@ -88,9 +112,13 @@ class _Block:
 
     @classmethod
     def make(cls, size: int) -> _Block:
-        """Make one for an array of so many bytes."""
+        """Make one for an array of so many bytes. Raises `ConfigError` if there is no room for it."""
         empty = torch.empty(0, dtype=torch.uint8)
-        storage = empty.untyped_storage()._new_shared(_FRONT + size, device="cpu")  # noqa: SLF001
+        _refuse_full(size)
+        try:
+            storage = empty.untyped_storage()._new_shared(_FRONT + size, device="cpu")  # noqa: SLF001
+        except RuntimeError as error:
+            raise ConfigError(f"shared memory for an array of a batch cannot be had: {error}; {_WAYS_OUT}") from error
         return cls(empty.set_(storage, 0, (_FRONT + size,)))
 
     @property
