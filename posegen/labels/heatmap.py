@@ -136,7 +136,7 @@ class HeatmapLabel:
     @property
     def decoder(self) -> str:
         """How a prediction is read."""
-        return "peak, refined by a parabola of logarithms, at (i + 0.5) s - 0.5"
+        return "peak and parabola of logarithms, at (i + 0.5) s - 0.5"
 
     @property
     def doubt(self) -> str:
