@@ -115,7 +115,7 @@ class _Outputs:
         arrays = {}
         for name, label in zip(names, chosen, strict=True):
             values = _to_numpy(given[name])
-            if config.layout == "hwc" and values.ndim == 4:
+            if config.layout == "hwc" and label.spec.cells and values.ndim == len(label.spec.shape) + 1:
                 values = np.moveaxis(values, -1, 1)
             _check(name, values, label.spec, count)
             arrays[_unwrap(label).spec.name] = values
@@ -143,8 +143,10 @@ def _choose(
         by_name = {_unwrap(label).spec.name: label for label in same}
         for label in same:
             inner = _unwrap(label)
-            if config.unit == "person" and hasattr(inner, "locate"):
-                return (label.spec.name,), (label,)
+            reads = getattr(inner, "reads", (inner.spec.name,))
+            if config.unit == "person" and hasattr(inner, "locate") and all(name in by_name for name in reads):
+                chosen = [label, *(by_name[name] for name in reads if name != inner.spec.name)]
+                return tuple(each.spec.name for each in chosen), tuple(chosen)
             peaking = by_name.get(getattr(inner, "joins", ""))
             if config.unit == "image" and peaking is not None:
                 return (peaking.spec.name, label.spec.name), (peaking, label)
@@ -169,9 +171,9 @@ def _to_numpy(values: Any) -> Maps:
 def _check(name: str, values: Maps, spec: ArraySpec, count: int) -> None:
     """Refuse an output that is not of the label's shape, but for a background."""
     without = len(spec.channels) - (spec.channels[-1:] == ("background",))
-    shapes = [(count, channels, *spec.cells) for channels in (len(spec.channels), without)]
+    shapes = [(count, channels, *spec.shape[1:]) for channels in (len(spec.channels), without)]
     if values.shape not in shapes:
-        raise ConfigError(f"{name}: expected (B, C, h, w) = {shapes[0]}, found {values.shape}")
+        raise ConfigError(f"{name}: expected (B, {', '.join(spec.axes)}) = {shapes[0]}, found {values.shape}")
 
 
 def _to_image(keypoints: NDArray[np.float64], affine: NDArray[np.floating], skeleton: Skeleton) -> NDArray[np.float64]:
