@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from posegen.geometry import Size
+from posegen.geometry import Box, Size
 from posegen.images.codec import decode_input, decode_opaque
-from posegen.images.warp import PADDING, Box
+from posegen.images.warp import PADDING
 
 
 @dataclass(slots=True, eq=False)

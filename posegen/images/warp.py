@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from posegen.errors import ImageError
-from posegen.geometry import Affine, Size
+from posegen.geometry import Affine, Box, Size
 
 PADDING = 128
 """Gray level around a picture that does not fill the input: the middle, as OpenPose has it."""
@@ -21,24 +20,6 @@ _WHOLE = 1e-6
 
 _MOST_PIXELS = 1 << 28
 """To which a picture may be resized, though `cover` keeps but the middle: 800 MB."""
-
-
-class Box(NamedTuple):
-    """Where in a frame there is a picture, in whole pixels, at least one: columns from `x` on, rows from `y` on."""
-
-    x: int
-    y: int
-    width: int
-    height: int
-
-    @property
-    def size(self) -> Size:
-        """(height, width)."""
-        return self.height, self.width
-
-    def cut(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Return that part of a frame's pixels (H, W, 3)."""
-        return pixels[self.y : self.y + self.height, self.x : self.x + self.width]
 
 
 _ONE_PIXEL = Box(0, 0, 1, 1)
