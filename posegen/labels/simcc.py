@@ -177,14 +177,14 @@ class SimccLabel:
         return self._find(scene.points, scene.drawn)[1]
 
     @property
+    def located_with(self) -> tuple[str, ...]:
+        """The arrays that `locate` reads."""
+        return "simcc_x", "simcc_y"
+
+    @property
     def decoder(self) -> str:
         """How a prediction is read."""
         return f"peaks of both curves, at i / {self.split_ratio:g}"
-
-    @property
-    def reads(self) -> tuple[str, ...]:
-        """The arrays that `locate` reads: of both axes."""
-        return "simcc_x", "simcc_y"
 
     def locate(self, outputs: Mapping[str, NDArray[np.float32]]) -> NDArray[np.float64]:
         """Locate one person's keypoints (B, K, 3), x, y in input pixels and score, by the curves of both axes."""

@@ -143,18 +143,18 @@ def _choose(
         by_name = {_unwrap(label).spec.name: label for label in same}
         for label in same:
             inner = _unwrap(label)
-            reads = getattr(inner, "reads", (inner.spec.name,))
-            if config.unit == "person" and hasattr(inner, "locate") and all(name in by_name for name in reads):
-                chosen = [label, *(by_name[name] for name in reads if name != inner.spec.name)]
-                return tuple(each.spec.name for each in chosen), tuple(chosen)
+            if config.unit == "person" and hasattr(inner, "locate"):
+                needed = [by_name.get(name) for name in getattr(inner, "located_with", (inner.spec.name,))]
+                if found := tuple(one for one in needed if one is not None and None not in needed):
+                    return tuple(one.spec.name for one in found), found
             peaking = by_name.get(getattr(inner, "joins", ""))
             if config.unit == "image" and peaking is not None:
                 return (peaking.spec.name, label.spec.name), (peaking, label)
     wanted = "a person's keypoints lie" if config.unit == "person" else "people are"
-    needed = "heatmap or offset" if config.unit == "person" else "heatmap and paf, or center and center_offset"
+    listed = "heatmap, offset or simcc" if config.unit == "person" else "heatmap and paf, or center and center_offset"
     raise ConfigError(
         f"{', '.join(names) or 'nothing'} does not tell where {wanted}; it takes labels that can be decoded, such as "
-        f"{needed}, by the names of the dataset's: {', '.join(label.spec.name for label in labels) or 'it has none'}"
+        f"{listed}, by the names of the dataset's: {', '.join(label.spec.name for label in labels) or 'it has none'}"
     )
 
 

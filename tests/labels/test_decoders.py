@@ -17,11 +17,8 @@ from posegen.loader.decode import decode
 from posegen.skeleton import COCO_17, Skeleton
 
 PLAIN = np.array([[1.0, 0, 0], [0, 1, 0]])
-TOP_DOWN = [
-    name
-    for name in PRESETS
-    if "heatmap" in BuildConfig.preset(name).labels and BuildConfig.preset(name).unit == "person"
-]
+OF_A_PERSON = [name for name in PRESETS if BuildConfig.preset(name).unit == "person"]
+TOP_DOWN = [name for name in OF_A_PERSON if "heatmap" in BuildConfig.preset(name).labels]
 
 
 def make_scene(points: Any, drawn: Any = None) -> Scene:
@@ -53,9 +50,7 @@ def test_every_preset_comes_back_where_it_was_drawn_without_bias():
     spread = {"msra": 4 / 12**0.5, "megvii": 4 / 12**0.5, "simcc": 0.5 / 12**0.5, "rtmpose": 0.5 / 12**0.5}
     for name in PRESETS:
         config = BuildConfig.preset(name)
-        drawn = {"simcc": ("simcc",), "rtmpose": ("simcc",)}.get(
-            name, ("heatmap",) if name in TOP_DOWN else ("heatmap", "paf")
-        )
+        drawn = ("heatmap",) if name in TOP_DOWN else ("simcc",) if name in OF_A_PERSON else ("heatmap", "paf")
         config = dataclasses.replace(config, labels=drawn)
         skeleton = config.skeleton or COCO_17
         scenes = spread_people(rng, config, skeleton)

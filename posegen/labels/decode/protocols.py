@@ -49,7 +49,7 @@ class DoubtfulLabel(Label, Protocol):
 class LocatingLabel(Label, Protocol):
     """A label that tells where each keypoint of a single person is.
 
-    One that reads more arrays than its own names them all in `reads`.
+    One that reads more arrays than its own names them all in `located_with`.
     """
 
     @property
