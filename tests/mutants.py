@@ -96,6 +96,7 @@ def main() -> None:
         parser.error(f"there are tests for {', '.join(TESTS)}, not for {', '.join(sorted(unknown))}")
     if options.only:
         rooms = [options.only.split("/")[1]]
+    os.chdir(ROOT)  # where mutmut looks for its settings
     drawn = draw(rooms, options.mutants, options.seed, options.only)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with contextlib.ExitStack() as stack:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ PACKAGE = Path(posegen.__file__).parent
 PROMISED = {"click", "cv2", "h5py", "hdf5plugin", "numpy", "pycocotools", "tomli", "tqdm"}
 EXTRAS = {
     "bench": {"torch"},  # it measures the DataLoader that others read with
+    "bench/peers": {"ffcv", "webdataset"},
     "images/codec.py": {"simplejpeg"},
     "labels/online/tensorflow.py": {"tensorflow"},
     "labels/online/torch.py": {"torch"},
@@ -42,3 +44,27 @@ def test_a_module_imports_only_what_pyproject_promises() -> None:
         assert foreign <= PROMISED | extras, name
         seen |= foreign
     assert seen >= PROMISED - {"tomli"}  # imported by its name where Python has no tomllib
+
+
+WINDOWS = """
+import importlib, os, signal, sys
+import multiprocessing.resource_tracker, multiprocessing.synchronize, subprocess, tempfile, cv2, h5py, tqdm, click
+
+for name in ("fcntl", "grp", "posix", "pwd", "resource", "termios"):
+    sys.modules[name] = None
+for name in ("SIGHUP", "SIGKILL", "SIG_BLOCK", "SIG_UNBLOCK", "SIG_SETMASK", "pthread_sigmask"):
+    delattr(signal, name)
+for name in ("sched_getaffinity", "register_at_fork", "getuid"):
+    delattr(os, name)
+for name in sys.argv[1:]:
+    importlib.import_module(name)
+"""
+
+
+def test_modules_can_be_imported_where_there_is_no_posix() -> None:
+    paths = [path.relative_to(PACKAGE.parent).with_suffix("") for path in sorted(PACKAGE.rglob("*.py"))]
+    names = [".".join(path.parts).removesuffix(".__init__") for path in paths]
+    named = [name for name in names if not {"torch", "tensorflow", "__main__", "reading"} & {*name.split(".")}]
+    command = [sys.executable, "-c", WINDOWS, *named]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, cwd=PACKAGE.parent)
+    assert done.returncode == 0, done.stderr

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
-import resource
+import os
 import shutil
 import time
 from dataclasses import dataclass
@@ -142,8 +142,8 @@ def time_build(paths: CocoPaths, out: Path, config: BuildConfig, workers: int) -
 
 def _cpu_s() -> float:
     """Add up the CPU time of this process and of its children that have ended, in seconds."""
-    both = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
-    return sum(usage.ru_utime + usage.ru_stime for usage in both)
+    used = os.times()
+    return used.user + used.system + used.children_user + used.children_system
 
 
 def _time_sample(source: Source, scratch: Path) -> float:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import fcntl
+import errno
 import hashlib
 import json
 import os
@@ -55,6 +55,12 @@ class BuildState:
         """Tell whether there is a record of a shard, be it what it may."""
         with contextlib.suppress(OSError):
             return self._record_path(file_name).exists()
+        return False
+
+    def has_records(self) -> bool:
+        """Tell whether any shard is finished."""
+        with contextlib.suppress(OSError):
+            return any(self.home.glob("shard-*.json"))
         return False
 
     def find_dataset(self) -> Manifest | None:
@@ -211,7 +217,7 @@ def _refuse_foreign(out: Path) -> None:
 
 def _lock(descriptor: int, path: Path, out: Path) -> None:
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _lock_file(descriptor)
     except BlockingIOError as error:
         holder = path.read_text().strip()
         raise BuildError(
@@ -224,6 +230,15 @@ def _lock(descriptor: int, path: Path, out: Path) -> None:
     os.ftruncate(descriptor, 0)
     # Network file systems hold locks against other machines, too.
     os.write(descriptor, f"{os.getpid()} on {platform.node()}\n".encode())
+
+
+def _lock_file(descriptor: int) -> None:
+    """Lock a file until it is closed; raises `BlockingIOError` if another process has, or else `OSError`."""
+    try:
+        import fcntl
+    except ModuleNotFoundError as error:
+        raise OSError(errno.ENOTSUP, "posegen builds under Linux and macOS, and reads anywhere") from error
+    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _refuse_other_options(out: Path, config: BuildConfig) -> None:

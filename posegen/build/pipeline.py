@@ -7,7 +7,7 @@ from pathlib import Path
 
 from posegen.annotations import find_annotations, read_annotations
 from posegen.annotations.audit import Audit
-from posegen.build.checkpoint import open_state
+from posegen.build.checkpoint import BuildState, open_state
 from posegen.build.decoding import decode_all
 from posegen.build.executors import Executor, choose_executor
 from posegen.build.failures import Allowance, describe_failures, write_failures
@@ -87,6 +87,7 @@ def build(
     executor = choose_executor(executor, workers)
     allowed = Allowance.parse(max_failures)
     source = find_annotations(coco, split=split, images=images)
+    state: BuildState | None = None
     try:
         with open_state(out, config, overwrite=overwrite) as state:
             annotations = source.read(config)
@@ -121,9 +122,8 @@ def build(
             state.publish(manifest)
             return manifest
     except OSError as error:
-        raise BuildError(
-            f"{error.filename or out}: {error.strerror or error}; finished shards stay, run again to go on"
-        ) from error
+        rest = "; finished shards stay, run again to go on" if state is not None and state.has_records() else ""
+        raise BuildError(f"{error.filename or out}: {error.strerror or error}{rest}") from error
 
 
 def audit(

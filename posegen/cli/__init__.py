@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import importlib
+import re
 import shlex
 import shutil
 import signal
@@ -39,7 +40,9 @@ _COMMANDS = {
 }
 
 _SIGNALLED = 128
-_SAID = {signal.SIGINT: "Interrupted.", signal.SIGTERM: "Terminated.", signal.SIGHUP: "Hung up."}
+_SAID = {signal.SIGINT: "Interrupted.", signal.SIGTERM: "Terminated."}
+if hasattr(signal, "SIGHUP"):
+    _SAID[signal.SIGHUP] = "Hung up."
 _PATIENCE_S = 10.0
 
 
@@ -89,6 +92,10 @@ class _Commands(click.Group):
                 return super().invoke(ctx)
         except PosegenError as error:
             raise _Failure(error) from error
+        except ImportError as error:
+            if not (hint := _explain_missing(error)):
+                raise
+            raise _Failure(ConfigError(hint)) from error
         except OSError as error:
             if error.errno == errno.EPIPE:  # click ends in silence when nobody reads on
                 raise
@@ -131,6 +138,18 @@ def _refuse_repeated(command: click.Command, arguments: Sequence[str]) -> None:
             raise ConfigError(
                 f"{parameter.opts[0]} is given {times} times, but takes one value: the others would have no effect"
             )
+
+
+def _explain_missing(error: ImportError) -> str:
+    """Say what to do where OpenCV is installed, but not what it needs of the system; nothing of other errors."""
+    library = re.search(r"lib[\w.+-]+\.so[\w.]*", str(error))
+    if library is None:
+        return ""
+    return (
+        f"the system has no {library[0]}, which a package needs ({error}); for OpenCV put opencv-python-headless in "
+        "its place, which needs none: pip uninstall opencv-python && pip install --force-reinstall "
+        "opencv-python-headless; or install the library, as in apt-get install libgl1 libglib2.0-0"
+    )
 
 
 @contextlib.contextmanager

@@ -70,7 +70,8 @@ def command(a: Path, b: Path, tolerance: float, workers: int | None, as_json: bo
 def _list_differences(found: DatasetDifference) -> Iterator[str]:
     if found.equal:
         within = f" (labels to within {found.tolerance:g})" if found.tolerance else ""
-        yield f"{found.samples} samples: no differences{within}"
+        stored = "".join(f", {key} {a} and {b}" for key, (a, b) in found.config.items())
+        yield f"{found.samples} samples: no differences{within}{stored}"
         return
     yield f"{found.samples} samples in both, {len(found.only_a)} only in a, {len(found.only_b)} only in b"
     for which, keys in (("a", found.only_a), ("b", found.only_b)):
@@ -97,6 +98,8 @@ def _list_differences(found: DatasetDifference) -> Iterator[str]:
             for array in found.arrays
         ]
         yield from align(("array", "largest", "samples", "where"), rows)
+    if found.tolerance:
+        yield f"not equal, with labels to within {found.tolerance:g}: {'; '.join(found.reasons)}"
 
 
 def _write(key: str, value: Any) -> str:

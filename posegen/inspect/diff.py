@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from posegen.annotations.audit import counted
 from posegen.build.executors import Executor, Lost, choose_executor
 from posegen.build.progress import Progress, count_up
 from posegen.errors import ConfigError, ShardError
@@ -22,6 +23,9 @@ from posegen.inspect.pairs import Pair, ShardPairs, compare_shard
 from posegen.shards import SampleKey, ShardReader
 from posegen.shards.manifest import Manifest, find_dataset
 from posegen.shards.record import locate
+
+_ROUNDING = frozenset({"label_dtype"})
+"""Options that change a label's last digits alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,10 +66,27 @@ class DatasetDifference:
     @property
     def equal(self) -> bool:
         """Whether they have the same samples of the same configuration, and the same is in them."""
-        differing = self.config or self.skeleton or self.only_a or self.only_b or self.unlike
+        return not self.reasons
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Why they are not equal, in a few words each.
+
+        With a tolerance it is none that labels are stored as another type: their rounding is what a tolerance is for.
+        """
+        options = [key for key in self.config if not (self.tolerance and key in _ROUNDING)]
         others = list_others()
-        return not differing and all(
-            array.largest <= (0.0 if array.array in others else self.tolerance) for array in self.arrays
+        alone = [("a", len(self.only_a)), ("b", len(self.only_b))]
+        return (
+            *(f"{counted(count, 'sample')} only in {which}" for which, count in alone if count),
+            *([f"built with other options: {', '.join(options)}"] if options else []),
+            *(["their skeletons differ"] if self.skeleton else []),
+            *self.unlike,
+            *(
+                f"{array.array} by {array.largest:.4g}"
+                for array in self.arrays
+                if array.largest > (0.0 if array.array in others else self.tolerance)
+            ),
         )
 
 
@@ -85,7 +106,7 @@ def compare(
     a, b
         Their directories.
     tolerance
-        Up to which differences of labels do not count.
+        Up to which differences of labels do not count; neither does then as what type they are stored.
     workers
         How many processes; by default as many as there are CPUs for this one.
     executor

@@ -111,6 +111,7 @@ class HeatmapMaskLabel:
 def create(context: LabelContext) -> tuple[HeatmapMaskLabel]:
     """Make the label `heatmap_mask`."""
     context.read_options()
-    (drawn,) = heatmap.create(context.of("heatmap"))
+    # Of several widths the first, which is the widest as a rule, says where something is drawn.
+    drawn, *_ = heatmap.create(context.of("heatmap"))
     mask = MaskLabel(input_size=context.grid.input_size, cells=context.grid.cells)
     return (HeatmapMaskLabel(mask=mask, heatmap=drawn, keypoints=len(context.skeleton.keypoints)),)

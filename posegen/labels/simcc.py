@@ -28,6 +28,10 @@ normalize
 label_smooth
     The share that `standard` gives to the other bins.
 
+Decoded
+-------
+The highest bin of both curves; the lower of the two peaks is the score.
+
 Place of a cell
 ---------------
 It has no cells: bin i lies at input pixel i / s.
@@ -50,7 +54,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal
@@ -171,6 +175,17 @@ class SimccLabel:
     def touches(self, scene: Scene) -> NDArray[np.bool_]:
         """Tell of which keypoints (N, K) something is drawn."""
         return self._find(scene.points, scene.drawn)[1]
+
+    @property
+    def decoder(self) -> str:
+        """How a prediction is read."""
+        return f"peaks of both curves, at i / {self.split_ratio:g}"
+
+    def locate(self, outputs: Mapping[str, NDArray[np.float32]]) -> NDArray[np.float64]:
+        """Locate one person's keypoints (B, K, 3), x, y in input pixels and score, by the curves of both axes."""
+        curves = [outputs[f"simcc_{axis}"] for axis in "xy"]
+        points = [curve.argmax(axis=-1) / self.split_ratio for curve in curves]
+        return np.stack([*points, np.minimum(*(curve.max(axis=-1) for curve in curves))], axis=-1).astype(np.float64)
 
     def _axis(self, of_both: Sequence[float] | Sequence[int] | NDArray[np.intp]) -> Any:
         """Choose this axis' of what is along y and along x."""

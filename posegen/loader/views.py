@@ -23,7 +23,7 @@ from posegen.errors import ConfigError, ImageError, ShardError
 from posegen.geometry import Affine, Size, overlap
 from posegen.images.augment import Augmentation, View
 from posegen.images.stored import StoredPicture
-from posegen.images.warp import warp_into, warp_shown
+from posegen.images.warp import is_fitted, warp_plane, warp_shown
 from posegen.labels import Label, Region, Scene, needs_ignored, render_scenes
 from posegen.labels.base import reads_shown
 from posegen.shards import StoredLabel
@@ -97,7 +97,7 @@ class Seen:
         By field what the sample has besides picture and labels.
     there
         (H, W) uint8: how much of each pixel of the stored input is picture and not ignored, from 0 to 255; None where
-        no label asks.
+        all of the stored picture is, or no label asks.
     """
 
     view: Affine
@@ -180,11 +180,7 @@ class ViewDrawer:
             ignored=_find_region(ignored, stored, image_size) if self._needs_region and ignored is not None else None,
             unknown=unknown,
         )
-        there = None
-        if self.needs_picture:
-            there = _find_picture(image_size, stored, size)
-            if ignored is not None:
-                there[ignored] = 0
+        there = _find_there(image_size, stored, size, ignored) if self.needs_picture else None
         columns = {**told, "keypoints": keypoints, "bbox": bboxes, "affine": affine.matrix}
         if unknown is not None:
             columns["unknown"] = unknown
@@ -227,7 +223,7 @@ class ViewDrawer:
 
     def _show(self, seen: Seen, picture: StoredPicture, image: NDArray[np.uint8] | None) -> Scene:
         """Warp a picture into `image`, if it is wanted, and return the scene with what is shown, if a label asks."""
-        shown = None if seen.there is None else np.empty(self._config.input_size, np.uint8)
+        shown = np.empty(self._config.input_size, np.uint8) if self.needs_picture else None
         try:
             _warp(picture, seen, self._config.input_size, image, shown)
         except ImageError as error:
@@ -256,19 +252,26 @@ def _warp(
         if there is not None:
             there = np.asarray(cv2.resize(there, frame[::-1], interpolation=cv2.INTER_NEAREST), np.uint8)
     affine = affine.then(seen.view)
-    if there is not None:
-        there = box.cut(there)
     if image is None:
-        if there is not None and shown is not None:
-            warp_into(there, affine, shown, 0)
+        if shown is not None:
+            warp_plane(np.full(box.size, 255, np.uint8) if there is None else box.cut(there), affine, shown)
         return
     pixels = picture.decode()
-    if there is None or shown is None:
-        warp_into(pixels, affine, image)
-        return
-    both = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2RGBA), np.uint8)
-    cv2.insertChannel(there, both, 3)
-    warp_shown(both, affine, image, shown)
+    if there is not None:
+        cv2.insertChannel(box.cut(there), pixels, 3)
+    warp_shown(pixels, affine, image, shown)
+
+
+def _find_there(
+    image_size: Size, affine: Affine, input_size: Size, ignored: NDArray[np.bool_] | None
+) -> NDArray[np.uint8] | None:
+    """Measure how much of each pixel (H, W) of the input is image and not ignored; None if all that is stored."""
+    if is_fitted(image_size, affine):
+        return None if ignored is None else (ignored.view(np.uint8) - np.uint8(1))
+    there = _find_picture(image_size, affine, input_size)
+    if ignored is not None:
+        there[ignored] = 0
+    return there
 
 
 def _find_picture(image_size: Size, affine: Affine, input_size: Size) -> NDArray[np.uint8]:

@@ -37,6 +37,7 @@ EACH = [
     ("--box-padding 1.5", "box_padding", 1.5),
     ("--fit cover", "fit", "cover"),
     ("--visibility visible", "visibility", "visible"),
+    ("--picture-size 400x400", "picture_size", (400, 400)),
     ("--origin unlabelled", "origin", "unlabelled"),
     ("--exif shown", "exif", "shown"),
     ("--min-keypoints 5", "min_keypoints", 5),

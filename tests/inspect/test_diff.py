@@ -228,3 +228,18 @@ def test_trouble_is_no_difference(make: Make, run: Run, tmp_path: Path) -> None:
 
 def test_the_default_build_is_compared_in_several_processes(build: Build) -> None:
     assert diff.compare(build(), build(workers=2), workers=2).equal
+
+
+def test_a_tolerance_ends_with_a_verdict_and_is_for_how_labels_are_stored(make: Make, run: Run) -> None:
+    rounded = make(), make(label_dtype="uint8")
+    assert not compare(*rounded).equal
+    within = run("diff", *rounded, "--tolerance", 0.01, "--workers", 1)
+    assert within.out == "8 samples: no differences (labels to within 0.01), label_dtype float16 and uint8\n"
+    assert within.status == 0
+    outside = run("diff", *rounded, "--tolerance", 0.0001, "--workers", 1)
+    verdict = outside.out.splitlines()[-1]
+    assert outside.status == 1
+    assert verdict.startswith("not equal, with labels to within 0.0001: heatmap by 0.00")
+    assert "label_dtype" not in verdict
+    other = run("diff", make(), make(sigma_px=7.0, limit=6), "--tolerance", 1, "--workers", 1)
+    assert other.out.splitlines()[-1].endswith(": 2 samples only in a; built with other options: sigma_px, limit")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import cv2
@@ -16,7 +17,11 @@ from posegen.loader.decode import decode
 from posegen.skeleton import COCO_17, Skeleton
 
 PLAIN = np.array([[1.0, 0, 0], [0, 1, 0]])
-TOP_DOWN = [name for name in PRESETS if BuildConfig.preset(name).unit == "person"]
+TOP_DOWN = [
+    name
+    for name in PRESETS
+    if "heatmap" in BuildConfig.preset(name).labels and BuildConfig.preset(name).unit == "person"
+]
 
 
 def make_scene(points: Any, drawn: Any = None) -> Scene:
@@ -45,9 +50,13 @@ def spread_people(rng: np.random.Generator, config: BuildConfig, skeleton: Skele
 def test_every_preset_comes_back_where_it_was_drawn_without_bias():
     rng = np.random.default_rng(0)
     # In input pixels, the standard deviation of what rounding to cells leaves: s / sqrt(12) along an axis.
-    spread = {"msra": 4 / 12**0.5, "megvii": 4 / 12**0.5}
+    spread = {"msra": 4 / 12**0.5, "megvii": 4 / 12**0.5, "simcc": 0.5 / 12**0.5, "rtmpose": 0.5 / 12**0.5}
     for name in PRESETS:
-        config = BuildConfig.preset(name, labels=("heatmap",) if name in TOP_DOWN else ("heatmap", "paf"))
+        config = BuildConfig.preset(name)
+        drawn = {"simcc": ("simcc",), "rtmpose": ("simcc",)}.get(
+            name, ("heatmap",) if name in TOP_DOWN else ("heatmap", "paf")
+        )
+        config = dataclasses.replace(config, labels=drawn)
         skeleton = config.skeleton or COCO_17
         scenes = spread_people(rng, config, skeleton)
         found = decode(draw(config, skeleton, [*map(make_scene, scenes)]), np.tile(PLAIN, (60, 1, 1)), config, skeleton)

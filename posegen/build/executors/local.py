@@ -184,7 +184,7 @@ class _Worker(Generic[Task]):
         code = self.process.exitcode
         if code is not None and code < 0:
             reason = f"was killed by {signal.Signals(-code).name}"
-            reason += " (out of memory?)" if code == -signal.SIGKILL else ""
+            reason += " (out of memory?)" if signal.Signals(-code).name == "SIGKILL" else ""
         else:
             reason = f"ended with status {code}"
         self.stop()
@@ -222,29 +222,34 @@ def _interrupts_held_back() -> Iterator[None]:
     came: list[tuple[int, FrameType | None]] = []
     handlers: dict[int, Callable[[int, FrameType | None], object]] = {}
     if threading.current_thread() is threading.main_thread():  # others are not told of signals
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for number in filter(None, (signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", None))):
             handler = signal.getsignal(number)
             if callable(handler):
                 handlers[number] = handler
     # A signal that is blocked here may come to another thread; its handler then runs here nevertheless.
     for held in handlers:
         signal.signal(held, lambda number, frame: came.append((number, frame)))
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    before = _mask("SIG_BLOCK", {signal.SIGINT})
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        _mask("SIG_SETMASK", before)
         for held, handler in handlers.items():
             signal.signal(held, handler)
         for first, frame in came[:1]:
             handlers[first](first, frame)
 
 
+def _mask(how: str, signals: Iterable[int]) -> Iterable[int]:
+    """Change which signals are blocked, where the system can, and return which were."""
+    return signal.pthread_sigmask(getattr(signal, how), signals) if hasattr(signal, "pthread_sigmask") else ()
+
+
 def _serve(connection: Connection) -> None:
     """Answer tasks until the other end closes."""
     # Ctrl-C goes to the whole group; the parent decides what becomes of it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    _mask("SIG_UNBLOCK", {signal.SIGINT})
     threading.Thread(target=_follow_parent, daemon=True).start()
     os.environ.update(_ENVIRONMENT)
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):

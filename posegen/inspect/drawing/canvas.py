@@ -1,4 +1,4 @@
-"""What all drawings share: enlarged pictures, discs, hues, frames with captions, tiles laid out on a sheet.
+"""What all drawings share: enlarged pictures, discs, hues, tiles laid out on a sheet.
 
 Colours are in OpenCV's order B, G, R.
 """
@@ -24,9 +24,6 @@ Picture = NDArray[np.uint8]
 
 Colour = tuple[int, int, int]
 INK, PAPER = (30, 26, 22), (255, 255, 255)
-BOLDNESS = 450
-"""The weight of the font, from 100 to 900."""
-
 SHIFT = 6
 """Points are given to OpenCV in units of 2^-6 pixels."""
 
@@ -100,22 +97,6 @@ def mix(below: NDArray[Any], above: NDArray[np.uint8], weight: NDArray[np.floati
     """Lay colours (rows, columns, 3) over others; (rows, columns) weights from 0, only below, to 1, only above."""
     weight = weight[..., None].astype(np.float32)
     return np.rint(below * (1 - weight) + above * weight).astype(np.uint8)
-
-
-def frame(picture: Picture, caption: str, *, wheel: bool = False) -> Picture:
-    """Put a bar with a caption, and if asked for a wheel of the directions' hues, over a picture."""
-    height = max(20, max(picture.shape[:2]) // 22)
-    bar = np.full((height, picture.shape[1], 3), INK, np.uint8)
-    room, size, font = picture.shape[1] - height * (1 + wheel), round(0.55 * height), cv2.FontFace("sans")
-    text = "".join(c if c.isprintable() else "?" for c in caption)
-    while text and cv2.getTextSize((0, 0), text, (0, 0), font, size, BOLDNESS)[2] > room:
-        text = text[:-2] + "…" if len(text) > 2 else ""
-    cv2.putText(bar, text, (height // 3, round(0.68 * height)), PAPER, font, size, BOLDNESS)
-    if wheel and room > 0:
-        y, x = np.mgrid[:height, :height] - (height - 1) / 2
-        corner, radius = bar[:, -height:], np.hypot(x, y)
-        corner[...] = mix(corner, hues(np.arctan2(y, x)), np.clip(0.38 * height + 0.5 - radius, 0, 1))
-    return np.vstack([bar, picture])
 
 
 def join_tiles(tiles: Sequence[Picture], columns: int) -> Picture:

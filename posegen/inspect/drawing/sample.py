@@ -24,12 +24,12 @@ from posegen.inspect.drawing.canvas import (
     Canvas,
     Picture,
     draw_disc,
-    frame,
     hues,
     join_tiles,
     mix,
     to_fixed,
 )
+from posegen.inspect.drawing.text import frame
 from posegen.labels.base import ArraySpec, without_stride
 from posegen.shards import ShardReader
 from posegen.skeleton import Skeleton

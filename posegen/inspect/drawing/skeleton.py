@@ -15,12 +15,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from posegen.inspect.drawing.canvas import BOLDNESS, INK, PAPER, Picture, write_png
+from posegen.inspect.drawing.canvas import INK, PAPER, Picture, write_png
+from posegen.inspect.drawing.text import measure_text, write_text
 from posegen.skeleton import Skeleton, is_left
 
 _GRAY = (120, 116, 112)
 _LEFT, _RIGHT = (176, 84, 20), (30, 96, 226)
-_STEP, _ROW, _ROUNDS, _LONGEST = 84, 22, 400, 48
+_STEP, _ROW, _SIZE, _ROUNDS, _LONGEST = 84, 22, 15, 400, 48
 _MOST_PLACED = 600
 """Connected keypoints that are laid out along their limbs; the work grows with the cube. More stand in rows."""
 
@@ -52,7 +53,7 @@ def draw_skeleton(skeleton: Skeleton) -> Picture:
     rows = max(figure_height // _ROW - 1, 20)
     names = [f"{k}  {_shorten(name)}" for k, name in enumerate(skeleton.keypoints)]
     columns = [names[i : i + rows] for i in range(0, len(names), rows)]
-    widths = [24 + max(_find_width(name) for name in column) for column in columns]
+    widths = [24 + max(measure_text(name, _SIZE) for name in column) for column in columns]
     height = max(figure_height, _ROW * (min(rows, len(names)) + 1))
     picture = np.full((height, figure_width + sum(widths), 3), PAPER, np.uint8)
     points[:, 1] += (height - figure_height) // 2
@@ -61,7 +62,7 @@ def draw_skeleton(skeleton: Skeleton) -> Picture:
     left = figure_width
     for column, width in zip(columns, widths, strict=True):
         for row, name in enumerate(column):
-            _write(picture, name, (left, _ROW * (row + 1)), INK)
+            write_text(picture, name, (left, _ROW * (row + 1)), INK, _SIZE)
         left += width
     return picture
 
@@ -161,18 +162,10 @@ def _draw_figure(picture: Picture, skeleton: Skeleton, places: Sequence[_Point])
         cv2.circle(picture, place, 15, PAPER, cv2.FILLED, cv2.LINE_AA)
         cv2.circle(picture, place, 15, colours[k], 2, cv2.LINE_AA)
         text = str(k)
-        _write(picture, text, (place[0] - _find_width(text) // 2, place[1] + 5), INK)
+        write_text(picture, text, (place[0] - measure_text(text, _SIZE) // 2, place[1] + 5), INK, _SIZE)
 
 
 def _shorten(name: str) -> str:
     """Make a name that can be written on one line, and not too long a one."""
     shown = "".join(c if c.isprintable() else "?" for c in name)
     return shown if len(shown) <= _LONGEST else shown[: _LONGEST - 1] + "…"
-
-
-def _write(picture: Picture, text: str, place: _Point, colour: tuple[int, int, int]) -> None:
-    cv2.putText(picture, text, place, colour, cv2.FontFace("sans"), 15, BOLDNESS)
-
-
-def _find_width(text: str) -> int:
-    return int(cv2.getTextSize((0, 0), text, (0, 0), cv2.FontFace("sans"), 15, BOLDNESS)[2])

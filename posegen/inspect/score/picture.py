@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posegen.geometry import Affine
-from posegen.inspect.drawing.canvas import Picture, frame, join_tiles, write_png
+from posegen.inspect.drawing.canvas import Picture, join_tiles, write_png
 from posegen.inspect.drawing.sample import PANEL_SIDE, draw_people, open_canvas
+from posegen.inspect.drawing.text import frame
 from posegen.inspect.score.truth import Key
 from posegen.loader import PoseDataset
 from posegen.loader.decode import People

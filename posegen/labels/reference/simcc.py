@@ -44,11 +44,12 @@ def render_simcc_loop(
     along_x, along_y = np.zeros((len(points), columns), np.float32), np.zeros((len(points), rows), np.float32)
     weights = np.zeros(len(points), np.float32)
     sigma_y, sigma_x = sigmas
+    bins = np.around(points.astype(np.float32) * np.float32(split_ratio))
     x, y = np.arange(columns, dtype=np.float32), np.arange(rows, dtype=np.float32)
     for k in range(len(points)):
         if not drawn[k]:
             continue
-        mu_x, mu_y = (int(np.around(np.float32(at) * np.float32(split_ratio))) for at in points[k])
+        mu_x, mu_y = float(bins[k, 0]), float(bins[k, 1])
         if mu_x - 3 * sigma_x >= columns or mu_y - 3 * sigma_y >= rows:
             continue
         if mu_x + 3 * sigma_x + 1 < 0 or mu_y + 3 * sigma_y + 1 < 0:
