@@ -115,7 +115,7 @@ class _Outputs:
         arrays = {}
         for name, label in zip(names, chosen, strict=True):
             values = _to_numpy(given[name])
-            if config.layout == "hwc" and values.ndim == 4:
+            if config.layout == "hwc" and label.spec.cells and values.ndim == len(label.spec.shape) + 1:
                 values = np.moveaxis(values, -1, 1)
             _check(name, values, label.spec, count)
             arrays[_unwrap(label).spec.name] = values
@@ -173,7 +173,7 @@ def _check(name: str, values: Maps, spec: ArraySpec, count: int) -> None:
     without = len(spec.channels) - (spec.channels[-1:] == ("background",))
     shapes = [(count, channels, *spec.shape[1:]) for channels in (len(spec.channels), without)]
     if values.shape not in shapes:
-        raise ConfigError(f"{name}: expected (B, C, h, w) = {shapes[0]}, found {values.shape}")
+        raise ConfigError(f"{name}: expected (B, {', '.join(spec.axes)}) = {shapes[0]}, found {values.shape}")
 
 
 def _to_image(keypoints: NDArray[np.float64], affine: NDArray[np.floating], skeleton: Skeleton) -> NDArray[np.float64]:

@@ -33,7 +33,7 @@ def test_the_list_has_size_stride_sigma_labels_flips_and_decoder(run: Run) -> No
     assert header == ["name", "sample", "input", "stride", "sigma", "labels", "flips", "a prediction is"]
     assert [row[0] for row in rows] == list(PRESETS)
     found = {row[0]: row[1:] for row in rows}
-    bottom_up = ["heatmap,paf,mask", "yes", "peak, refined by a parabola of logarithms, at (i + 0.5) s - 0.5"]
+    bottom_up = ["heatmap,paf,mask", "yes", "peak and parabola of logarithms, at (i + 0.5) s - 0.5"]
     assert found["tf-pose"] == ["image", "368x368", "8", "8 px", *bottom_up]
     assert found["coco"] == found["tf-pose"]
     assert found["openpose"] == ["image", "368x368", "8", "7 px", "heatmap,paf,mask…", "-", bottom_up[2]]

@@ -188,3 +188,26 @@ def test_ways_from_centres_and_combined_maps_come_back():
     order = np.argsort([np.hypot(*(p[p[:, 2] > 0, :2].mean(axis=0) - (80, 80))) for p in people.keypoints])
     assert ((people.keypoints[order][:, :, 2] > 0) == drawn).all()
     np.testing.assert_allclose(people.keypoints[order][drawn][:, :2], points[drawn], atol=1e-3)
+
+
+def test_a_sigma_of_seven_tenths_of_a_cell_is_enough_to_be_refined_and_half_of_that_is_not():
+    rng = np.random.default_rng(6)
+    points = rng.uniform(30, 330, (30, 1, 17, 2))
+    for grid in ("bilinear", "point", "area"):
+        errors = []
+        for cells in (0.7, 0.35):
+            config = BuildConfig(
+                labels=("heatmap",),
+                unit="person",
+                skeleton=COCO_17,
+                sigma_px=8 * cells,
+                label_dtype="float32",
+                grid=grid,
+            )
+            maps = draw(config, COCO_17, [*map(make_scene, points)])
+            found = decode(maps, np.tile(PLAIN, (30, 1, 1)), config)
+            errors.append(np.abs(np.array([people.keypoints[..., :2] for people in found]) - points).max())
+            assert bool(config.create_labels(COCO_17)[0].doubt) is (cells < 0.7)
+        # In input pixels, of eight a cell.
+        assert errors[0] < 0.05, (grid, errors)
+        assert errors[1] > 0.2, (grid, errors)
