@@ -31,6 +31,7 @@ help:
 	@echo "make test-oldest  run the tests with the oldest versions that pyproject.toml admits"
 	@echo "make mutants   draw mistakes into a copy of the code and list those that no test catches (MUTANTS=100 SEED=0 MINUTES=60)"
 	@echo "make bench     measure the labels and the build on this machine (ARGS='--coco PATH')"
+	@echo "make bench-peers  install other readers beside posegen, and measure reading against theirs"
 	@echo "make lint      check style and types; changes nothing"
 	@echo "make format    rewrite the code in the project's style"
 	@echo "make clean     remove what make made, the datasets in data/ included"
@@ -61,6 +62,10 @@ mutants: .venv/mutants
 bench: .venv/posegen
 	$(BIN)/posegen bench $(ARGS)
 
+# FFCV is built here, with Debian's libopencv-dev, libturbojpeg0-dev and pkg-config.
+bench-peers: .venv-peers/installed
+	.venv-peers/bin/posegen bench read $(ARGS)
+
 lint: .venv/dev
 	$(BIN)/ruff check $(CODE)
 	$(BIN)/ruff format --check $(CODE)
@@ -72,7 +77,7 @@ format: .venv/dev
 	$(BIN)/ruff format $(CODE)
 
 clean:
-	rm -rf .venv .venv-oldest data dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-oldest .venv-peers data dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 .venv/posegen: pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; v >= (3, 10) or sys.exit("posegen needs Python 3.10 or newer, this is %d.%d; name another with make PYTHON=..." % v)'
@@ -97,4 +102,9 @@ clean:
 
 .venv/frameworks: .venv/dev
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]' $(FRAMEWORKS)
+	@touch $@
+
+.venv-peers/installed: pyproject.toml
+	$(PYTHON) -m venv .venv-peers
+	.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check -e '.[fast]' torch ffcv webdataset
 	@touch $@

@@ -6,7 +6,7 @@ for part in train val; do
     posegen build --coco data/$part --out data/$part-people --unit person --input-size 96x128 --stride 4 \
         --sigma 5 --min-area 3000 --labels heatmap,mask --shard-size 128
 done
-python examples/train_torch.py data/train-people data/val-people
+python examples/train_torch.py data/train-people data/val-people --views scale=0.7-1.2,rotate=30,shift=8,flip=0.5
 """
 
 import argparse
@@ -87,12 +87,14 @@ def main():
     parser.add_argument("--epochs", type=int, default=12)
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--views", help="show every person anew in every epoch; without it they are flipped at random")
     parser.add_argument("--picture", default="predicted.png", help="where to draw true and predicted heatmaps")
     options = parser.parse_args()
     torch.manual_seed(0)
 
     shown = {"mean": (0.5, 0.5, 0.5), "std": (0.25, 0.25, 0.25)}
-    data = TorchPoseDataset(options.train, fields=["image", "heatmap", "mask"], flip="random", **shown)
+    varied = {"views": options.views} if options.views else {"flip": "random"}
+    data = TorchPoseDataset(options.train, fields=["image", "heatmap", "mask"], seed=0, **varied, **shown)
     sampler = ShardShuffleSampler(data)
     loader = DataLoader(data, options.batch, sampler=sampler, num_workers=options.workers, drop_last=True)
     network = Network(channels=data[0]["heatmap"].shape[0])

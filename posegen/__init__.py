@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from posegen.config import BuildConfig
     from posegen.errors import PosegenError
     from posegen.inspect.diff import compare
+    from posegen.inspect.score import Score, score
     from posegen.inspect.verify import verify
     from posegen.labels import render_heatmap, render_paf, render_top_down
     from posegen.loader import PoseDataset
@@ -38,6 +39,7 @@ __all__ = [
     "People",
     "PoseDataset",
     "PosegenError",
+    "Score",
     "ShardReader",
     "Skeleton",
     "build",
@@ -48,6 +50,7 @@ __all__ = [
     "render_paf",
     "render_top_down",
     "repair",
+    "score",
     "verify",
     "write_coco_results",
     "write_sample_coco",
@@ -62,6 +65,7 @@ _HOMES = {
     "People": "loader.decode",
     "PoseDataset": "loader",
     "PosegenError": "errors",
+    "Score": "inspect.score",
     "ShardReader": "shards",
     "Skeleton": "skeleton",
     "build": "build",
@@ -72,6 +76,7 @@ _HOMES = {
     "render_paf": "labels",
     "render_top_down": "labels",
     "repair": "build.repair",
+    "score": "inspect.score",
     "verify": "inspect.verify",
     "write_coco_results": "loader.results",
     "write_sample_coco": "synthetic",

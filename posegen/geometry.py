@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,24 @@ Size = tuple[int, int]
 """(height, width)."""
 
 FitMode = Literal["letterbox", "stretch", "cover"]
+
+
+class Box(NamedTuple):
+    """Where in a frame there is a picture, in whole pixels, at least one: columns from `x` on, rows from `y` on."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+    @property
+    def size(self) -> Size:
+        """(height, width)."""
+        return self.height, self.width
+
+    def cut(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Return that part of a frame's pixels (H, W, 3)."""
+        return pixels[self.y : self.y + self.height, self.x : self.x + self.width]
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,7 +98,7 @@ class Audit:
         image: Size,
         counted: int | None = None,
         picture: str = "",
-    ) -> None:
+    ) -> bool:
         """Notice what is odd about one annotation.
 
         Parameters
@@ -113,13 +113,18 @@ class Audit:
             How many of the keypoints, the first, its `num_keypoints` is about; by default all.
         picture
             The name of its image's file.
+
+        Returns
+        -------
+        Whether a labelled keypoint lies outside the image.
         """
         name, (height, width) = entry["id"], image
         for key in _OPTIONAL:
             if key not in entry:
                 self.notice(f"no '{key}'", name, picture)
         labelled = [(x, y) for x, y, v in keypoints.tolist() if v > 0]
-        stated = len(labelled) if counted is None else int(np.count_nonzero(keypoints[:counted, 2] > 0))
+        whole = counted is None or counted == len(keypoints)
+        stated = len(labelled) if whole else int(np.count_nonzero(keypoints[:counted, 2] > 0))
         if entry.get("num_keypoints", stated) != stated:
             self.notice("num_keypoints disagrees with the keypoints; they were counted", name, picture)
         bbox = entry.get("bbox")
@@ -128,8 +133,7 @@ class Audit:
             if over > _BOX_TOLERANCE:
                 self.notice(_OVER, name, picture)
                 self.tallies["boxes that reach out"] += 1
-        if labelled:
-            self._check_points(name, picture, labelled, image, bbox or None)
+        return bool(labelled) and self._check_points(name, picture, labelled, image, bbox or None)
 
     def _check_points(
         self,
@@ -138,11 +142,12 @@ class Audit:
         labelled: Sequence[tuple[float, float]],
         image: Size,
         bbox: Sequence[float] | None,
-    ) -> None:
+    ) -> bool:
         """Notice where the labelled points of one person lie, to the image and to the person's box."""
         xs, ys = zip(*labelled, strict=True)
         left, top, right, bottom = min(xs), min(ys), max(xs), max(ys)
-        if min(left, top) < -0.5 or right > image[1] - 0.5 or bottom > image[0] - 0.5:
+        outside = min(left, top) < -0.5 or right > image[1] - 0.5 or bottom > image[0] - 0.5
+        if outside:
             self.notice(_OUTSIDE, name, picture)
         if left <= 0 and top <= 0 and (0.0, 0.0) in labelled:
             self.notice(_ORIGIN, name, picture)
@@ -150,7 +155,7 @@ class Audit:
         if min(left, top) >= 0 and max(right, bottom) <= 1 and (right > left or bottom > top):
             self.tallies["people within one pixel"] += 1
         if bbox is None:
-            return
+            return outside
         x, y, wide, high = bbox
         self.tallies["boxes"] += 1
         if wide > x and high > y and x - 1 <= left and y - 1 <= top and right <= wide + 1 and bottom <= high + 1:
@@ -158,9 +163,10 @@ class Audit:
         beside_x, beside_y = 1 + _MARGIN * wide, 1 + _MARGIN * high
         low_x, low_y, high_x, high_y = x - beside_x, y - beside_y, x + wide + beside_x, y + high + beside_y
         if left < low_x or top < low_y or right > high_x or bottom > high_y:
-            outside = sum(not (low_x <= px <= high_x and low_y <= py <= high_y) for px, py in labelled)
-            if len(labelled) > 1 and 2 * outside > len(labelled):
+            beside = sum(not (low_x <= px <= high_x and low_y <= py <= high_y) for px, py in labelled)
+            if len(labelled) > 1 and 2 * beside > len(labelled):
                 self.notice(_BESIDE, name, picture)
+        return outside
 
     def find_shares(self) -> bool:
         """Tell whether all people's keypoints lie in the first pixel, as shares of the image's size do."""
@@ -179,8 +185,6 @@ class Audit:
         self, annotation_id: int, keypoints: NDArray[np.float64], pairs: Sequence[tuple[int, int]], picture: str = ""
     ) -> None:
         """Notice a left and a right keypoint, labelled, at one point; `keypoints` is (K0, 3) x, y, v."""
-        if not keypoints[:, 2].any():
-            return
         points = keypoints.tolist()
         for a, b in pairs:
             if points[a][2] > 0 and points[b][2] > 0 and points[a][:2] == points[b][:2]:

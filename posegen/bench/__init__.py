@@ -27,7 +27,8 @@ a round, and its `kind`: `times` or `share`), `per_round` (what a round covers: 
                                by `build`, `floor`, `one worker`); `starting_s`, from the plan to the first sample
     sections.growth            `workers`, `rows`: `images`, `seconds`, `ms_sample` and `planning_share` (spreads),
                                `parent_peak_bytes`, `worker_peak_bytes` (None where the system does not tell); `ratio`
-    sections.read              `comparisons`, `workers`, `samples`, `shards`, `batch`
+    sections.read              `comparisons`, `bytes_sample` (on disk, by reader), `workers`, `samples`, `shards`,
+                               `batch`
 """
 
 from posegen.bench.runner import DEFAULT_SECTIONS, SECTIONS, run

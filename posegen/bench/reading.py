@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posegen.bench.batches import Batch, Online, Shards, StoredPictures, Text, Vectorised, read_pictures
+from posegen.bench.loaders import measure_loaders
 from posegen.bench.source import PRESET, Source, replicate
 from posegen.bench.turns import Notify, compare, take_in_turn
 from posegen.build.pipeline import build
@@ -105,8 +106,10 @@ def measure_reading(
         for name, other, kind in _COMPARED
         for order in _ORDERS
     ]
+    loaders = measure_loaders(out, scratch, rounds, notify, workers=workers, batch_size=_BATCH)
     return {
-        "comparisons": comparisons,
+        "comparisons": comparisons + loaders["comparisons"],
+        "bytes_sample": loaders["bytes_sample"],
         "workers": workers,
         "samples": count,
         "shards": shards,

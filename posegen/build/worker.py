@@ -18,10 +18,9 @@ from posegen.build.plan import ShardTask, find_key
 from posegen.build.scene import find_view, place
 from posegen.config import BuildConfig
 from posegen.errors import BuildError, ImageError, PosegenError
-from posegen.geometry import Affine
+from posegen.geometry import Affine, Box
 from posegen.images import codec, files, warp
 from posegen.images.augment import View
-from posegen.images.warp import Box
 from posegen.labels import Label, Scene, render_scenes
 from posegen.labels.base import Drawn, find_byte_label
 from posegen.shards import BuiltSample, ShardRecord, ShardWriter, StoredLabel

@@ -34,6 +34,7 @@ _COMMANDS = {
     "labels": "List the labels, or define one.",
     "presets": "List the presets, show one, or print one as a file for --config.",
     "sample": "Write a synthetic COCO dataset to try things on.",
+    "score": "Decode a dataset's labels and score them against the annotations.",
     "skeleton": "List the built-in skeletons, show one or a file's.",
     "verify": "Check a dataset against its manifest, and repair it.",
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import click
@@ -12,6 +13,9 @@ from posegen.cli.tables import align
 from posegen.config import FIELDS, PRESETS, BuildConfig, write_options
 from posegen.errors import ConfigError
 from posegen.skeleton import COCO_17
+
+_NAMED = 3
+"""Labels that the list names of a preset."""
 
 
 @click.command("presets", short_help="List the presets, show one, or print one as a file for --config.")
@@ -66,7 +70,7 @@ def _list(found: dict[str, dict[str, Any]]) -> list[str]:
         shown = {field.name: describe(field, getattr(config, field.name)) for field in FIELDS}
         rows.append(
             (
-                *(name, shown["unit"], shown["input_size"], shown["stride"], _sigma(shown), shown["labels"]),
+                *(name, shown["unit"], shown["input_size"], shown["stride"], _sigma(shown), _labels(config.labels)),
                 "-" if summary["unflippable"] else "yes",
                 summary["decoder"],
             )
@@ -77,6 +81,11 @@ def _list(found: dict[str, dict[str, Any]]) -> list[str]:
         "flips: whether reading can mirror samples. a prediction is: what finds the peak, and where its cell i lies,",
         "in input pixels whose centres are at integers, with s pixels a cell, an input of W pixels, w cells; y alike",
     ]
+
+
+def _labels(names: Sequence[str]) -> str:
+    """Name the first three labels."""
+    return ",".join(names[:_NAMED]) + ("…" if len(names) > _NAMED else "")
 
 
 def _sigma(shown: dict[str, str]) -> str:

@@ -26,6 +26,7 @@ from posegen.config.choices import (
 from posegen.config.fields import check_fields
 from posegen.config.options import Options, choose_sigma, read_options
 from posegen.config.presets import DEFAULT_PRESET, PRESETS
+from posegen.config.record import write_record
 from posegen.config.special import check_frame
 from posegen.errors import ConfigError, nearest
 from posegen.files import canonical_json
@@ -37,9 +38,6 @@ from posegen.labels.base import StridedLabel
 from posegen.labels.grid import GridKind, count_cells, make_grid
 from posegen.labels.registry import READS_UNKNOWN
 from posegen.skeleton import OPENPOSE_18, Skeleton
-
-_LATER = {"origin": "labelled", "exif": "auto"}
-"""Fields that the first datasets' configurations did not have, and what stands for their absence."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -298,17 +296,14 @@ class BuildConfig:
             heatmap=self.heatmap,
             paf=self.paf,
             options=self.label_options.get(label, {}),
+            beside={name: self.label_options.get(name, {}) for name in self.labels},
         )
 
     def to_dict(self) -> dict[str, Any]:
         """Return what JSON has, and gives back equal: numbers, texts, truth values, None, lists and dicts of them."""
         record = dataclasses.asdict(dataclasses.replace(self, skeleton=None))
-        if self.picture_size is None:  # as for datasets of before it was there, whose digest stays
-            del record["picture_size"]
         record["skeleton"] = self.skeleton.to_dict() if self.skeleton else None
-        # What came later is written where it is asked for alone: what was built before stays what it is.
-        left_out = {key for key, default in _LATER.items() if record[key] == default}
-        return {key: _plain(value) for key, value in record.items() if key not in left_out}
+        return write_record(record)
 
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> BuildConfig:
@@ -333,10 +328,3 @@ class BuildConfig:
     def digest(self) -> str:
         """A hash of everything here (sha256, hexadecimal)."""
         return hashlib.sha256(canonical_json(self.to_dict()).encode()).hexdigest()
-
-
-def _plain(value: Any) -> Any:
-    """Turn tuples into lists, however deep: an equal one from JSON is a list."""
-    if isinstance(value, dict):
-        return {key: _plain(inner) for key, inner in value.items()}
-    return [_plain(inner) for inner in value] if isinstance(value, (list, tuple)) else value

@@ -76,6 +76,20 @@ PRESETS: Mapping[str, Preset] = {
         networks="UDP, ViTPose; MMPose's UDPHeatmap",
         changes={**_TOP_DOWN, "heatmap": "udp", "crop": "udp"},
     ),
+    "simcc": Preset(
+        about="A crop a person; a curve a keypoint and axis, over two bins a pixel.",
+        networks="SimCC; MMPose's SimCCLabel",
+        changes={**_TOP_DOWN, "labels": ("simcc", "weight")},
+    ),
+    "rtmpose": Preset(
+        about="A crop a person; the curves of SimCC that peak at 1.",
+        networks="RTMPose; at 288x384 its sigmas are 6 and 6.93, at 256x256 both 5.66",
+        changes={
+            **_TOP_DOWN,
+            "labels": ("simcc", "weight"),
+            "label_options": {"simcc": {"sigma_x": 4.9, "sigma_y": 5.66, "normalize": False}},
+        },
+    ),
     "megvii": Preset(
         about="A crop a person; one cell, blurred.",
         networks="CPN, MSPN, RSN; MMPose's MegviiHeatmap",

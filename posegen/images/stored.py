@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from posegen.geometry import Size
-from posegen.images.codec import decode_input
-from posegen.images.warp import PADDING, Box
+from posegen.geometry import Box, Size
+from posegen.images.codec import decode_input, decode_opaque
+from posegen.images.warp import PADDING
 
 
 @dataclass(slots=True, eq=False)
@@ -38,16 +38,17 @@ class StoredPicture:
     name: str
 
     def decode(self) -> NDArray[np.uint8]:
-        """Return what there is of it, (height, width, 3) uint8 R, G, B of the box.
+        """Return what there is of it, (height, width, 4) uint8 R, G, B of the box, and 255.
 
         Raises
         ------
         ImageError
             If it is no image, is truncated, or has another size.
         """
-        if self.is_raw:
-            return self.box.cut(np.frombuffer(self.data, np.uint8).reshape(*self.frame, 3))
-        return decode_input(self.data, self.box.size, self.name)
+        if not self.is_raw:
+            return decode_opaque(self.data, self.box.size, self.name)
+        pixels = np.frombuffer(self.data, np.uint8).reshape(*self.frame, 3)
+        return np.asarray(cv2.cvtColor(self.box.cut(pixels), cv2.COLOR_RGB2RGBA), np.uint8)
 
     def fill(self, out: NDArray[np.uint8]) -> None:
         """Write it into the input, with the padding around it.

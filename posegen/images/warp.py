@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from posegen.errors import ImageError
-from posegen.geometry import Affine, Size
+from posegen.geometry import Affine, Box, Size
 
 PADDING = 128
 """Gray level around a picture that does not fill the input: the middle, as OpenPose has it."""
@@ -25,24 +24,6 @@ _MOST_SIDE = (1 << 15) - 1
 
 _MOST_PIXELS = 1 << 28
 """To which a picture may be resized, though `cover` keeps but the middle: 800 MB."""
-
-
-class Box(NamedTuple):
-    """Where in a frame there is a picture, in whole pixels, at least one: columns from `x` on, rows from `y` on."""
-
-    x: int
-    y: int
-    width: int
-    height: int
-
-    @property
-    def size(self) -> Size:
-        """(height, width)."""
-        return self.height, self.width
-
-    def cut(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Return that part of a frame's pixels (H, W, 3)."""
-        return pixels[self.y : self.y + self.height, self.x : self.x + self.width]
 
 
 _ONE_PIXEL = Box(0, 0, 1, 1)
@@ -129,28 +110,14 @@ def warp_view(picture: NDArray[np.uint8], affine: Affine, input_size: Size) -> N
     return warp_linear(_resize(picture, size), rest, input_size)
 
 
-def warp_into(picture: NDArray[np.uint8], affine: Affine, out: NDArray[np.uint8], padding: int = PADDING) -> None:
-    """Map a picture into `out` as `warp_view` does, but only the box that it covers.
+def warp_shown(
+    picture: NDArray[np.uint8], affine: Affine, out: NDArray[np.uint8], shown: NDArray[np.uint8] | None
+) -> None:
+    """Map a picture into the input by any affine map, and with it how much there is to be seen at each pixel.
 
-    Parameters
-    ----------
-    picture
-        (h0, w0, ...) uint8.
-    affine
-        From its pixels to those of `out`.
-    out
-        (H, W, ...) uint8, with as many channels; may be a part of an array.
-    padding
-        What it becomes where there is no picture; a fourth channel becomes 0.
-    """
-    size, rest = _shrink(picture.shape[:2], affine)
-    box = find_covered(size, rest, out.shape[:2], warp_linear)
-    _clear(out, box, padding)
-    _warp_box(_resize(picture, size), rest, box, box.cut(out), padding)
-
-
-def warp_shown(picture: NDArray[np.uint8], affine: Affine, out: NDArray[np.uint8], shown: NDArray[np.uint8]) -> None:
-    """Map a picture as `warp_into` does, and with it how much there is to be seen at each pixel.
+    Each pixel is interpolated linearly between four; a picture that shrinks to half or less is shrunk by a whole factor
+    first, so that none of its pixels is passed over. Four channels take OpenCV less time than three do, and shrinking
+    by other factors, as `warp_view` does, more than all the rest. Only the box that the picture covers is warped.
 
     Parameters
     ----------
@@ -161,16 +128,21 @@ def warp_shown(picture: NDArray[np.uint8], affine: Affine, out: NDArray[np.uint8
     out
         (H, W, 3) uint8: becomes the picture, gray where there is none.
     shown
-        (H, W) uint8: becomes how much is seen, 0 where there is no picture.
+        (H, W) uint8: becomes how much is seen, 0 where there is no picture; None if nobody asks.
     """
-    size, rest = _shrink(picture.shape[:2], affine)
-    box = find_covered(size, rest, shown.shape, warp_linear)
+    both, box = _warp_box(picture, affine, out.shape[:2])
     _clear(out, box, PADDING)
-    _clear(shown, box, 0)
-    both = np.empty((*box.size, 4), np.uint8)
-    _warp_box(_resize(picture, size), rest, box, both, PADDING)
     cv2.cvtColor(both, cv2.COLOR_RGBA2RGB, dst=box.cut(out))
-    cv2.extractChannel(both, 3, dst=box.cut(shown))
+    if shown is not None:
+        _clear(shown, box, 0)
+        cv2.extractChannel(both, 3, dst=box.cut(shown))
+
+
+def warp_plane(plane: NDArray[np.uint8], affine: Affine, shown: NDArray[np.uint8]) -> None:
+    """Map how much is to be seen at each pixel (h0, w0) uint8 into `shown` (H, W), as `warp_shown` does."""
+    warped, box = _warp_box(plane, affine, shown.shape[:2])
+    _clear(shown, box, 0)
+    box.cut(shown)[...] = warped
 
 
 def _cut_to_fit(picture: NDArray[np.uint8], back: Affine, size: Size) -> tuple[NDArray[np.uint8], Affine]:
@@ -196,22 +168,20 @@ def _cut_to_fit(picture: NDArray[np.uint8], back: Affine, size: Size) -> tuple[N
     return part, back.then(Affine(1.0, 0.0, -float(low[0]), 0.0, 1.0, -float(low[1])))
 
 
-def _warp_box(picture: NDArray[np.uint8], affine: Affine, box: Box, out: NDArray[np.uint8], padding: int) -> None:
-    """Warp into what is a box of a frame."""
+def _warp_box(picture: NDArray[np.uint8], affine: Affine, frame: Size) -> tuple[NDArray[np.uint8], Box]:
+    """Warp what a picture covers of a frame; beside it its fourth channel, or the only one, is 0."""
+    scale = math.sqrt(abs(affine.xx * affine.yy - affine.xy * affine.yx))
+    if scale <= 0.5:
+        size = tuple(max(1, round(side / int(1 / scale))) for side in picture.shape[:2])
+        affine = Affine.resize(picture.shape[:2], size).inverse().then(affine)
+        picture = np.asarray(cv2.resize(picture, size[::-1], interpolation=cv2.INTER_AREA), np.uint8)
+    box = find_covered(picture.shape[:2], affine, frame, warp_linear)
     back = affine.then(Affine(1.0, 0.0, -box.x, 0.0, 1.0, -box.y)).inverse()
+    padding = (PADDING, PADDING, PADDING, 0) if picture.ndim == 3 else (0,)
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     picture, back = _cut_to_fit(picture, back, box.size)
-    cv2.warpAffine(
-        picture, back.matrix, box.size[::-1], dst=out, flags=flags, borderValue=(padding, padding, padding, 0)
-    )
-
-
-def _clear(out: NDArray[np.uint8], box: Box, padding: int) -> None:
-    """Fill what lies outside of a box."""
-    x, y, width, height = box
-    out[:y] = out[y + height :] = padding
-    rows = out[y : y + height]
-    rows[:, :x] = rows[:, x + width :] = padding
+    warped = cv2.warpAffine(picture, back.matrix, box.size[::-1], flags=flags, borderValue=padding)
+    return np.asarray(warped, np.uint8), box
 
 
 def find_covered(size: Size, affine: Affine, frame: Size, warp: Warp) -> Box:
@@ -244,6 +214,14 @@ def find_covered(size: Size, affine: Affine, frame: Size, warp: Warp) -> Box:
 
 Warp = Callable[[NDArray[np.uint8], Affine, Size], NDArray[np.uint8]]
 """Maps a picture into a frame, as `warp_fitted` does."""
+
+
+def _clear(out: NDArray[np.uint8], box: Box, padding: int) -> None:
+    """Fill what lies outside of a box."""
+    x, y, width, height = box
+    out[:y] = out[y + height :] = padding
+    rows = out[y : y + height]
+    rows[:, :x] = rows[:, x + width :] = padding
 
 
 def _shrink(size: Size, affine: Affine) -> tuple[Size, Affine]:

@@ -175,18 +175,17 @@ class LimitedLabel(RegionLabel, Protocol):
         ...
 
 
-class PixelLabel(RegionLabel, Protocol):
-    """A label that can be drawn of the input's pixels alone, which is how fresh views of stored pictures have it."""
+class ShownLabel(RegionLabel, Protocol):
+    """A label that reads `Scene.shown` where there is one, in place of what is ignored and of the picture's outline.
 
-    def render_shown(self, shown: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Draw the label of how much each pixel (H, W) shows of what the loss counts on: from 0, nothing, to 255."""
+    Fresh views of stored pictures know that of every pixel. For labels that do not say so the region that is ignored is
+    put together again of what is stored.
+    """
+
+    @property
+    def reads_shown(self) -> bool:
+        """Whether it does."""
         ...
-
-
-def as_pixel_label(label: Label) -> PixelLabel | None:
-    """Return what draws a label of the input's pixels alone; None if it cannot."""
-    inner = label.label if isinstance(label, StridedLabel) else label
-    return cast("PixelLabel", inner) if hasattr(inner, "render_shown") else None
 
 
 class ByteLabel(Label, Protocol):
@@ -195,6 +194,11 @@ class ByteLabel(Label, Protocol):
     def render_bytes(self, scenes: Sequence[Scene]) -> NDArray[np.uint8]:
         """Draw S scenes, at least one: uint8 (S, ...), 255ths of `high`, rounded to the nearest."""
         ...
+
+
+def reads_shown(label: Label) -> bool:
+    """Tell whether a label reads `Scene.shown`."""
+    return bool(getattr(label, "reads_shown", False))
 
 
 def needs_ignored(label: Label) -> bool:
@@ -257,6 +261,11 @@ class StridedLabel:
     def needs_ignored(self) -> bool:
         """Whether the label reads what is ignored."""
         return needs_ignored(self.label)
+
+    @property
+    def reads_shown(self) -> bool:
+        """Whether the label reads what is shown."""
+        return reads_shown(self.label)
 
     def limits(self, scene: Scene) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return the label's limits."""

@@ -2,7 +2,7 @@
 
 Definition
 ----------
-Three arrays.
+Four arrays.
 
 - `center`: a keypoint's Gaussian, of the kind `gaussian` of the label `heatmap`, at the centre of every person of whom
   something is drawn. Where sigmas differ, that of a centre follows the mean of the person's keypoints'.
@@ -10,6 +10,10 @@ Three arrays.
   int(c_x + radius_cells))), y likewise, have the way mu - cell, x in channel 2k and y in 2k + 1, in cells.
 - `center_weight`: on these cells 1 / max(1, D), D the diagonal in cells of the box around the person's drawn keypoints,
   and 0 where no way is given.
+
+- `center_heatmap_weights`: 1 where `center` is above 0, and `background_weight` elsewhere.
+
+People whose D is below `min_diagonal`, compared in float32, have no centre and no ways.
 
 Only centres and keypoints that lie in the grid (0 <= x < w) count; where windows overlap the person of the smaller D
 does.
@@ -22,6 +26,10 @@ sigma_factor
     Of the other heatmaps' sigma, the centres' Gaussian.
 radius_cells
     Of the windows around a centre.
+min_diagonal
+    In cells; smaller people are left out. MMPose leaves them out below 5, DEKR's configurations below 32 ** 0.5.
+background_weight
+    Of the cells on which no centre is drawn.
 
 Place of a cell
 ---------------
@@ -52,6 +60,7 @@ flipped: the windows would miss the centre's own cell.
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -90,10 +99,13 @@ class CenterLabel:
         How to draw one keypoint.
     root
         What the centre is: the `mean` of a person's drawn keypoints, or the middle of the `box` around them.
+    min_diagonal
+        In cells: who is smaller has no centre.
     """
 
     heatmap: HeatmapLabel
     root: Root
+    min_diagonal: float = 0.0
 
     @property
     def spec(self) -> ArraySpec:
@@ -102,7 +114,7 @@ class CenterLabel:
 
     def render(self, scene: Scene) -> NDArray[np.float32]:
         """Draw (1, h, w) float32 from 0 to 1."""
-        people = scene.take(np.flatnonzero(scene.drawn.any(axis=1)))
+        people = _choose_people(scene, self.heatmap.grid.input_size, self.heatmap.grid.cells, self.min_diagonal)
         roots = find_roots(people.points, people.drawn, self.root)
         spread = None if people.spread is None else people.spread.mean(axis=1)[:, None]
         drawn = np.ones((len(roots), 1), bool)
@@ -135,6 +147,8 @@ class CenterOffsetLabel:
         As for `CenterLabel`.
     radius_cells
         Of the windows.
+    min_diagonal
+        As for `CenterLabel`.
     weights
         Whether to draw the weights instead of the ways.
     mirror
@@ -146,6 +160,7 @@ class CenterOffsetLabel:
     keypoints: tuple[str, ...]
     root: Root
     radius_cells: float
+    min_diagonal: float = 0.0
     weights: bool = False
     mirror: ChannelMirror | str = UNSAID
 
@@ -187,7 +202,7 @@ class CenterOffsetLabel:
     def render(self, scene: Scene) -> NDArray[np.float32]:
         """Draw (2K, h, w) float32, channel 2k along x and 2k + 1 along y; or (K, h, w) weights from 0 to 1."""
         out = np.zeros(self.spec.shape, np.float32)
-        people = scene.take(np.flatnonzero(scene.drawn.any(axis=1)))
+        people = _choose_people(scene, self.input_size, self.cells, self.min_diagonal)
         # Keypoints that are drawn count for the centre and the size, wherever they are.
         points = to_cells(people.points, self.input_size, self.cells)
         roots = find_roots(points, people.drawn, self.root)
@@ -220,6 +235,31 @@ class CenterOffsetLabel:
         return list_cells(first, np.maximum(end - first, 0))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CenterHeatmapWeightsLabel:
+    """How much the loss of each cell of `center` counts: 1 where something is drawn, and less elsewhere.
+
+    Parameters
+    ----------
+    center
+        Of which label.
+    background_weight
+        Where nothing is drawn.
+    """
+
+    center: CenterLabel
+    background_weight: float = 0.1
+
+    @property
+    def spec(self) -> ArraySpec:
+        """The array that `render` makes."""
+        return dataclasses.replace(self.center.spec, name="center_heatmap_weights")
+
+    def render(self, scene: Scene) -> NDArray[np.float32]:
+        """Draw (1, h, w) float32, 1 or the background's weight."""
+        return np.where(self.center.render(scene) > 0, 1, self.background_weight).astype(np.float32)
+
+
 def find_roots(points: NDArray[np.float64], drawn: NDArray[np.bool_], root: Root) -> NDArray[np.float64]:
     """Find the centres (N, 2) of people (N, K, 2), of each of whom something is drawn."""
     if root == "box":
@@ -229,16 +269,17 @@ def find_roots(points: NDArray[np.float64], drawn: NDArray[np.bool_], root: Root
 
 
 def create(context: LabelContext) -> tuple[Label, ...]:
-    """Make the arrays `center`, `center_offset` and `center_weight`.
-
-    Options are `root`, `sigma_factor` (of the other heatmaps' sigma; 2 as in DEKR) and `radius_cells`.
-    """
-    options = context.read_options(root="mean", sigma_factor=2.0, radius_cells=4.0)
+    """Make the arrays `center`, `center_offset`, `center_weight` and `center_heatmap_weights`."""
+    options = context.read_options(
+        root="mean", sigma_factor=2.0, radius_cells=4.0, min_diagonal=0.0, background_weight=0.1
+    )
     root, radius = options["root"], options["radius_cells"]
     if root not in {"mean", "box"}:
         raise ConfigError(f"root must be mean or box, not '{root}'")
     if not 0 < options["sigma_factor"] <= 100 or not 1 <= radius <= max(context.grid.cells):
         raise ConfigError("sigma_factor must be above 0 and at most 100, radius_cells from 1 to the longer side")
+    if not 0 <= options["min_diagonal"] < math.inf or not 0 <= options["background_weight"] <= 1:
+        raise ConfigError("min_diagonal must be 0 cells or more, background_weight from 0 to 1")
     sigma, whole = options["sigma_factor"] * context.sigma_px, radius >= _LEAST_FLIPPED_CELLS
     heatmap = HeatmapLabel(
         grid=context.grid, keypoints=("center",), sigma_px=sigma, background=False, mirror=keep_channels(1)
@@ -249,11 +290,25 @@ def create(context: LabelContext) -> tuple[Label, ...]:
         keypoints=context.skeleton.keypoints,
         root=root,
         radius_cells=radius,
+        min_diagonal=options["min_diagonal"],
         mirror=mirror_keypoints(context.skeleton, channels=2, negated=[0]) if whole else _TOO_NARROW,
     )
     mirror = mirror_keypoints(context.skeleton) if whole else _TOO_NARROW
     weight = dataclasses.replace(offset, weights=True, mirror=mirror)
-    return CenterLabel(heatmap=heatmap, root=root), offset, weight
+    center = CenterLabel(heatmap=heatmap, root=root, min_diagonal=options["min_diagonal"])
+    heat_weight = CenterHeatmapWeightsLabel(center=center, background_weight=options["background_weight"])
+    return center, offset, weight, heat_weight
+
+
+def _choose_people(scene: Scene, input_size: Size, cells: Size, min_diagonal: float) -> Scene:
+    """Choose the people of whom something is drawn, in a box of at least such a diagonal in cells."""
+    people = scene.take(np.flatnonzero(scene.drawn.any(axis=1)))
+    if not min_diagonal:
+        return people
+    low, high = _bounds(people.points, people.drawn)
+    diagonal = np.hypot(*((high - low) / np.divide(input_size, cells)[::-1]).T)
+    # In float32, in which MMPose compares: 32 ** 0.5 is no smaller than itself.
+    return people.take(np.flatnonzero(diagonal.astype(np.float32) >= np.float32(min_diagonal)))
 
 
 def _bounds(points: NDArray[np.float64], drawn: NDArray[np.bool_]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -136,8 +136,8 @@ class ChannelMask:
             within += sums[image, top, left] - sums[image, bottom, left]
             return np.asarray((within > 0) | of_some[unit])
 
-        flat = values.reshape(-1)
-        for unit, cell in _find_drawn(self.label, [scenes[image] for image in some.tolist()], self.channels, is_wanted):
+        flat, drawn = values.reshape(-1), [scenes[image] for image in some.tolist()]
+        for unit, cell in _find_drawn(self.label, drawn, units, self.channels, is_wanted):
             image, unit_there = np.divmod(unit, units)
             place = some[image] * values[0].size + unit_there * (self.channels * h * w) + cell
             for channel in range(self.channels):
@@ -181,12 +181,13 @@ def _round(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _find_drawn(
-    label: Label, scenes: Sequence[Scene], channels: int, wanted: Wanted
+    label: Label, scenes: Sequence[Scene], units: int, channels: int, wanted: Wanted
 ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
     """List units and cells on which something is drawn, at least of what is wanted."""
     if hasattr(label, "find_drawn"):
         yield from cast("DrawnCells", label).find_drawn(scenes, wanted)
         return
     drawn = np.asarray(render_scenes(label, scenes)) != 0
-    unit, cell = np.nonzero(drawn.reshape(-1, channels, drawn[0, 0].size).any(axis=1))
+    drawn = drawn[:, : units * channels].reshape(-1, channels, drawn[0, 0].size)
+    unit, cell = np.nonzero(drawn.any(axis=1))
     yield unit, cell

@@ -7,6 +7,16 @@ Of the kind `gaussian`. At a drawn keypoint c the pixels x in [int(max(0, cx - r
 People merge by maximum. The last channel, the background, is 1 - the maximum over all keypoints. Both are taken per
 input pixel, before the grid's reduction to cells.
 
+Options
+-------
+normalize
+    Whether each channel is divided by its sum + 1e-24 (`sum`, for integral regression; 8 bits are too few for it) or
+    not (`none`).
+sigmas
+    Several sigmas in cells with commas, as in 3,2,1: an array each, such as `heatmap_sigma2`.
+kernels
+    For `megvii` several sizes of kernels with commas, as in 15,11,9,7: an array each, such as `heatmap_k11`.
+
 Place of a cell
 ---------------
 Cell i of w lies at input pixel x = (i + 0.5) s - 0.5, with the stride s = W / w; y alike. Back: i = (x + 0.5) / s -
@@ -39,32 +49,26 @@ mirror image: there a flipped heatmap and that of mirrored annotations differ by
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from posegen.errors import ConfigError
 from posegen.labels.base import ArraySpec, Label
 from posegen.labels.cells import Wanted, find_shared
 from posegen.labels.decode import Peaks
-from posegen.labels.decode.peaks import Peak, find_highest, find_local, step_parabola, to_points
+from posegen.labels.decode.peaks import Peak, find_doubt, find_highest, find_local, step_parabola, to_points
+from posegen.labels.gaussians import BLOCK, Gaussians
 from posegen.labels.grid import Grid
 from posegen.labels.mirror import UNSAID, ChannelMirror, mirror_keypoints
 from posegen.labels.registry import LabelContext
 from posegen.labels.scene import Scene, stack_spread
 from posegen.labels.topdown import TOP_DOWN_KINDS, create_heatmap
+from posegen.labels.variants import VariantLabel
 
-THRESHOLD = 4.6052
-"""Half squared distance in sigmas beyond which a Gaussian is cut, where it has fallen to 1 %."""
-
-_CUT = math.exp(-THRESHOLD)
-_REACH = math.sqrt(2 * THRESHOLD)
-"""In sigmas."""
-
-_BLOCK = 256
-"""Keypoints drawn at once: enough to spread the cost of a NumPy call, few enough to stay in the cache."""
+_LEAST_KERNEL = 3
 
 _TOGETHER = 64
 """Scenes drawn at once, times the positions a cell: each of them takes planes."""
@@ -121,8 +125,8 @@ class HeatmapLabel:
         points = self._list_points(scenes, len(self.keypoints))
         extent = np.array(points.extent)[:, None]
         points = points.take(np.flatnonzero(wanted(points.channel, points.first, points.first + extent)))
-        for start in range(0, len(points.channel), _BLOCK):
-            some = slice(start, start + _BLOCK)
+        for start in range(0, len(points.channel), BLOCK):
+            some = slice(start, start + BLOCK)
             rows, columns, values = points.draw(some)
             cell = rows * w + columns
             reduced = self.grid.reduce(values.reshape(taps, taps, *cell.shape), rows, columns)
@@ -132,7 +136,12 @@ class HeatmapLabel:
     @property
     def decoder(self) -> str:
         """How a prediction is read."""
-        return "peak, refined by a parabola of logarithms, at (i + 0.5) s - 0.5"
+        return "peak and parabola of logarithms, at (i + 0.5) s - 0.5"
+
+    @property
+    def doubt(self) -> str:
+        """Why predictions may not be found where they were drawn; '' if they are."""
+        return find_doubt(self.sigma_px / float(self.grid.stride.max()))
 
     def locate(self, outputs: Mapping[str, NDArray[np.float32]]) -> NDArray[np.float64]:
         """Locate one person's keypoints (B, K, 3), x, y in input pixels and score."""
@@ -164,7 +173,7 @@ class HeatmapLabel:
         merged = np.zeros((taps, taps, len(scenes) * h * w if self.background else 0), np.float32)
         for some in points.blocks():
             channel = points.channel[some]
-            if len(channel) > _BLOCK and channel[0] == channel[-1]:
+            if len(channel) > BLOCK and channel[0] == channel[-1]:
                 plane = self._draw_crowd(points, some)
                 if self.background:
                     behind = merged.reshape(taps, taps, -1, h * w)[:, :, channel[0] // out.shape[1]]
@@ -185,16 +194,16 @@ class HeatmapLabel:
             most = self.grid.reduce(merged.reshape(taps, taps, -1, h, w)).reshape(-1, h * w)
             np.subtract(1, most, out=out[:, -1])
 
-    def _draw_crowd(self, points: _Gaussians, some: slice) -> NDArray[np.float32]:
+    def _draw_crowd(self, points: Gaussians, some: slice) -> NDArray[np.float32]:
         """Draw so many people's Gaussians of one channel that they are merged in a plane (t, t, h * w), bit by bit."""
         taps, (h, w) = self.grid.taps, self.grid.cells
         plane = np.zeros((taps, taps, h * w), np.float32)
-        for start in range(some.start, some.stop, _BLOCK):
-            rows, columns, values = points.draw(slice(start, min(start + _BLOCK, some.stop)))
+        for start in range(some.start, some.stop, BLOCK):
+            rows, columns, values = points.draw(slice(start, min(start + BLOCK, some.stop)))
             _merge(plane, (rows * w + columns).ravel(), values)
         return plane
 
-    def _list_points(self, scenes: Sequence[Scene], channels: int) -> _Gaussians:
+    def _list_points(self, scenes: Sequence[Scene], channels: int) -> Gaussians:
         """List what is drawn in scenes of so many channels, channel by channel."""
         person, keypoint = np.nonzero(np.concatenate([scene.drawn for scene in scenes]))
         image = np.repeat(np.arange(len(scenes)), [len(scene.drawn) for scene in scenes])
@@ -203,87 +212,53 @@ class HeatmapLabel:
         person, keypoint = person[order], keypoint[order]
         centre = np.concatenate([scene.points for scene in scenes])[person, keypoint, ::-1].T
         sigma = self.sigma_px * stack_spread(scenes)[person, keypoint]
-        return _Gaussians(self.grid, channel[order], centre, sigma)
+        return Gaussians(self.grid, channel[order], centre, sigma)
 
 
-def create(context: LabelContext) -> tuple[Label]:
-    """Make the label `heatmap`."""
-    context.read_options()
+def create(context: LabelContext) -> tuple[Label, ...]:
+    """Make the label `heatmap`, or an array for each of several sigmas or kernels."""
+    options = context.read_options(normalize="none", sigmas="", kernels="")
+    if options["normalize"] not in {"none", "sum"}:
+        raise ConfigError(f"normalize must be none or sum, not '{options['normalize']}'")
+    widths = [*_read_widths(context, options["sigmas"], options["kernels"])] or [("", context.sigma_px)]
+    normalized = options["normalize"] == "sum"
+    labels: list[Label] = []
+    for suffix, sigma_px in widths:
+        label = _create_one(replace(context, sigma_px=sigma_px))
+        if suffix or normalized:
+            label = VariantLabel(label=label, suffix=suffix, normalized=normalized)
+        labels.append(label)
+    return tuple(labels)
+
+
+def _create_one(context: LabelContext) -> Label:
     if context.heatmap in TOP_DOWN_KINDS:
-        return (create_heatmap(context),)
-    skeleton, mirror = context.skeleton, mirror_keypoints(context.skeleton, rest=1)
-    return (HeatmapLabel(grid=context.grid, keypoints=skeleton.keypoints, sigma_px=context.sigma_px, mirror=mirror),)
+        return create_heatmap(context)
+    mirror = mirror_keypoints(context.skeleton, rest=1)
+    return HeatmapLabel(
+        grid=context.grid, keypoints=context.skeleton.keypoints, sigma_px=context.sigma_px, mirror=mirror
+    )
 
 
-class _Gaussians:
-    """M Gaussians on a grid, each on the n x m cells that the widest of them can reach.
-
-    Parameters
-    ----------
-    grid
-        Where they lie.
-    channel
-        (M,) the channel of each, counted over all scenes, in order.
-    centre
-        (2, M) y and x in input pixels.
-    sigma
-        (M,) in input pixels.
-    """
-
-    def __init__(
-        self, grid: Grid, channel: NDArray[np.intp], centre: NDArray[np.float64], sigma: NDArray[np.float64]
-    ) -> None:
-        self.grid, self.channel, self.centre, self.sigma = grid, channel, centre, sigma
-        self.reach = _REACH * sigma
-        self.extent = grid.count_cells(2 * self.reach.max(initial=0))
-        most = np.array([[cells - n] for cells, n in zip(grid.cells, self.extent, strict=True)])
-        self.first = np.minimum(np.maximum(grid.first_cell(centre - self.reach), 0), most)
-
-    def take(self, some: NDArray[np.intp]) -> _Gaussians:
-        """Return some of them, in the order they are named in."""
-        return _Gaussians(self.grid, self.channel[some], self.centre[:, some], self.sigma[some])
-
-    def blocks(self) -> Iterator[slice]:
-        """Cut them into blocks, each of which ends with the channel in which it becomes full; crowds have their own."""
-        if len(self.channel) <= _BLOCK:
-            # As those of one image are.
-            yield from [slice(0, len(self.channel))][: len(self.channel)]
-            return
-        ends = np.flatnonzero(np.diff(self.channel, append=-1)) + 1
-        crowd = np.diff(ends, prepend=0) > _BLOCK
-        cut = crowd | (np.diff(ends // _BLOCK, append=-1) != 0)
-        cut[:-1] |= crowd[1:]
-        start = 0
-        for stop in ends[cut].tolist():
-            yield slice(start, stop)
-            start = stop
-
-    def draw(self, some: slice) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float32]]:
-        """Draw some of them.
-
-        Returns
-        -------
-        The rows (n, 1, M) and columns (1, m, M) of the cells, and the values (t, t, n * m * M) at their taps. Gaussians
-        are the last axis, for NumPy's inner loops to be long.
-        """
-        grid, (n, m) = self.grid, self.extent
-        first, centre, reach = self.first[:, some], self.centre[:, some], self.reach[some]
-        # Both axes at once: the shorter one is drawn as far as the longer one and cut afterwards.
-        cells = first[:, None] + np.arange(max(n, m))[:, None]
-        if n != m:
-            cells = np.minimum(cells, np.array(grid.cells)[:, None, None] - 1)
-        at = grid.positions_at(cells)
-        # exp(-d) is the product of one factor an axis, in float64, where it tells d < THRESHOLD as well as d does.
-        factors = at - centre[:, None]
-        factors *= factors
-        factors *= -0.5 / self.sigma[some] ** 2
-        np.exp(factors, out=factors)
-        # On the near side the Gaussian ends before its box does; on the far side int() cuts into it.
-        size = np.array(grid.input_size)[:, None]
-        factors *= at < np.trunc(np.minimum(centre + reach, size))[:, None]
-        values = factors[:, None, 0, :n, None] * factors[None, :, 1, None, :m]
-        values *= values > _CUT
-        return cells[0, :n, None], cells[1, None, :m], values.reshape(*values.shape[:2], -1).astype(np.float32)
+def _read_widths(context: LabelContext, sigmas: str, kernels: str) -> Iterator[tuple[str, float]]:
+    """Read several sigmas in cells, or kernels: for each what its array's name ends in, and its sigma in pixels."""
+    stride = context.grid.input_size[1] / context.grid.cells[1]
+    if sigmas and kernels:
+        raise ConfigError("sigmas and kernels are two ways to say the same; give one of them")
+    if kernels and context.heatmap != "megvii":
+        raise ConfigError(f"kernels go with heatmap megvii, not with {context.heatmap}; give sigmas")
+    for word in filter(None, (sigmas or kernels).split(",")):
+        try:
+            width = float(word)
+        except ValueError:
+            width = 0.0
+        if not 0 < width <= max(context.grid.cells) or (kernels and (width < _LEAST_KERNEL or width % 2 != 1)):
+            wanted = "odd whole numbers from 3" if kernels else "numbers above 0"
+            raise ConfigError(f"{'kernels' if kernels else 'sigmas'} must be {wanted}, with commas, not '{word}'")
+        name = f"{width:g}".replace(".", "_")
+        # OpenCV takes this sigma for a kernel of a size.
+        sigma = 0.3 * ((width - 1) / 2 - 1) + 0.8 if kernels else width
+        yield (f"_k{name}" if kernels else f"_sigma{name}"), sigma * stride
 
 
 def _merge(planes: NDArray[np.float32], cell: NDArray[np.integer], values: NDArray[np.float32]) -> None:

@@ -40,7 +40,6 @@ mirrored annotations.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -71,6 +70,7 @@ class HeatmapMaskLabel:
     """
 
     needs_ignored: ClassVar[bool] = True
+    reads_shown: ClassVar[bool] = True
 
     mask: MaskLabel
     heatmap: Label
@@ -111,6 +111,7 @@ class HeatmapMaskLabel:
 def create(context: LabelContext) -> tuple[HeatmapMaskLabel]:
     """Make the label `heatmap_mask`."""
     context.read_options()
-    (drawn,) = heatmap.create(dataclasses.replace(context, options={}))
+    # Of several widths the first, which is the widest as a rule, says where something is drawn.
+    drawn, *_ = heatmap.create(context.of("heatmap"))
     mask = MaskLabel(input_size=context.grid.input_size, cells=context.grid.cells)
     return (HeatmapMaskLabel(mask=mask, heatmap=drawn, keypoints=len(context.skeleton.keypoints)),)

@@ -34,8 +34,8 @@ from numpy.typing import NDArray
 
 from posegen.labels.base import ArraySpec
 from posegen.labels.cells import list_cells
+from posegen.labels.gaussians import THRESHOLD
 from posegen.labels.grid import Grid
-from posegen.labels.heatmap import THRESHOLD
 from posegen.labels.mirror import UNSAID, ChannelMirror, mirror_limbs
 from posegen.labels.registry import LabelContext
 from posegen.labels.scene import Scene

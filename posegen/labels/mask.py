@@ -5,7 +5,8 @@ Definition
 The share of each cell's area that shows the picture, and in it nothing to be ignored: the segmentations of people
 without a labelled keypoint and of crowds, minus those of drawn people. Where a segmentation is missing the box stands
 in. The share is exact; of a picture that is turned, S x S evenly spaced points of a cell are looked up, S twice the
-stride but from 4 to 16, so that where one straight edge crosses a cell its share is right to within 1 / S.
+stride but from 4 to 16, so that where one straight edge crosses a cell its share is right to within 1 / S. Where a
+scene has what each pixel of the input shows, it is the mean of a cell's pixels.
 
 Place of a cell
 ---------------
@@ -61,6 +62,7 @@ class MaskLabel:
     """
 
     needs_ignored: ClassVar[bool] = True
+    reads_shown: ClassVar[bool] = True
 
     input_size: Size
     cells: Size
@@ -83,6 +85,8 @@ class MaskLabel:
         return known[self]
 
     def _measure(self, scene: Scene) -> NDArray[np.float32]:
+        if scene.shown is not None:
+            return self._reduce(scene.shown)
         affine = scene.affine
         if not affine.is_upright:
             return self._render_turned(scene)
@@ -92,11 +96,13 @@ class MaskLabel:
         area = scene.ignored.area(ys, xs) / ((ys[1] - ys[0]) * (xs[1] - xs[0]))
         return np.clip(mask - area, 0, 1).astype(np.float32)[None]
 
-    def render_shown(self, shown: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Measure (1, h, w) float32 from 0 to 1 of how much each pixel (H, W) shows, from 0 to 255.
+    def limits(self, scene: Scene) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return 0, and the mask (1, h, w) of a picture in which nothing is ignored."""
+        largest = self.render(dataclasses.replace(scene, ignored=None))
+        return np.zeros_like(largest), largest
 
-        Pixels are whole or shares of whole ones: where an edge crosses a cell it is right to within an eighth.
-        """
+    def _reduce(self, shown: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Measure (1, h, w) of how much each pixel (H, W) shows: where an edge crosses a cell it is a guess of it."""
         (height, width), (h, w) = self.input_size, self.cells
         if h <= height and w <= width:
             mask = cv2.resize(shown.astype(np.float32), (w, h), interpolation=cv2.INTER_AREA)
@@ -104,11 +110,6 @@ class MaskLabel:
             rows, columns = (overlap(n, 1.0, 0.0, m, n / m) for n, m in ((height, h), (width, w)))
             mask = (rows @ shown @ columns.T).astype(np.float32)
         return np.minimum(mask / np.float32(255), np.float32(1))[None]
-
-    def limits(self, scene: Scene) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Return 0, and the mask (1, h, w) of a picture in which nothing is ignored."""
-        largest = self.render(dataclasses.replace(scene, ignored=None))
-        return np.zeros_like(largest), largest
 
     def _render_turned(self, scene: Scene) -> NDArray[np.float32]:
         """Measure the mask of a picture that is mirrored, which is exact, or turned, at points."""

@@ -18,8 +18,10 @@ it lies at x = i s.
 
 Decoded
 -------
-Peaks of the heatmaps are joined to people; see `posegen.labels.decode.limbs`. A field is read where its limb lies by
-the cells' place. On the cells a field's middle is not quite there: see below.
+Peaks of the heatmaps are joined to people; see `posegen.labels.decode.limbs`. Both kinds of fields are read at the
+place of a heatmap's cells, as OpenPose reads them. Those on the cells do not lie quite there: at stride 8 the middle of
+a limb of COCO's people is between one and two pixels to the left of its field's, and half a pixel to a pixel above it,
+since points are divided without the half cell, and boxes end before their last cell.
 
 Source
 ------
@@ -205,7 +207,7 @@ class CellPafLabel(LimbJoiner):
 
     def to_field(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
         """Map input pixels (..., 2) x, y to the field's cells."""
-        return points / np.divide(self.input_size, self.cells)[::-1]
+        return to_cells(points, self.input_size, self.cells)
 
     @property
     def _on_cells(self) -> PafLabel:

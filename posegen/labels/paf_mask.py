@@ -30,7 +30,6 @@ As the fields, without a change of sign. Boxes can end a cell beside those of mi
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -62,6 +61,7 @@ class PafMaskLabel:
     """
 
     needs_ignored: ClassVar[bool] = True
+    reads_shown: ClassVar[bool] = True
 
     mask: MaskLabel
     paf: Label
@@ -98,6 +98,6 @@ class PafMaskLabel:
 def create(context: LabelContext) -> tuple[PafMaskLabel, ...]:
     """Make the label `paf_mask`, unless there are no limbs."""
     context.read_options()
-    fields = paf.create(dataclasses.replace(context, options={}))
+    fields = paf.create(context.of("paf"))
     mask = MaskLabel(input_size=context.grid.input_size, cells=context.grid.cells)
     return tuple(PafMaskLabel(mask=mask, paf=of_limbs, limbs=context.skeleton.limbs) for of_limbs in fields)

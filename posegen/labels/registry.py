@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import lru_cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
@@ -43,6 +43,9 @@ BUILT_IN: Mapping[str, str] = {
     "center": "posegen.labels.center:create",
     "limb": "posegen.labels.limb:create",
     "weight": "posegen.labels.weight:create",
+    "simcc": "posegen.labels.simcc:create",
+    "regression": "posegen.labels.regression:create",
+    "visibility": "posegen.labels.visibility:create",
 }
 """Our own labels, as entry points write it."""
 
@@ -76,6 +79,8 @@ class LabelContext:
         Whether part affinity fields are drawn on the input's `pixels` or on the `cells`.
     options
         What was asked of this label alone; `read_options` checks it.
+    beside
+        By name what was asked of all labels that are drawn, this one among them.
     """
 
     grid: Grid
@@ -85,6 +90,12 @@ class LabelContext:
     heatmap: str = "gaussian"
     paf: str = "pixels"
     options: Mapping[str, LabelOption] = field(default_factory=dict)
+    beside: Mapping[str, Mapping[str, LabelOption]] = field(default_factory=dict)
+
+    def of(self, name: str) -> LabelContext:
+        """Return what another label is made from, that is drawn beside this one or not."""
+        own = {of.name: getattr(self, of.name) for of in fields(LabelContext)}
+        return LabelContext(**{**own, "options": self.beside.get(name, {})})
 
     def read_options(self, **defaults: LabelOption) -> dict[str, Any]:
         """Return the label's options, with the defaults for those that were not given.

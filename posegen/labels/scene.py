@@ -96,6 +96,9 @@ class Scene(_Referable):
         `posegen.skeleton.unknown`; nothing unknown is drawn. None where all is known, or no label asks.
     labelled
         (N, K) bool, which keypoints are labelled; None where these are the drawn ones.
+    shown
+        (H, W) uint8: how much each pixel of the input shows of the picture and nothing to be ignored, from 0 to 255;
+        None where that has to be found from the region and the map.
     """
 
     points: NDArray[np.float64]
@@ -106,6 +109,7 @@ class Scene(_Referable):
     spread: NDArray[np.float64] | None = None
     unknown: NDArray[np.uint8] | None = None
     labelled: NDArray[np.bool_] | None = None
+    shown: NDArray[np.uint8] | None = None
 
     def take(self, people: NDArray[np.intp] | slice) -> Scene:
         """Return the scene with some of its people, in the order they are named in."""

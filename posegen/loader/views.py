@@ -23,9 +23,9 @@ from posegen.errors import ConfigError, ImageError, ShardError
 from posegen.geometry import Affine, Size, overlap
 from posegen.images.augment import Augmentation, View
 from posegen.images.stored import StoredPicture
-from posegen.images.warp import warp_into, warp_shown
+from posegen.images.warp import is_fitted, warp_plane, warp_shown
 from posegen.labels import Label, Region, Scene, needs_ignored, render_scenes
-from posegen.labels.base import PixelLabel, as_pixel_label
+from posegen.labels.base import reads_shown
 from posegen.shards import StoredLabel
 from posegen.shards.scene import make_scene, see_people
 from posegen.skeleton import Skeleton
@@ -97,7 +97,7 @@ class Seen:
         By field what the sample has besides picture and labels.
     there
         (H, W) uint8: how much of each pixel of the stored input is picture and not ignored, from 0 to 255; None where
-        no label asks.
+        all of the stored picture is, or no label asks.
     """
 
     view: Affine
@@ -137,36 +137,28 @@ class ViewDrawer:
     ) -> None:
         self._config, self._skeleton, self._views, self._raw = config, skeleton, views, raw
         created = {label.spec.name: label for label in config.create_labels(skeleton)} if labels else {}
-        self._drawn: list[tuple[StoredLabel, Label]] = []
-        self._of_pixels: list[tuple[StoredLabel, PixelLabel]] = []
         for stored in labels:
-            name = stored.spec.name
-            label = created.get(name)
+            label = created.get(stored.spec.name)
             if label is None or dataclasses.replace(label.spec, mirror=stored.spec.mirror) != stored.spec:
                 raise ConfigError(
-                    f"'{name}' cannot be drawn for views: it is another label than when the dataset was built; "
-                    "leave it out of the fields, or build the dataset again"
+                    f"'{stored.spec.name}' cannot be drawn for views: it is another label than when the dataset was "
+                    "built; leave it out of the fields, or build the dataset again"
                 )
-            of_pixels = as_pixel_label(label)
-            if of_pixels is not None:
-                self._of_pixels.append((stored, of_pixels))
-            else:
-                self._drawn.append((stored, label))
-        self.asking = next((s.spec.name for s in labels if needs_ignored(created[s.spec.name])), None)
+        self._labels: list[tuple[StoredLabel, Label]] = [(stored, created[stored.spec.name]) for stored in labels]
+        asking = [label for _, label in self._labels if needs_ignored(label)]
+        self.asking = asking[0].spec.name if asking else None
         """A label that has to know what is ignored; None if there is none."""
 
-        self._asks_region = any(needs_ignored(label) for _, label in self._drawn)
+        self.needs_picture = any(map(reads_shown, asking))
+        """Whether a label is made of what the picture covers."""
+
+        self._needs_region = not all(map(reads_shown, asking))
 
     @property
     def needed(self) -> tuple[str, ...]:
         """The columns that views are made of."""
         unknown = ("unknown",) if self._config.reads_unknown else ()
         return ("keypoints", "bbox", "affine", "width", "height", *unknown)
-
-    @property
-    def needs_picture(self) -> bool:
-        """Whether a label is made of what the picture covers."""
-        return bool(self._of_pixels)
 
     def see(self, epoch: int, number: int, told: Mapping[str, Any], ignored: NDArray[np.bool_] | None) -> Seen:
         """Map what is stored of a sample; `told` has the `needed` columns, and may have others, which stay."""
@@ -185,14 +177,10 @@ class ViewDrawer:
             bboxes,
             affine=affine,
             image_size=image_size,
-            ignored=_find_region(ignored, stored, image_size) if self._asks_region and ignored is not None else None,
+            ignored=_find_region(ignored, stored, image_size) if self._needs_region and ignored is not None else None,
             unknown=unknown,
         )
-        there = None
-        if self._of_pixels:
-            there = _find_picture(image_size, stored, size)
-            if ignored is not None:
-                there[ignored] = 0
+        there = _find_there(image_size, stored, size, ignored) if self.needs_picture else None
         columns = {**told, "keypoints": keypoints, "bbox": bboxes, "affine": affine.matrix}
         if unknown is not None:
             columns["unknown"] = unknown
@@ -212,69 +200,78 @@ class ViewDrawer:
         ShardError
             If a picture is damaged.
         """
-        if pictures is not None:
-            self._show(seen, pictures, arrays)
         for start in range(0, len(seen), _TOGETHER):
             part = slice(start, start + _TOGETHER)
             scenes = [one.scene for one in seen[part]]
-            for stored, label in self._drawn:
+            if pictures is not None:
+                images = arrays["image"][part] if "image" in arrays else [None] * len(scenes)
+                some = zip(seen[part], pictures[part], images, strict=True)
+                scenes = [self._show(one, picture, image) for one, picture, image in some]
+            for stored, label in self._labels:
                 if not stored.spec.by_person:
-                    self._write(stored, np.asarray(render_scenes(label, scenes)), arrays[stored.spec.name][part])
+                    drawn = np.asarray(render_scenes(label, scenes))
+                    arrays[stored.spec.name][part] = self._lay_out(stored, drawn)
 
     def draw_people(self, seen: Sequence[Seen]) -> dict[str, list[NDArray[Any]]]:
         """Draw the labels by person of B samples: by name B arrays (n, ...)."""
         found: dict[str, list[NDArray[Any]]] = {}
-        for stored, label in self._drawn:
+        for stored, label in self._labels:
             if stored.spec.by_person:
                 rows = render_scenes(label, [one.scene for one in seen]) if seen else []
                 found[stored.spec.name] = [self._lay_out(stored, np.asarray(row)) for row in rows]
         return found
 
-    def _show(
-        self, seen: Sequence[Seen], pictures: Sequence[StoredPicture], arrays: Mapping[str, NDArray[Any]]
-    ) -> None:
-        """Warp pictures, and what is there of them, of which labels are made."""
-        shown = np.empty(self._config.input_size, np.uint8)
-        images = arrays.get("image", [None] * len(seen))
-        for i, (one, picture, image) in enumerate(zip(seen, pictures, images, strict=True)):
-            try:
-                _warp(picture, one, image, shown)
-            except ImageError as error:
-                raise ShardError(str(error)) from error
-            for stored, label in self._of_pixels:
-                self._write(stored, label.render_shown(shown)[None], arrays[stored.spec.name][i : i + 1])
-
-    def _write(self, stored: StoredLabel, drawn: NDArray[Any], out: NDArray[Any]) -> None:
-        out[...] = self._lay_out(stored, drawn)
+    def _show(self, seen: Seen, picture: StoredPicture, image: NDArray[np.uint8] | None) -> Scene:
+        """Warp a picture into `image`, if it is wanted, and return the scene with what is shown, if a label asks."""
+        shown = np.empty(self._config.input_size, np.uint8) if self.needs_picture else None
+        try:
+            _warp(picture, seen, self._config.input_size, image, shown)
+        except ImageError as error:
+            raise ShardError(str(error)) from error
+        return seen.scene if shown is None else dataclasses.replace(seen.scene, shown=shown)
 
     def _lay_out(self, stored: StoredLabel, drawn: NDArray[Any]) -> NDArray[Any]:
         """Bring (S, *spec.shape) into the layout of the dataset, as values or as what is stored of these."""
-        return np.asarray(stored.arrange(drawn)) if self._raw else stored.lay_out(drawn)
+        if not self._raw:
+            return stored.lay_out(drawn)
+        return stored.arrange([drawn])[0] if stored.spec.by_person else np.asarray(stored.arrange(drawn))
 
 
-def _warp(picture: StoredPicture, seen: Seen, image: NDArray[np.uint8] | None, shown: NDArray[np.uint8]) -> None:
-    """Warp a stored picture into `image`, and what is there of it into `shown`, each where it is wanted."""
-    box, frame = picture.box, picture.frame
+def _warp(
+    picture: StoredPicture,
+    seen: Seen,
+    input_size: Size,
+    image: NDArray[np.uint8] | None,
+    shown: NDArray[np.uint8] | None,
+) -> None:
+    """Warp a stored picture into `image`, and what is there of it into `shown`, where there are these."""
+    box, frame, there = picture.box, picture.frame, seen.there
     affine = Affine(1.0, 0.0, box.x, 0.0, 1.0, box.y)
-    if frame != shown.shape:
-        affine = affine.then(Affine.resize(frame, (shown.shape[0], shown.shape[1])))
-    affine = affine.then(seen.view)
-    there = seen.there
-    if there is not None:
-        if frame != there.shape:
-            there = np.asarray(cv2.resize(there, frame[::-1], interpolation=cv2.INTER_NEAREST), np.uint8)
-        there = box.cut(there)
-    if image is None:
+    if frame != input_size:
+        affine = affine.then(Affine.resize(frame, input_size))
         if there is not None:
-            warp_into(there, affine, shown, 0)
+            there = np.asarray(cv2.resize(there, frame[::-1], interpolation=cv2.INTER_NEAREST), np.uint8)
+    affine = affine.then(seen.view)
+    if image is None:
+        if shown is not None:
+            warp_plane(np.full(box.size, 255, np.uint8) if there is None else box.cut(there), affine, shown)
         return
     pixels = picture.decode()
-    if there is None:
-        warp_into(pixels, affine, image)
-        return
-    both = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2RGBA), np.uint8)
-    cv2.insertChannel(there, both, 3)
-    warp_shown(both, affine, image, shown)
+    if there is not None:
+        cv2.insertChannel(box.cut(there), pixels, 3)
+    warp_shown(pixels, affine, image, shown)
+
+
+def _find_there(
+    image_size: Size, affine: Affine, input_size: Size, ignored: NDArray[np.bool_] | None
+) -> NDArray[np.uint8] | None:
+    """Measure how much of each pixel (H, W) of the input is image and not ignored; None if all that is stored."""
+    if is_fitted(image_size, affine):
+        return None if ignored is None else (ignored.view(np.uint8) - np.uint8(1))
+    there = _find_picture(image_size, affine, input_size)
+    if ignored is not None:
+        there[ignored] = 0
+    return there
 
 
 def _find_picture(image_size: Size, affine: Affine, input_size: Size) -> NDArray[np.uint8]:

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from posegen.images.stored import StoredPicture
-from posegen.images.warp import Box
+from posegen.geometry import Box
 from posegen.shards.codecs import NONE
 from posegen.shards.hdf5 import Chunk, GuardedFile
 from posegen.shards.header import read_header
@@ -24,6 +23,8 @@ from posegen.shards.schema import GROUPS, StoredLabel, list_columns
 
 if TYPE_CHECKING:
     from typing_extensions import Self
+
+    from posegen.images.stored import StoredPicture
 
 _MOST_PIXEL_BYTES = 1100
 """No picture has more bytes of pixels for one of its own: PNG's deflate makes 1032 of one, JPEG fewer."""
@@ -111,6 +112,8 @@ class ShardReader:
         ShardError
             If it is damaged; from format 2 on, whatever its encoding.
         """
+        from posegen.images.stored import StoredPicture  # with OpenCV: who reads no pictures does not wait for it
+
         config, box, crc = self.config, Box(*self._boxes[index].tolist()), self._find_crc("image", index)
         if config.image_encoding == "raw":
             name, size = "image/pixels", math.prod(config.frame_size) * 3

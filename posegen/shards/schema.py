@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from posegen.config import BuildConfig
 from posegen.errors import ConfigError
-from posegen.images.warp import Box
+from posegen.geometry import Box
 from posegen.labels import ArraySpec
 from posegen.labels.base import Drawn
 from posegen.shards.quantize import Storage

@@ -24,14 +24,18 @@ _COCO_SIGMAS = (
     0.089,
 )  # fmt: skip
 
+_JOINT_WEIGHTS = {"elbow": 1.2, "knee": 1.2, "wrist": 1.5, "ankle": 1.5}
+
 COCO_17 = Skeleton(
     name="coco-17",
     keypoints=_COCO_NAMES,
     limbs=_COCO_LIMBS,
     flip_pairs=find_flip_pairs(_COCO_NAMES),
     sigmas=_COCO_SIGMAS,
+    weights=tuple(_JOINT_WEIGHTS.get(name.partition("_")[2], 1.0) for name in _COCO_NAMES),
 )
-"""COCO's person category (https://cocodataset.org/#format-data) with the sigmas of its evaluation (cocoeval.py)."""
+"""COCO's person category (https://cocodataset.org/#format-data) with the sigmas of its evaluation (cocoeval.py)
+and the weights of HRNet's training (`joints_weight` of its COCODataset)."""
 
 _OPENPOSE_NAMES = (
     "nose", "neck", "right_shoulder", "right_elbow", "right_wrist", "left_shoulder", "left_elbow", "left_wrist",

@@ -12,7 +12,7 @@ from posegen.skeleton.builtin import SKELETONS
 from posegen.skeleton.flip_pairs import Limb, find_flip_pairs
 from posegen.skeleton.skeleton import Skeleton
 
-_KEYS = ("name", "keypoints", "limbs", "flip_pairs", "sigmas", "derived")
+_KEYS = ("name", "keypoints", "limbs", "flip_pairs", "sigmas", "weights", "derived")
 
 
 def load_skeleton(name: str) -> Skeleton:
@@ -37,8 +37,8 @@ def read_skeleton(path: Path) -> Skeleton:
     """Read a skeleton file.
 
     The file has `keypoints` (names in channel order) and may have `name`, `limbs` (pairs of names), `flip_pairs`
-    (pairs of names; found from left/right in the names if absent), `sigmas` (a number for each keypoint, as a list
-    or as a table by name) and a table `[derived]` of `keypoint = ["parent", ...]`.
+    (pairs of names; found from left/right in the names if absent), `sigmas` and `weights` (a number for each keypoint,
+    as a list or as a table by name) and a table `[derived]` of `keypoint = ["parent", ...]`.
 
     Raises
     ------
@@ -60,8 +60,9 @@ def write_skeleton(skeleton: Skeleton) -> str:
     lines = [f"name = {quote_toml(skeleton.name)}", *_array("keypoints", [quote_toml(name) for name in names])]
     for key, pairs in (("limbs", skeleton.limbs), ("flip_pairs", skeleton.flip_pairs)):
         lines += _array(key, [f"[{quote_toml(names[a])}, {quote_toml(names[b])}]" for a, b in pairs])
-    if skeleton.sigmas:
-        lines += _array("sigmas", [str(sigma) for sigma in skeleton.sigmas])
+    for key, numbers in (("sigmas", skeleton.sigmas), ("weights", skeleton.weights)):
+        if numbers:
+            lines += _array(key, [str(number) for number in numbers])
     derived = [(n, p) for n, p in zip(names, skeleton.parents, strict=True) if p != (n,)]
     if derived:
         lines.append("\n[derived]")
@@ -90,7 +91,8 @@ class _Reader:
             limbs=self._pairs("limbs") or (),
             flip_pairs=find_flip_pairs(self.names) if pairs is None else tuple((min(p), max(p)) for p in pairs),
             parents=tuple(tuple(derived.get(name, [name])) for name in self.names),
-            sigmas=self._sigmas(),
+            sigmas=self._numbers("sigmas"),
+            weights=self._numbers("weights"),
         )
 
     def _name(self) -> str:
@@ -137,20 +139,18 @@ class _Reader:
             found.append((index[pair[0]], index[pair[1]]))
         return tuple(found)
 
-    def _sigmas(self) -> tuple[float, ...]:
-        sigmas = self.table.get("sigmas", [])
-        if isinstance(sigmas, dict):
-            for name in sigmas:
+    def _numbers(self, key: str) -> tuple[float, ...]:
+        numbers = self.table.get(key, [])
+        if isinstance(numbers, dict):
+            for name in numbers:
                 if name not in self.names:
-                    raise self._error(
-                        f"sigmas: '{name}' is not in 'keypoints'{nearest(name, self.names)}", "sigmas", name
-                    )
-            if missing := [name for name in self.names if name not in sigmas]:
-                raise self._error(f"sigmas: there is none for {', '.join(missing)}", "sigmas")
-            sigmas = [sigmas[name] for name in self.names]
-        if not isinstance(sigmas, list):
-            raise self._error("'sigmas' must be a list of numbers, or a table of them by keypoint", "sigmas")
-        return tuple(sigmas)
+                    raise self._error(f"{key}: '{name}' is not in 'keypoints'{nearest(name, self.names)}", key, name)
+            if missing := [name for name in self.names if name not in numbers]:
+                raise self._error(f"{key}: there is none for {', '.join(missing)}", key)
+            numbers = [numbers[name] for name in self.names]
+        if not isinstance(numbers, list):
+            raise self._error(f"'{key}' must be a list of numbers, or a table of them by keypoint", key)
+        return tuple(numbers)
 
     def _error(self, message: str, key: str, word: object = None) -> ConfigError:
         line = _find_line(self.path.read_text(encoding="utf-8"), key, word if isinstance(word, str) else None)

@@ -41,6 +41,8 @@ class Skeleton:
         K numbers, how far annotators differ at each keypoint, as a share of the square root of the person's area; or
         none. They are the `kpt_oks_sigmas` of pycocotools: its k is twice as large
         (https://cocodataset.org/#keypoints-eval).
+    weights
+        K numbers above 0, how much the loss of each keypoint is to count, or none.
 
     Raises
     ------
@@ -54,6 +56,7 @@ class Skeleton:
     flip_pairs: tuple[Limb, ...] = ()
     parents: tuple[tuple[str, ...], ...] = ()
     sigmas: tuple[float, ...] = ()
+    weights: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         count = len(self.keypoints)
@@ -76,16 +79,19 @@ class Skeleton:
         swapped = [k for pair in self.flip_pairs for k in pair]
         if len(set(swapped)) != len(swapped):
             raise ConfigError(f"skeleton '{self.name}': a keypoint is in more than one flip pair")
-        self._check_sigmas()
+        self._check_numbers()
 
-    def _check_sigmas(self) -> None:
-        if self.sigmas and len(self.sigmas) != len(self.keypoints):
-            raise ConfigError(
-                f"skeleton '{self.name}' has {len(self.keypoints)} keypoints, but {len(self.sigmas)} sigmas"
-            )
-        if not all(_is_positive(sigma) for sigma in self.sigmas):
-            raise ConfigError(f"skeleton '{self.name}': sigmas must be positive numbers, as in 0.026 for COCO's nose")
-        object.__setattr__(self, "sigmas", tuple(map(float, self.sigmas)))
+    def _check_numbers(self) -> None:
+        """Check what there is a number of for each keypoint."""
+        for what, example in (("sigmas", "0.026 for COCO's nose"), ("weights", "1.5 for COCO's wrists")):
+            numbers: tuple[float, ...] = getattr(self, what)
+            if numbers and len(numbers) != len(self.keypoints):
+                raise ConfigError(
+                    f"skeleton '{self.name}' has {len(self.keypoints)} keypoints, but {len(numbers)} {what}"
+                )
+            if not all(_is_positive(number) for number in numbers):
+                raise ConfigError(f"skeleton '{self.name}': {what} must be positive numbers, as in {example}")
+            object.__setattr__(self, what, tuple(map(float, numbers)))
 
     @property
     def mirrored(self) -> tuple[int, ...]:
@@ -139,7 +145,8 @@ class Skeleton:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain lists and strings, for JSON."""
-        return {
+        weights = {"weights": list(self.weights)} if self.weights else {}
+        return weights | {
             "name": self.name,
             "keypoints": list(self.keypoints),
             "limbs": [list(limb) for limb in self.limbs],
@@ -159,6 +166,7 @@ class Skeleton:
                 flip_pairs=tuple((int(a), int(b)) for a, b in record["flip_pairs"]),
                 parents=tuple(tuple(map(str, names)) for names in record["parents"]),
                 sigmas=tuple(map(float, record["sigmas"])),
+                weights=tuple(map(float, record.get("weights", ()))),
             )
         except (KeyError, OverflowError, TypeError, ValueError) as error:
             raise ConfigError(f"a stored skeleton cannot be read: {error!r}") from error

@@ -241,9 +241,12 @@ class TestPeople:
             assert person.annotation_ids.tolist() == [6 + n]
             assert (person.image_id, person.ignored, person.drawn) == (3, sample.ignored, sample.drawn)
 
-    def test_without_a_mask_people_come_without_the_shapes_of_their_image(self) -> None:
-        (shard,) = make_plan(make_coco([make_sample(3)]), BuildConfig(unit="person", labels=("heatmap",))).shards
-        assert [(person.ignored, person.drawn) for person in shard] == [((), ())] * 2
+    def test_people_share_the_shapes_of_their_image_whatever_the_labels(self) -> None:
+        sample = make_sample(3)
+        assert sample.ignored
+        for labels in (("heatmap",), ("mask",), ()):
+            (shard,) = make_plan(make_coco([sample]), BuildConfig(unit="person", labels=labels)).shards
+            assert [person.ignored is sample.ignored and person.drawn is sample.drawn for person in shard] == [True] * 2
 
     def test_the_digest_changes_with_the_shapes_of_one_image(self) -> None:
         for field in ["ignored", "drawn"]:
@@ -270,15 +273,3 @@ class TestPeople:
     def test_no_two_people_have_the_same_digest(self) -> None:
         plan = plan_of(range(10), unit="person", shard_size=1)
         assert len({plan.task(i, directory=OUT).digest for i in range(20)}) == 20
-
-
-class TestIgnored:
-    def test_tasks_say_whether_a_label_reads_what_is_ignored(self) -> None:
-        for labels, expected in ((("heatmap", "mask"), True), (("mask",), True), (("heatmap", "paf", "center"), False)):
-            plan = plan_of(range(3), labels=labels)
-            assert plan.task(0, directory=OUT).needs_ignored is plan.needs_ignored is expected
-
-    def test_people_of_whom_no_label_needs_the_shapes_do_not_keep_them(self) -> None:
-        for labels, kept in ((("heatmap", "mask"), 1), (("heatmap",), 0)):
-            plan = plan_of(range(3), unit="person", labels=labels)
-            assert {len(sample.ignored) for shard in plan.shards for sample in shard} == {kept}

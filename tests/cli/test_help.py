@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from command_line import run_process
 
 import posegen
+from posegen.config import PRESETS
 
 if TYPE_CHECKING:
     from conftest import Run
@@ -23,8 +24,8 @@ OPTIONS = {
         "--label-option", "--input-size", "--stride", "--grid", "--heatmap", "--sigma", "--sigma-cells",
         "--sigma-scale", "--sigma-keypoints", "--paf", "--half-width", "--unit", "--crop", "--box-padding", "--fit",
         "--visibility", "--origin", "--exif", "--min-keypoints", "--min-area", "--keep-empty", "--label-dtype",
-        "--layout", "--compression", "--image-encoding", "--jpeg-quality", "--copies", "--augment", "--plain-copy",
-        "--shard-size", "--seed", "--limit", "--workers", "--max-failures",
+        "--layout", "--compression", "--image-encoding", "--jpeg-quality", "--picture-size", "--copies", "--augment",
+        "--plain-copy", "--shard-size", "--seed", "--limit", "--workers", "--max-failures",
         "--description", "--overwrite", "--dump-config", "--quiet",
     ],
     "verify": ["--deep", "--repair", "--coco", "--split", "--images", "--workers", "--json"],
@@ -34,6 +35,7 @@ OPTIONS = {
     "labels": ["--preset", "--json"],
     "presets": ["--toml", "--json"],
     "sample": ["--images", "--seed"],
+    "score": ["--coco", "--split", "--results", "--save", "--json"],
 }  # fmt: skip
 """In the order in which they are listed."""
 
@@ -80,7 +82,7 @@ def test_build_tells_its_defaults_and_what_is_required(run: Run) -> None:
         "--coco PATH COCO root, or one annotation file. [required]",
         "--out DIR Where to write the dataset. [required]",
         "--split NAME Split of the COCO root. [default: train2017, or the only one]",
-        "--preset [auto|tf-pose|coco|openpose|msra|msra-unbiased|udp|megvii] What to start from; auto: tf-pose, ",
+        f"--preset [{'|'.join(['auto', *PRESETS])}] What to start from; auto: tf-pose, ",
         "or coco if the file's keypoints are others. [default: auto]",
         "--category NAME Category to use; may be repeated. [default: all with keypoints]",
         "--skeleton NAME|FILE.toml Built-in skeleton, or a file. [default: openpose-18]",

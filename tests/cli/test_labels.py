@@ -81,7 +81,7 @@ def test_programs_get_all_of_it_as_json(run: Run) -> None:
     assert one == next(label for label in listed if label["name"] == "center")
     assert {option["name"]: option["default"] for option in one["options"]}["radius_cells"] == 4.0
     assert dict(map(tuple, one["sections"]))["Source"].startswith("DEKR")
-    assert [array["shape"] for array in one["arrays"]] == [[1, 46, 46], [36, 46, 46], [18, 46, 46]]
+    assert [array["shape"] for array in one["arrays"]] == [[1, 46, 46], [36, 46, 46], [18, 46, 46], [1, 46, 46]]
 
 
 def test_a_name_that_is_none_is_refused_with_the_nearest(run: Run) -> None:

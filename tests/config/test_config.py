@@ -43,7 +43,9 @@ def test_the_top_down_presets_are_as_their_definition_has_them():
 
 
 def test_each_preset_goes_by_its_name_and_says_what_it_is():
-    assert list(PRESETS) == ["tf-pose", "coco", "openpose", "msra", "msra-unbiased", "udp", "megvii"]
+    assert list(PRESETS) == [
+        "tf-pose", "coco", "openpose", "msra", "msra-unbiased", "udp", "simcc", "rtmpose", "megvii",
+    ]  # fmt: skip
     for name, preset in PRESETS.items():
         assert BuildConfig.preset(name) == dataclasses.replace(BuildConfig(), **preset.changes)
         assert preset.about
@@ -55,7 +57,8 @@ def test_a_preset_says_where_the_cells_of_a_prediction_lie():
               "megvii": "(i + 0.5) s"}  # fmt: skip
     for name in PRESETS:
         config = BuildConfig.preset(name)
-        assert config.create_labels(COCO_17)[0].decoder.endswith(places[config.heatmap]), name
+        place = "i / 2" if "simcc" in config.labels else places[config.heatmap]
+        assert config.create_labels(COCO_17)[0].decoder.endswith(place), name
 
 
 def test_fields_of_a_preset_can_be_changed():

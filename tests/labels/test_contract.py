@@ -95,6 +95,13 @@ def test_what_is_registered_keeps_the_contract_on_every_grid(name):
 @each(
     "name, options",
     [
+        ("heatmap", {"normalize": "sum"}),
+        ("heatmap", {"sigmas": "2,1"}),
+        ("simcc", {"smoothing": "standard", "label_smooth": 0.1, "split_ratio": 1.5}),
+        ("simcc", {"normalize": False, "sigma_y": 2.0}),
+        ("weight", {"of": "simcc"}),
+        ("weight", {"of": "regression"}),
+        ("center", {"min_diagonal": 5.0, "background_weight": 0.0}),
         ("offset", {"corners": True, "radius_factor": 0.3}),
         ("center", {"root": "box", "radius_cells": 2.5, "sigma_factor": 0.5}),
     ],
@@ -234,7 +241,7 @@ def test_a_mirror_that_says_one_channel_wrongly_is_found(name):
             wrong = [((*right.order[:k], k, *right.order[k + 1 :]), right.negated) for k in moved]
             if label.spec.signed:
                 wrong += [(right.order, tuple(sorted({*right.negated} ^ {k}))) for k in range(count)]
-            assert wrong or label.spec.name == "center"
+            assert wrong or label.spec.name in {"center", "center_heatmap_weights"}
             for order, negated in wrong:
                 with pytest.raises(ContractError, match="of a mirrored scene is not what its mirror says"):
                     contract.check_mirror(
@@ -256,8 +263,8 @@ def test_a_label_that_is_not_drawn_to_both_sides_alike_cannot_say_that_it_mirror
 
 def test_windows_that_would_miss_their_centre_cannot_be_flipped():
     (context, *_) = contract.make_contexts({"radius_cells": 1.5})
-    centre, *windows = registry.create_label("center", context)
-    assert centre.spec.mirror == ChannelMirror(order=(0,))
+    centre, *windows, weights = registry.create_label("center", context)
+    assert centre.spec.mirror == weights.spec.mirror == ChannelMirror(order=(0,))
     assert all("would miss the centres" in label.spec.mirror for label in windows)
     contract.check_label("center", registry.find_factory("center"), {"radius_cells": 2.0})
 

@@ -66,8 +66,16 @@ def test_every_option_of_ours_is_explained_with_the_default_that_is_used():
     found = {label.name: {of.name: of.default for of in label.options} for label in describe_labels(CONTEXTS)}
     assert {name: options for name, options in found.items() if options} == {
         "offset": {"radius_factor": 3.5 / 64, "corners": False},
-        "center": {"root": "mean", "sigma_factor": 2.0, "radius_cells": 4.0},
-    }
+        "center": {
+            "root": "mean", "sigma_factor": 2.0, "radius_cells": 4.0, "min_diagonal": 0.0, "background_weight": 0.1,
+        },
+        "heatmap": {"normalize": "none", "sigmas": "", "kernels": ""},
+        "weight": {"of": "auto", "by_keypoint": False},
+        "simcc": {
+            "smoothing": "gaussian", "split_ratio": 2.0, "sigma_x": 6.0, "sigma_y": 0.0, "normalize": True,
+            "label_smooth": 0.0,
+        },
+    }  # fmt: skip
     for label in describe_labels(CONTEXTS):
         assert all(option.text.endswith(".") for option in label.options)
 
@@ -79,7 +87,9 @@ def test_arrays_have_the_shape_range_and_mirror_that_are_built():
     assert {name: array.shape for name, array in found.items() if name != "heatmap"} == {
         "paf": (38, 46, 46), "mask": (1, 46, 46), "offset": (54, 46, 46), "center": (1, 46, 46),
         "center_offset": (36, 46, 46), "center_weight": (18, 46, 46), "limb": (19, 46, 46), "weight": (18,),
-        "heatmap_mask": (18, 46, 46), "paf_mask": (38, 46, 46),
+        "heatmap_mask": (18, 46, 46), "paf_mask": (38, 46, 46), "center_heatmap_weights": (1, 46, 46),
+        "simcc_x": (18, 736), "simcc_y": (18, 736), "regression": (18, 2), "visibility": (18,),
+        "visibility_weight": (18,),
     }  # fmt: skip
     assert [name for name, array in found.items() if array.needs_ignored] == ["mask", "heatmap_mask", "paf_mask"]
     assert (found["center_offset"].low, found["center_offset"].high) == (-46, 46)

@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from label_oracle import KINDS, People, expect_heatmap, make_scene, people_strategy, scatter, scatter_anywhere
 
-from posegen.labels import HeatmapLabel, heatmap, reference
+from posegen.labels import HeatmapLabel, gaussians, heatmap, reference
 from posegen.labels.grid import make_grid
 
 SIGMAS = st.sampled_from([0.5, 1.0, 2.0, 3.7, 8.0, 30.0, 500.0])
@@ -89,7 +89,7 @@ def test_the_heatmap_of_the_default_size_is_what_the_reference_draws(people_coun
 
 @each("people_count, keypoints", [(40, 17), (5, 133), (1, 600)], kind=KINDS)
 def test_more_keypoints_than_are_drawn_at_once_are_all_drawn(kind, people_count, keypoints):
-    assert people_count * keypoints > heatmap._BLOCK
+    assert people_count * keypoints > gaussians.BLOCK
     points, drawn = scatter(np.random.default_rng(7), people_count, keypoints, (96, 64), share=0.95)
     people = People(size=(96, 64), cells=(12, 8), points=points, drawn=drawn)
     np.testing.assert_allclose(render(kind, people, 5.0), expect_heatmap(kind, people, 5.0), rtol=0, atol=1e-6)
@@ -101,7 +101,8 @@ def test_it_does_not_matter_how_many_keypoints_are_drawn_at_once(kind, block, mo
     # Of the first keypoint nobody's is drawn, of the second one person's, of the others several people's.
     drawn[:, 0], drawn[:, 1] = False, [True, False, False, False]
     people = People(size=(48, 48), cells=(6, 6), points=points, drawn=drawn)
-    monkeypatch.setattr(heatmap, "_BLOCK", block)
+    for module in (heatmap, gaussians):
+        monkeypatch.setattr(module, "BLOCK", block)
     np.testing.assert_allclose(render(kind, people, 4.0), expect_heatmap(kind, people, 4.0), rtol=0, atol=1e-6)
 
 

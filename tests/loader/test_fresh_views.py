@@ -20,7 +20,7 @@ from posegen.images.augment import Augmentation, View
 from posegen.loader import PoseDataset
 from posegen.shards.manifest import Manifest
 from posegen.shards.pool import ShardPool
-from posegen.skeleton import COCO_17
+from posegen.skeleton import COCO_17, OPENPOSE_18
 
 USUAL = Augmentation(scale=(0.5, 1.1), rotate=40, shift=40, flip=0.5)
 SMALL: dict[str, Any] = {"skeleton": COCO_17, "image_encoding": "png", "shard_size": 3, "label_dtype": "float32"}
@@ -79,7 +79,7 @@ def compare(pairs: list[tuple[Any, Any]], mask: float = 1 / 8) -> set[str]:
     for built, seen in pairs:
         for name in names:
             a, b = built[name], seen[name]
-            if name.startswith("mask"):
+            if "mask" in name:
                 assert np.abs(a - b).max() <= mask, name
             elif isinstance(a, (str, int)):
                 assert a == b
@@ -107,6 +107,15 @@ class TestEquality:
             size = (128, 128) if preset in {"tf-pose", "openpose"} else (128, 96)
             names = compare(pair(make, preset, input_size=size))
             assert any(name.startswith("heatmap") for name in names), preset
+
+    def test_masks_by_channel_know_what_is_unknown(self, make: Make) -> None:
+        labels = ("heatmap", "heatmap_mask", "paf_mask")
+        # Of the corpus both shoulders are always labelled, but not both hips.
+        parents = tuple(("left_hip", "right_hip") if len(of) > 1 else of for of in OPENPOSE_18.parents)
+        skeleton = dataclasses.replace(OPENPOSE_18, parents=parents)
+        pairs = pair(make, "openpose", input_size=(128, 128), skeleton=skeleton, labels=labels)
+        assert compare(pairs) > {*labels, "unknown"}
+        assert any(seen["unknown"].any() for _, seen in pairs)
 
     def test_several_strides_other_layouts_and_stored_values(self, make: Make) -> None:
         pairs = pair(make, "coco", input_size=(96, 128), stride=(4, 8), layout="hwc")

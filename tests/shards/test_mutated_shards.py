@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import resource
 import signal
@@ -96,7 +97,7 @@ def test_mutated_shards_are_read_right_or_refused(tmp_path: Path, kind: str) -> 
     """Single bits anywhere; metadata and chunks at will, with their checksums made right."""
     done = subprocess.run(
         [sys.executable, "-W", "error::RuntimeWarning", __file__, str(tmp_path), kind, "0", "160"],
-        capture_output=True, text=True, timeout=200, check=False,
+        capture_output=True, text=True, timeout=200, check=False, env={**os.environ, "PYTHONPATH": ":".join(sys.path)},
     )  # fmt: skip
     assert done.returncode == 0, f"seed {(done.stdout.split() or ['none'])[-1]}: {done.stderr[-2000:]}"
     assert done.stdout.split()[-1] == "159"

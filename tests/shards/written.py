@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posegen.config import BuildConfig
-from posegen.images.warp import Box
+from posegen.geometry import Box
 from posegen.labels import ArraySpec, ChannelMirror
 from posegen.shards import BuiltSample, ShardRecord, ShardWriter, StoredLabel
 from posegen.shards.quantize import choose_storage

@@ -171,7 +171,9 @@ class _Chooser:
         published = next((s for s in SKELETONS.values() if s.keypoints == own.keypoints), None)
         if published is None:
             return own
-        return dataclasses.replace(own, flip_pairs=published.flip_pairs, sigmas=published.sigmas)
+        return dataclasses.replace(
+            own, flip_pairs=published.flip_pairs, sigmas=published.sigmas, weights=published.weights
+        )
 
     def _number(self, chosen: Sequence[Mapping[str, Any]], entries: Sequence[Mapping[str, Any]]) -> Skeleton:
         """Name keypoints that nobody names."""

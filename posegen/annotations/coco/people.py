@@ -45,6 +45,10 @@ class AnnotationReader:
         self.reading = reading
         self.pairs = find_flip_pairs(reading.names)
         self.parents = _index_parents(reading.skeleton, reading.names)
+        # Then who has one labelled keypoint shows it.
+        self.all_count = config.visibility == "labelled" and {*range(len(reading.names))} <= {
+            parents[0] for parents in self.parents if len(parents) == 1
+        }
         self.config = config
         self.problems = problems
         self.ids = ids
@@ -64,15 +68,14 @@ class AnnotationReader:
                 continue
             self.audit.annotations += 1
             annotation_id, image_id = entry["id"], entry.get("image_id")
-            where = f"annotation {self.ids.show(annotation_id)}"
             if annotation_id in seen:
-                self.problems.add(f"{where}: the id occurs more than once")
+                self._refuse(entry, "the id occurs more than once")
             elif not is_id(image_id) or image_id not in images:
-                self.problems.add(f"{where}: image_id {brief(self.ids.show(image_id))} is no image of this file")
+                self._refuse(entry, f"image_id {brief(self.ids.show(image_id))} is no image of this file")
             elif not self.reading.takes(entry):
                 self._leave_out(entry.get("category_id"))
-            elif (person := self._person(where, entry, images[image_id])) is not None:
-                reason = self._why_ignored(where, entry, person, images[image_id])
+            elif (person := self._person(entry, images[image_id])) is not None:
+                reason = self._why_ignored(entry, person, images[image_id])
                 if reason is None:
                     found[image_id][0].append(person)
                 else:
@@ -96,11 +99,11 @@ class AnnotationReader:
         if not is_id(category) or category not in self.reading.known:
             self.unknown[brief(self.ids.show(category))] += 1
 
-    def _person(self, where: str, entry: Mapping[str, Any], image: Image) -> Person | None:
-        triplets, unknown = self._keypoints(where, entry, image)
+    def _person(self, entry: Mapping[str, Any], image: Image) -> Person | None:
+        triplets, unknown = self._keypoints(entry, image)
         bbox = entry.get("bbox") or None
         if bbox is not None and not (are_numbers(bbox) and len(bbox) == 4 and min(bbox[2:]) >= 0):
-            self.problems.add(f"{where}: bbox must be x, y, width, height, a list of four numbers, not {brief(bbox)}")
+            self._refuse(entry, f"bbox must be x, y, width, height, a list of four numbers, not {brief(bbox)}")
             return None
         if triplets is None:
             return None
@@ -110,9 +113,10 @@ class AnnotationReader:
             segmentation = None
         if isinstance(segmentation, dict):
             segmentation = {"size": [image.height, image.width], "counts": segmentation["counts"]}
-        if self.config.exif == "auto" and fit_only_turned(triplets, image):
+        size = image.height, image.width
+        outside = self.audit.check(entry, triplets, size, self.reading.listed, image.file_name)
+        if outside and self.config.exif == "auto" and fit_only_turned(triplets, image):
             self.suspects[image.file_name] = image
-        self.audit.check(entry, triplets, (image.height, image.width), self.reading.listed, image.file_name)
         if self.config.origin == "unlabelled":
             triplets[(triplets[:, :2] == 0).all(axis=1), 2] = 0
         self.audit.check_pairs(entry["id"], triplets, self.pairs, image.file_name)
@@ -123,7 +127,7 @@ class AnnotationReader:
         return Person(entry["id"], triplets, shape, unknown)
 
     def _keypoints(
-        self, where: str, entry: Mapping[str, Any], image: Image
+        self, entry: Mapping[str, Any], image: Image
     ) -> tuple[NDArray[np.float64] | None, NDArray[np.uint8] | None]:
         values, unknown = entry.get("keypoints"), None
         try:
@@ -136,7 +140,7 @@ class AnnotationReader:
                 for part in invalid:
                     self._notice(f"{part} that are said not to be valid; not drawn", entry, image)
         except ValueError as error:
-            self.problems.add(f"{where}: {error}")
+            self._refuse(entry, str(error))
             return None, None
         if is_nested(values):
             self._notice("keypoints in a list for each", entry, image)
@@ -149,14 +153,9 @@ class AnnotationReader:
                 triplets[fractions, 2] = 1
         return triplets, unknown
 
-    def _why_ignored(self, where: str, entry: Mapping[str, Any], person: Person, image: Image) -> str | None:
+    def _why_ignored(self, entry: Mapping[str, Any], person: Person, image: Image) -> str | None:
         labelled = np.count_nonzero(person.keypoints[:, 2] > 0)
-        crowd = as_flag(entry.get("iscrowd"))
-        if crowd is None:
-            self.problems.add(f"{where}: iscrowd must be 0 or 1, not {brief(entry['iscrowd'])}")
-        elif isinstance(entry.get("iscrowd"), str):
-            self._notice("iscrowd is text; '0' and 'false' are taken for 0", entry, image)
-        if crowd:
+        if self._is_crowd(entry, image):
             reason = "crowd"
         elif not labelled:
             reason = "no keypoint is labelled"
@@ -173,11 +172,27 @@ class AnnotationReader:
             self._notice("ignored person without segmentation and box; not masked", entry, image)
         return reason
 
+    def _is_crowd(self, entry: Mapping[str, Any], image: Image) -> bool:
+        flag = entry.get("iscrowd")
+        if flag.__class__ is int and flag == 0:  # as nearly all are
+            return False
+        crowd = as_flag(flag)
+        if crowd is None:
+            self._refuse(entry, f"iscrowd must be 0 or 1, not {brief(flag)}")
+        elif isinstance(flag, str):
+            self._notice("iscrowd is text; '0' and 'false' are taken for 0", entry, image)
+        return bool(crowd)
+
     def _shows(self, visibility: NDArray[np.float64]) -> bool:
         """Tell whether anything of a person is drawn whose annotated keypoints have these v (K0,)."""
+        if self.all_count:
+            return True
         least = 2 if self.config.visibility == "visible" else _LEAST
         v = visibility.tolist()
         return any(min([v[parent] for parent in parents]) >= least for parents in self.parents)
+
+    def _refuse(self, entry: Mapping[str, Any], why: str) -> None:
+        self.problems.add(f"annotation {self.ids.show(entry['id'])}: {why}")
 
     def _notice(self, kind: str, entry: Mapping[str, Any], image: Image) -> None:
         self.audit.notice(kind, entry["id"], image.file_name)

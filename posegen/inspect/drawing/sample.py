@@ -70,7 +70,7 @@ def draw_sample(reader: ShardReader, index: int) -> Picture:
     ShardError, ImageError
         If its labels, or its picture, are damaged.
     """
-    canvas, sample = _open(reader, index, PANEL_SIDE)
+    canvas, sample = open_canvas(reader, index, PANEL_SIDE)
     labels: dict[str, NDArray[Any]] = {}
     specs: dict[str, ArraySpec] = {}
     for label in reader.labels:
@@ -78,7 +78,7 @@ def draw_sample(reader: ShardReader, index: int) -> Picture:
         name = without_stride(label.spec.name)
         if name not in labels:
             labels[name], specs[name] = reader.label(label, index), label.spec
-    people = _draw_people(canvas, reader.skeleton, sample)
+    people = draw_people(canvas, reader.skeleton, sample)
     panels = [frame(people, f"{_caption(reader, sample)} · {sample['file_name']}")]
     if "heatmap" in labels:
         heat = labels["heatmap"][: len(reader.skeleton.keypoints)]
@@ -134,16 +134,16 @@ def draw_sheet(reader: ShardReader, indices: Sequence[int], columns: int = 4) ->
     heatmap = next((label for label in reader.labels if without_stride(label.spec.name) == "heatmap"), None)
     tiles = []
     for index in indices:
-        canvas, sample = _open(reader, index, TILE_SIDE)
+        canvas, sample = open_canvas(reader, index, TILE_SIDE)
         if heatmap is not None:
             heat = reader.label(heatmap, index)[: len(reader.skeleton.keypoints)]
             canvas = Canvas(_draw_heat(canvas, heat, strength=0.5, brightness=1.0), canvas.factor)
-        people = _draw_people(canvas, reader.skeleton, sample)
+        people = draw_people(canvas, reader.skeleton, sample)
         tiles.append(frame(people, _caption(reader, sample)))
     return join_tiles(tiles, min(columns, len(tiles)))
 
 
-def _open(reader: ShardReader, index: int, side: int) -> tuple[Canvas, dict[str, Any]]:
+def open_canvas(reader: ShardReader, index: int, side: int) -> tuple[Canvas, dict[str, Any]]:
     """Read a sample's picture, enlarged to `side` pixels or more, and what is known of it besides."""
     if not 0 <= index < len(reader):
         held = f"samples 0 to {len(reader) - 1}" if len(reader) else "no samples"
@@ -163,7 +163,7 @@ def _caption(reader: ShardReader, sample: dict[str, Any]) -> str:
     return f"image {sample['image_id']}{copy} · {people} {'person' if people == 1 else 'people'}"
 
 
-def _draw_people(canvas: Canvas, skeleton: Skeleton, sample: dict[str, Any]) -> Picture:
+def draw_people(canvas: Canvas, skeleton: Skeleton, sample: dict[str, Any]) -> Picture:
     """Draw a sample's people, the small ones last, and under them their boxes."""
     picture = _draw_boxes(canvas, sample["bbox"])
     colours = hues(np.linspace(0, math.tau, len(skeleton.limbs), endpoint=False)).tolist()

@@ -52,6 +52,21 @@ class LimbJoiner:
         """Tell of which of N people limbs join enough keypoints."""
         return find_joinable(drawn, self.limbs)
 
+    def follow(self, values: NDArray[np.float32], points: Points, drawn: NDArray[np.bool_]) -> Points:
+        """Measure how much the field (2E, h, w) points along each person's limbs: (N, E), about 1; NaN where none is.
+
+        Parameters
+        ----------
+        points, drawn
+            (N, K, 2) x, y in input pixels, and (N, K) which of them are drawn.
+        """
+        a, b = np.array(self.limbs, np.intp).reshape(-1, 2).T
+        found = np.full((len(points), len(a)), np.nan)
+        ends = self.to_field(points)
+        for n, e in zip(*np.nonzero(drawn[:, a] & drawn[:, b]), strict=True):
+            found[n, e] = _read_along(values[2 * e : 2 * e + 2], ends[n, a[e]], ends[n, b[e]])[0].mean()
+        return found
+
 
 def join_limbs(fields: NDArray[np.float32], places: Points, peaks: Peaks, limbs: Limbs) -> tuple[Points, Points]:
     """Join peaks to people.
@@ -105,15 +120,20 @@ def find_joinable(drawn: NDArray[np.bool_], limbs: Limbs) -> NDArray[np.bool_]:
 
 def _score(field: NDArray[np.float32], start: Points, stop: Points) -> Points:
     """Score limbs from (A, 1, 2) to (1, B, 2), in cells: (A, B), 0 where there is none."""
-    way = stop - start
-    length = np.hypot(way[..., 0], way[..., 1])
-    unit = way / np.maximum(length, 1e-9)[..., None]
-    at = start[..., None, :] + way[..., None, :] * np.linspace(0, 1, _SAMPLES)[:, None]
-    along = (_sample(field, at) * unit[..., None, :]).sum(axis=-1)
+    along, length = _read_along(field, start, stop)
     with np.errstate(divide="ignore"):
         score = along.mean(axis=-1) + np.minimum(0.5 * field.shape[1] / length - 1, 0)
     good = ((along > _LEAST).sum(axis=-1) > _MORE_THAN) & (score > 0) & (length > 0)
     return np.where(good, score, 0)
+
+
+def _read_along(field: NDArray[np.float32], start: Points, stop: Points) -> tuple[Points, Points]:
+    """Read what of a field points along limbs, at samples (..., 10) from end to end; and the limbs' lengths (...)."""
+    way = stop - start
+    length = np.hypot(way[..., 0], way[..., 1])
+    unit = way / np.maximum(length, 1e-9)[..., None]
+    at = start[..., None, :] + way[..., None, :] * np.linspace(0, 1, _SAMPLES)[:, None]
+    return (_sample(field, at) * unit[..., None, :]).sum(axis=-1), length
 
 
 def _sample(field: NDArray[np.float32], at: Points) -> Points:

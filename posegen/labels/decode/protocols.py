@@ -37,8 +37,20 @@ class Peaks:
     scores: NDArray[np.float64]
 
 
+class DoubtfulLabel(Label, Protocol):
+    """A label that knows when it cannot be decoded well; `build` says so."""
+
+    @property
+    def doubt(self) -> str:
+        """Why, and what to do; '' if there is nothing to say."""
+        ...
+
+
 class LocatingLabel(Label, Protocol):
-    """A label that tells where each keypoint of a single person is."""
+    """A label that tells where each keypoint of a single person is.
+
+    One that reads more arrays than its own names them all in `located_with`.
+    """
 
     @property
     def decoder(self) -> str:
@@ -97,4 +109,20 @@ class JoiningLabel(Label, Protocol):
 
     def joinable(self, drawn: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Tell which of N people, of whom the keypoints (N, K) are drawn, can be found at all: (N,)."""
+        ...
+
+
+class FieldLabel(JoiningLabel, Protocol):
+    """A label that joins people along limbs."""
+
+    def follow(
+        self, values: NDArray[np.float32], points: NDArray[np.float64], drawn: NDArray[np.bool_]
+    ) -> NDArray[np.float64]:
+        """Measure how much the values (C, h, w) of a sample point along each person's limbs: (N, E), NaN where none is.
+
+        Parameters
+        ----------
+        points, drawn
+            (N, K, 2) x, y in input pixels, and (N, K) which of them are drawn.
+        """
         ...

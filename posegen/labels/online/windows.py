@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from posegen.errors import ConfigError
 from posegen.geometry import Size
+from posegen.labels.gaussians import THRESHOLD
 from posegen.labels.grid import GridKind, count_cells, make_grid
-from posegen.labels.heatmap import THRESHOLD
 
 CUT = math.exp(-THRESHOLD)
 """Where a Gaussian is cut, as its value."""

@@ -16,6 +16,7 @@ from posegen.errors import ConfigError
 from posegen.loader.dataset import PoseDataset
 from posegen.loader.fields import choose_fields
 from posegen.loader.shuffle import Remainder, shuffle_shards, take_share
+from posegen.loader.views import Views
 
 
 def tf_dataset(
@@ -31,6 +32,7 @@ def tf_dataset(
     drop_remainder: bool = False,
     raw: bool = False,
     flip: bool | Literal["random"] = False,
+    views: Views | None = None,
     first_epoch: int = 0,
     readers: int = 2,
     prefetch: int = 2,
@@ -59,8 +61,9 @@ def tf_dataset(
         What happens where the samples do not divide by that count; see `posegen.loader.shuffle.take_share`.
     drop_remainder
         Whether to leave a smaller last batch out, so that the batch size is static, too.
-    raw, flip
-        As in `posegen.PoseDataset`; `flip="random"` is drawn from `seed` and the epoch.
+    raw, flip, views
+        As in `posegen.PoseDataset`; `flip="random"` and views are drawn from `seed` and the epoch. Colours are changed
+        by a `map` of the batches' uint8 `image`.
     first_epoch
         Which epoch the first pass is.
     readers
@@ -86,7 +89,8 @@ def tf_dataset(
     for name, value in (("batch_size", batch_size), ("readers", readers), ("prefetch", prefetch)):
         if value < 1:
             raise ConfigError(f"{name} must be a whole number from 1, not {value}")
-    data = PoseDataset(path, fields=choose_fields(PoseDataset(path).fields, fields), raw=raw, flip=flip, seed=seed)
+    wanted = choose_fields(PoseDataset(path).fields, fields)
+    data = PoseDataset(path, fields=wanted, raw=raw, flip=flip, views=views, seed=seed)
 
     def list_indices(epoch: int) -> NDArray[np.int64]:
         order = np.arange(len(data))
@@ -106,9 +110,9 @@ def tf_dataset(
 
     def load(epoch: Any, indices: Any) -> list[NDArray[Any]]:
         # Batches of two epochs may be read at once.
-        view = copy.copy(data)
-        view.epoch = int(epoch)
-        found = _stack(view.batch(indices), padded)
+        of_epoch = copy.copy(data)
+        of_epoch.epoch = int(epoch)
+        found = _stack(of_epoch.batch(indices), padded)
         return [found[name] for name in specs]
 
     padded = frozenset(name for name, field in data.fields.items() if field.is_padded)

@@ -13,9 +13,11 @@ from torch.utils.data import Dataset, default_collate, get_worker_info
 
 from posegen.loader.dataset import PoseDataset
 from posegen.loader.fields import choose_fields, list_padded
+from posegen.loader.torch.epoch import SharedEpoch
 from posegen.loader.torch.halves import widen_halves
-from posegen.loader.torch.pictures import ImageDtype, Normalization, show_channels
+from posegen.loader.torch.pictures import ImageDtype, Normalization, Transform, recolour, show_channels
 from posegen.loader.torch.sharing import SharedArrays, SharedBatch
+from posegen.loader.views import Views
 
 
 class TorchPoseDataset(Dataset):
@@ -40,8 +42,12 @@ class TorchPoseDataset(Dataset):
     image_dtype
         `float32`, from 0 to 1 before normalisation, or `uint8`, from 0 to 255: a quarter of the bytes between processes
         and to a GPU.
-    raw, flip, seed
+    raw, flip, views, seed
         As in `posegen.PoseDataset`.
+    transform
+        Changes the colours of a picture: given (3, H, W) uint8 it returns as much. It is called for every picture that
+        is read, after it was flipped or seen anew and before it is normalised, by whoever reads. A GPU does that in
+        less time: take pictures of `uint8`, and change the batch there.
 
     Attributes
     ----------
@@ -66,14 +72,19 @@ class TorchPoseDataset(Dataset):
         image_dtype: ImageDtype = "float32",
         raw: bool = False,
         flip: bool | Literal["random"] = False,
+        views: Views | None = None,
         seed: int | None = None,
+        transform: Transform | None = None,
     ) -> None:
         self._normalization = Normalization(image_dtype, mean, std)
+        self._transform = transform
+        self._epoch = SharedEpoch()
         self.data = PoseDataset(
             path,
             fields=choose_fields(PoseDataset(path).fields, fields),
             raw=raw,
             flip=flip,
+            views=views,
             seed=seed,
             widen=widen_halves,
         )
@@ -84,14 +95,18 @@ class TorchPoseDataset(Dataset):
         return self.data.shard_sizes
 
     def set_epoch(self, epoch: int) -> None:
-        """Say which epoch `flip="random"` with a seed is for; persistent workers do not hear it."""
-        self.data.epoch = epoch
+        """Say which epoch flips and views of a seed are drawn for; workers that have it already hear it, too.
+
+        `ShardShuffleSampler.set_epoch` says it to the dataset that it was made for.
+        """
+        self._epoch.number = self.data.epoch = epoch
 
     def __len__(self) -> int:
         return len(self.data)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         """Read a sample."""
+        self.data.epoch = self._epoch.number
         found = self.data[index]
         if "image" in found:
             found["image"] = self._convert(found["image"][None], SharedArrays())[0]
@@ -103,6 +118,7 @@ class TorchPoseDataset(Dataset):
     def __getitems__(self, indices: Sequence[int]) -> list[dict[str, Any]]:
         """Read a batch in one go: PyTorch calls this where it is, and hands what it gets to the collate function."""
         shared = SharedArrays()
+        self.data.epoch = self._epoch.number
         found = self.data.batch(indices, shared.allocate)
         if "image" in found:
             found["image"] = self._convert(found["image"], shared)
@@ -113,6 +129,8 @@ class TorchPoseDataset(Dataset):
 
     def _convert(self, pixels: NDArray[np.uint8], shared: SharedArrays) -> NDArray[Any]:
         """Turn (B, H, W, 3) uint8 into what is handed out."""
+        if self._transform is not None:
+            recolour(pixels, self._transform)
         if self._normalization.dtype == np.uint8:
             return pixels
         numbers = shared.allocate(pixels.shape, self._normalization.dtype)

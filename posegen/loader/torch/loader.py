@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import threading
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -20,8 +22,9 @@ from posegen.loader.threads import count_threads, make_ahead
 from posegen.loader.torch.buffers import Buffers
 from posegen.loader.torch.dataset import pad_people
 from posegen.loader.torch.halves import widen_in_thread
-from posegen.loader.torch.pictures import ImageDtype, Normalization, show_channels
+from posegen.loader.torch.pictures import ImageDtype, Normalization, Transform, recolour, show_channels
 from posegen.loader.torch.sampling import ShardShuffleSampler
+from posegen.loader.views import Views
 
 _AHEAD = 3
 """Batches."""
@@ -53,10 +56,12 @@ class PoseLoader:
         Samples a batch; the last one of an epoch may have less.
     fields, mean, std, image_dtype
         As in `TorchPoseDataset`.
-    raw, flip
+    raw, flip, views
         As in `posegen.PoseDataset`.
+    transform
+        As in `TorchPoseDataset`; called by several threads.
     shuffle, seed, window
-        As in `ShardShuffleSampler`; flips are drawn from the seed, too.
+        As in `ShardShuffleSampler`; flips and views are drawn from the seed, too.
     drop_last
         Whether a last batch that is smaller is left out.
     threads
@@ -89,6 +94,8 @@ class PoseLoader:
         image_dtype: ImageDtype = "float32",
         raw: bool = False,
         flip: bool | Literal["random"] = False,
+        views: Views | None = None,
+        transform: Transform | None = None,
         shuffle: bool = True,
         seed: int = 0,
         window: int = 4,
@@ -109,7 +116,8 @@ class PoseLoader:
                 raise ConfigError(f"{name} must be at least 1, not {getattr(self, name)}")
         self._normalization = Normalization(image_dtype, mean, std)
         wanted = choose_fields(PoseDataset(path).fields, fields)
-        self.data = PoseDataset(path, fields=wanted, raw=raw, flip=flip, seed=seed, widen=widen_in_thread)
+        self._transform = transform
+        self.data = PoseDataset(path, fields=wanted, raw=raw, flip=flip, views=views, seed=seed, widen=widen_in_thread)
         self._order: dict[str, Any] = {
             "shuffle": shuffle, "seed": seed, "window": window, "rank": rank, "ranks": ranks, "remainder": remainder
         }  # fmt: skip
@@ -169,7 +177,7 @@ class PoseLoader:
             [left[first : first + self.batch_size] for first in range(0, len(left), self.batch_size)],
             fetch=lambda some: self.data.fetch(some, epoch),
             lay=self._lay,
-            fill=self._fill,
+            fill=partial(self._fill, threading.local()),
             threads=self.threads,
             ahead=self.ahead,
         )
@@ -192,16 +200,22 @@ class PoseLoader:
             fields["image"] = fields["image"][0], self._normalization.dtype
         return {name: self._buffers.lay(*field) for name, field in fields.items()}
 
-    def _fill(self, tensors: dict[str, torch.Tensor], packed: Packed, part: slice) -> None:
-        """Unpack a part of a batch into its place."""
+    def _fill(self, local: threading.local, tensors: dict[str, torch.Tensor], packed: Packed, part: slice) -> None:
+        """Unpack a part of a batch into its place; `local` is where each thread keeps memory for pictures."""
         arrays: dict[str, NDArray[Any]] = {name: tensor[part].numpy() for name, tensor in tensors.items()}
-        if "image" not in arrays or arrays["image"].dtype == np.uint8:
-            self.data.unpack(packed, arrays)
-            return
-        numbers = arrays["image"]
-        arrays["image"] = np.empty(numbers.shape, np.uint8)
+        numbers = arrays.get("image")
+        if numbers is not None and numbers.dtype != np.uint8:
+            scratch = getattr(local, "pixels", None)
+            if scratch is None or len(scratch) < len(numbers):
+                scratch = local.pixels = np.empty(numbers.shape, np.uint8)
+            arrays["image"] = scratch[: len(numbers)]
         self.data.unpack(packed, arrays)
-        self._normalization.convert(arrays["image"], numbers)
+        if numbers is None:
+            return
+        if self._transform is not None:
+            recolour(arrays["image"], self._transform)
+        if numbers.dtype != np.uint8:
+            self._normalization.convert(arrays["image"], numbers)
 
     def _finish(self, packed: Packed, tensors: dict[str, torch.Tensor]) -> dict[str, Any]:
         """Put everything that a batch has together."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import numpy as np
@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 from posegen.errors import ConfigError
 
 ImageDtype = Literal["float32", "uint8"]
+
+Transform = Callable[[torch.Tensor], torch.Tensor]
+"""Makes another picture (3, H, W) uint8 of one."""
 
 _CACHED_VALUES = 1 << 15
 """So many values are converted at once: they stay in the processor's cache."""
@@ -60,6 +63,25 @@ class Normalization:
             some *= scale
             if is_shifted:
                 some -= shift
+
+
+def recolour(pixels: NDArray[np.uint8], transform: Transform) -> None:
+    """Change pictures (B, H, W, 3) uint8 where they are, one by one.
+
+    Raises
+    ------
+    ConfigError
+        If the transform makes something else of a picture.
+    """
+    for picture in torch.from_numpy(pixels).permute(0, 3, 1, 2):
+        changed = transform(picture)
+        if not isinstance(changed, torch.Tensor) or (changed.shape, changed.dtype) != (picture.shape, torch.uint8):
+            found = f"{changed.dtype} {tuple(changed.shape)}" if isinstance(changed, torch.Tensor) else type(changed)
+            raise ConfigError(
+                f"transform must make a uint8 picture of {tuple(picture.shape)} of one, not {found}; "
+                "it is for colours alone: mean and std normalise, views move"
+            )
+        picture.copy_(changed)
 
 
 def show_channels(images: torch.Tensor) -> torch.Tensor:

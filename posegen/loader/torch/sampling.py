@@ -33,7 +33,8 @@ class ShardShuffleSampler(Sampler):
     Parameters
     ----------
     dataset
-        What to sample: a `TorchPoseDataset`, a `Subset` of one, as `random_split` makes it, or a `ConcatDataset`.
+        What to sample: a `TorchPoseDataset`, which hears of epochs from here, a `Subset` of one, as `random_split`
+        makes it, or a `ConcatDataset`.
     shuffle
         False reads in the order of the dataset, still split over the processes.
     seed, window
@@ -100,7 +101,11 @@ class ShardShuffleSampler(Sampler):
             yield index
 
     def set_epoch(self, epoch: int) -> None:
-        """Choose the order of the next pass. Without it every pass has the order of the first."""
+        """Choose the order of the next pass. Without it every pass has the order of the first.
+
+        A dataset that draws flips or views hears it, too, as far as its workers.
+        """
+        self._tell(epoch)
         if epoch != self.epoch:
             self.epoch, self._start, self._handed_out = epoch, 0, 0
 
@@ -130,7 +135,15 @@ class ShardShuffleSampler(Sampler):
                     " make it as it was, or start a new epoch with set_epoch"
                 )
         self.epoch, self._start = int(state["epoch"]), int(state["done"])
+        self._tell(self.epoch)
         self._handed_out = self._start
+
+    def _tell(self, epoch: int) -> None:
+        """Say to the datasets which epoch it is, if they ask."""
+        for source in self._parts.sources:
+            tell = getattr(source, "set_epoch", None)
+            if tell is not None:
+                tell(epoch)
 
     def _identity(self) -> dict[str, Any]:
         """Say what determines the order and its split; a rank's name is left out, so that ranks can share a state."""

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from posegen.bench import batches, reading
+from posegen.bench import batches, peers, reading
 from posegen.bench.source import Source, open_source
 from posegen.build.pipeline import build
 from posegen.config import BuildConfig
@@ -32,8 +32,43 @@ def found(source: Source, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
 def test_every_reading_is_compared_in_both_orders(found: dict[str, Any]) -> None:
     assert (found["workers"], found["samples"], found["shards"]) == (1, 24, 3)
     names = [(c["measured"]["name"], c["compared_with"]["name"]) for c in found["comparisons"]]
-    assert len(set(names)) == len(names) == 12
+    assert len(set(names)) == len(names) > 12
     assert sum("random" in name for name, _ in names) == sum("shard-shuffled" in name for name, _ in names) == 6
+
+
+def test_loaders_are_compared_with_those_of_others(found: dict[str, Any]) -> None:
+    names = {(c["measured"]["name"], c["compared_with"]["name"]) for c in found["comparisons"]}
+    own = {("PoseLoader", "TorchPoseDataset in a DataLoader"), ("PoseLoader, fresh views", "PoseLoader")}
+    assert names >= own | {("PoseLoader", "h5py by hand"), ("TorchPoseDataset in a DataLoader", "h5py by hand")}
+    assert 0 < found["bytes_sample"]["PoseLoader"] < found["bytes_sample"]["h5py by hand"]
+
+
+def test_peers_hand_over_what_the_dataset_has(source: Source, tmp_path: Path) -> None:
+    config = dataclasses.replace(BuildConfig.preset("tf-pose"), label_dtype="float32")
+    build(source.paths.annotations, tmp_path / "out", config, images=source.paths.images, workers=1)
+    data = PoseDataset(tmp_path / "out", fields=["image", "heatmap", "paf", "mask"])
+    expected = sorted(data, key=lambda sample: sample["heatmap"].sum())
+    for peer in peers.find_peers(lambda _: None):
+        (tmp_path / peer.PACKAGE).mkdir()
+        peer.write(data, tmp_path / peer.PACKAGE)
+        batches = list(peer.open_reader(tmp_path / peer.PACKAGE, 2, 1))
+        found = {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
+        order = np.argsort(found["heatmap"].sum(axis=(1, 2, 3)))
+        assert len(order) == len(expected)
+        for i, sample in zip(order, expected, strict=True):
+            for name in ("heatmap", "paf", "mask"):
+                np.testing.assert_allclose(found[name][i], sample[name], rtol=0, atol=1e-3)
+            # A JPEG of a JPEG
+            difference = found["image"][i].transpose(1, 2, 0).astype(float) - sample["image"]
+            assert np.abs(difference).mean() < 3
+
+
+def test_a_peer_that_is_not_installed_is_left_out_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(peers.importlib.util, "find_spec", lambda name: None)
+    assert peers.find_peers(told.append) == []
+    assert len(told) == len(peers.MODULES)
+    assert any("FFCV" in line and "make bench-peers" in line for line in told)
 
 
 def test_rates_are_samples_a_second(found: dict[str, Any]) -> None:

@@ -139,3 +139,18 @@ def test_a_shard_that_is_gone_is_named(build):
 def test_options_that_cannot_be_are_refused(dataset, options, message):
     with pytest.raises(ConfigError, match=message):
         tf_dataset(dataset, **({"batch_size": 2} | options))
+
+
+def test_views_are_fresh_in_each_epoch(dataset):
+    options = {"fields": ["image", "heatmap", "mask", "affine"], "views": "scale=0.5-1.1,rotate=40,flip=0.5", "seed": 4}
+    data = tf_dataset(dataset, batch_size=3, shuffle=False, first_epoch=2, **options)
+    expected = PoseDataset(dataset, **options)
+    for expected.epoch in (2, 3):
+        samples = [
+            {k: v[i] for k, v in batch.items()}
+            for batch in data.as_numpy_iterator()
+            for i in range(len(batch["image"]))
+        ]
+        for found, sample in zip(samples, expected, strict=True):
+            for name, value in sample.items():
+                np.testing.assert_array_equal(found[name], value)

@@ -20,6 +20,8 @@ EVERYTHING = [
     "annotation_id",
 ]  # fmt: skip
 
+BYTES = {"image_dtype": "uint8"}
+
 
 def assert_same(found, expected):
     assert list(found) == list(expected)
@@ -53,6 +55,23 @@ def test_batches_are_those_of_a_data_loader(build, variant, options):
             assert len(loader) == len(found) == len(expected)
             for batch, other in zip(found, expected, strict=True):
                 assert_same(batch, other)
+
+
+def test_views_are_those_of_the_dataset_and_others_in_each_epoch(dataset):
+    views = "scale=0.5-1.1,rotate=40,shift=40,flip=0.5"
+    plain = PoseDataset(dataset, views=views, seed=7)
+    seen = []
+    for epoch in (0, 1):
+        plain.epoch = epoch
+        expected = plain.batch(range(len(plain)))
+        for threads in (1, 3):
+            loader = PoseLoader(dataset, batch_size=8, shuffle=False, views=views, seed=7, threads=threads, **BYTES)
+            (batch,) = loader.epoch(epoch)
+            np.testing.assert_array_equal(batch["image"].permute(0, 2, 3, 1), expected["image"])
+            for name in ("heatmap", "paf", "mask", "image_id"):
+                np.testing.assert_array_equal(batch[name], expected[name])
+        seen.append(batch["heatmap"])
+    assert not torch.equal(*seen)
 
 
 def test_pictures_lie_channels_last_and_are_normalised(dataset):

@@ -1,11 +1,7 @@
-"""The specification as slow code: what the labels are, written to be read and compared with, never to be fast.
+"""Heatmaps and part affinity fields at full resolution, reduced with OpenCV's resize.
 
 `render_heatmap_loop` and `render_paf_loop` visit every pixel of the input. `render_heatmap_vectorized` and
-`render_paf_vectorized` do the same with one NumPy expression a keypoint or limb, as training pipelines usually have it;
-they are what the renderers' speed is measured against. All draw at full resolution and reduce with OpenCV's resize.
-
-Legend: N people, K keypoints, E limbs, H x W input, h x w grid. Points are (x, y) in input pixels, sizes are
-(height, width).
+`render_paf_vectorized` do the same with one NumPy expression a keypoint or limb.
 """
 
 from __future__ import annotations

@@ -1,0 +1,24 @@
+"""A configuration as it is stored with a dataset, whose digest tells whether two are the same."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+_LATER: Mapping[str, Any] = {"picture_size": None, "origin": "labelled", "exif": "auto"}
+"""Fields that the first datasets' configurations did not have, and what stands for their absence."""
+
+
+def write_record(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return fields as JSON gives them back equal, by name.
+
+    What came later is written where it is asked for alone: the digests of datasets that were built before stay.
+    """
+    return {key: _plain(value) for key, value in values.items() if key not in _LATER or value != _LATER[key]}
+
+
+def _plain(value: Any) -> Any:
+    """Turn tuples into lists, however deep."""
+    if isinstance(value, dict):
+        return {key: _plain(inner) for key, inner in value.items()}
+    return [_plain(inner) for inner in value] if isinstance(value, (list, tuple)) else value
