@@ -21,13 +21,14 @@ CODE := posegen tests examples
 
 WITH_FRAMEWORKS := $(wildcard tests/*/with_torch tests/*/with_tensorflow)
 
-.PHONY: help dataset test test-all mutants bench lint format clean
+.PHONY: help dataset test test-all test-oldest mutants bench lint format clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make dataset [COCO=PATH] [OUT=DIR] [ARGS='...']   build a dataset; without COCO from a synthetic sample"
 	@echo "make test      run the tests"
 	@echo "make test-all  run these and those that need PyTorch and TensorFlow, which it installs for the CPU"
+	@echo "make test-oldest  run the tests with the oldest versions that pyproject.toml admits"
 	@echo "make mutants   draw mistakes into a copy of the code and list those that no test catches (MUTANTS=100 SEED=0 MINUTES=60)"
 	@echo "make bench     measure the labels and the build on this machine (ARGS='--coco PATH')"
 	@echo "make bench-peers  install other readers beside posegen, and measure reading against theirs"
@@ -51,6 +52,10 @@ test: .venv/dev
 test-all: test .venv/frameworks
 	$(BIN)/python -m pytest -n 2 $(WITH_FRAMEWORKS) tests/shards tests/build/test_exactness.py
 
+# The least that pyproject.toml admits of each dependency; of OpenCV the last release of that version.
+test-oldest: .venv-oldest/done
+	.venv-oldest/bin/python -m pytest -n 2
+
 mutants: .venv/mutants
 	$(BIN)/python tests/mutants.py --mutants $(MUTANTS) --seed $(SEED) --minutes $(MINUTES) $(ARGS)
 
@@ -72,7 +77,7 @@ format: .venv/dev
 	$(BIN)/ruff format $(CODE)
 
 clean:
-	rm -rf .venv .venv-peers data dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-oldest .venv-peers data dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 .venv/posegen: pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; v >= (3, 10) or sys.exit("posegen needs Python 3.10 or newer, this is %d.%d; name another with make PYTHON=..." % v)'
@@ -82,6 +87,13 @@ clean:
 
 .venv/dev: .venv/posegen
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@
+
+.venv-oldest/done: pyproject.toml
+	$(PYTHON) -m venv .venv-oldest
+	sed -n '/^dependencies/,/^]/ s/^ *"\([a-z0-9-]*\)>=\([0-9.]*\).*/\1==\2/p' pyproject.toml | \
+		sed 's/^opencv-python==.*/&.*/' >.venv-oldest/oldest.txt
+	.venv-oldest/bin/python -m pip install --quiet --disable-pip-version-check -e '.[dev]' -c .venv-oldest/oldest.txt
 	@touch $@
 
 .venv/mutants: .venv/dev

@@ -106,7 +106,10 @@ def main() -> None:
 
 
 def draw(rooms: list[str], count: int, seed: int, only: str | None) -> list[Mutant]:
-    """Draw lines of code, each as likely as another, and one mistake in each."""
+    """Draw lines of code, each as likely as another, and one mistake in each.
+
+    Calls can be got wrong in many ways, most of them crashes that any test catches; so first the kind of code is drawn.
+    """
     lines = {}
     for room in rooms:
         for file in sorted((ROOT / "posegen" / room).rglob("*.py")):
@@ -115,14 +118,14 @@ def draw(rooms: list[str], count: int, seed: int, only: str | None) -> list[Muta
                 lines |= {(path, line): made for line, made in find_mistakes(path, file.read_text("utf-8")).items()}
     if only:
         path, line = only.split(":")
-        return [make() for make in lines[path, int(line)]]
+        return [make() for kind in lines[path, int(line)].values() for make in kind]
     chance = random.Random(seed)
     chosen = chance.sample(sorted(lines), min(count, len(lines)))
-    return [chance.choice(lines[key])() for key in chosen]
+    return [chance.choice(lines[key][chance.choice(sorted(lines[key]))])() for key in chosen]
 
 
-def find_mistakes(path: str, code: str) -> dict[int, list[Callable[[], Mutant]]]:
-    """Find all mistakes that can be made in each line of a module."""
+def find_mistakes(path: str, code: str) -> dict[int, dict[str, list[Callable[[], Mutant]]]]:
+    """Find all mistakes that can be made in each line of a module, by the kind of code that they are made in."""
     module, mutations, _, _ = create_mutations(path, DECORATOR.sub(r"\1# decorator: @", code))
     places = MetadataWrapper(module, unsafe_skip_copy=True).resolve(PositionProvider)
 
@@ -130,10 +133,10 @@ def find_mistakes(path: str, code: str) -> dict[int, list[Callable[[], Mutant]]]
         after = MARKED.sub(r"\1@", module.deep_replace(original, mutated).code)
         return Mutant(path=path, line=places[original].start.line, before=code, after=after)
 
-    found = defaultdict(list)
+    found: dict[int, dict[str, list[Callable[[], Mutant]]]] = defaultdict(lambda: defaultdict(list))
     for mutation in mutations:
-        line = places[mutation.original_node].start.line
-        found[line].append(partial(make, mutation.original_node, mutation.mutated_node))
+        line, kind = places[mutation.original_node].start.line, type(mutation.original_node).__name__
+        found[line][kind].append(partial(make, mutation.original_node, mutation.mutated_node))
     return found
 
 

@@ -123,7 +123,8 @@ class Audit:
             if key not in entry:
                 self.notice(f"no '{key}'", name, picture)
         labelled = [(x, y) for x, y, v in keypoints.tolist() if v > 0]
-        stated = len(labelled) if counted is None else int(np.count_nonzero(keypoints[:counted, 2] > 0))
+        whole = counted is None or counted == len(keypoints)
+        stated = len(labelled) if whole else int(np.count_nonzero(keypoints[:counted, 2] > 0))
         if entry.get("num_keypoints", stated) != stated:
             self.notice("num_keypoints disagrees with the keypoints; they were counted", name, picture)
         bbox = entry.get("bbox")
@@ -184,8 +185,6 @@ class Audit:
         self, annotation_id: int, keypoints: NDArray[np.float64], pairs: Sequence[tuple[int, int]], picture: str = ""
     ) -> None:
         """Notice a left and a right keypoint, labelled, at one point; `keypoints` is (K0, 3) x, y, v."""
-        if not keypoints[:, 2].any():
-            return
         points = keypoints.tolist()
         for a, b in pairs:
             if points[a][2] > 0 and points[b][2] > 0 and points[a][:2] == points[b][:2]:

@@ -133,6 +133,7 @@ def make_plan(annotations: Annotations, config: BuildConfig) -> BuildPlan:
     """
     annotations.audit.notes += _note_labels(config, annotations)
     annotations.audit.notes += _note_flips(config, annotations)
+    annotations.audit.notes += _note_doubts(config, annotations)
     by_person = config.unit == "person"
     samples = split_people(annotations.samples, annotations.audit) if by_person else annotations.samples
 
@@ -167,6 +168,15 @@ def _rank(seed: int, image_id: int, copy: int) -> bytes:
 
 def _cut(samples: Sequence[Sample], size: int) -> list[tuple[Sample, ...]]:
     return [tuple(samples[i : i + size]) for i in range(0, len(samples), size)]
+
+
+def _note_doubts(config: BuildConfig, annotations: Annotations) -> list[str]:
+    """Say which labels cannot be decoded well; sigmas that differ are never too small."""
+    if config.sigma_scale != "fixed" or config.sigma_keypoints != "equal":
+        return []
+    labels = config.create_labels(annotations.skeleton)
+    doubts = {label.spec.name: getattr(getattr(label, "label", label), "doubt", "") for label in labels}
+    return [f"{name}: {doubt}" for name, doubt in doubts.items() if doubt]
 
 
 def _note_labels(config: BuildConfig, annotations: Annotations) -> list[str]:

@@ -28,6 +28,9 @@ from posegen.shards.quantize import choose_storage
 
 _Item = TypeVar("_Item")
 
+_SILENT = 0
+"""The log level of OpenCV at which it says nothing of bad pictures: their failures are told."""
+
 _MOST_TOGETHER = 16
 _BATCH_BYTES = 1 << 23
 """Of the labels that are drawn together: more at once is not faster, and takes memory."""
@@ -61,7 +64,8 @@ def build_shard(task: ShardTask, report: Callable[[int], None]) -> ShardResult:
         If the shard cannot be written.
     """
     cv2.setNumThreads(1)
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    silence = getattr(cv2, "setLogLevel", None) or cv2.utils.logging.setLogLevel  # of OpenCV 4, of 5
+    silence(_SILENT)
     config = task.config
     labels = config.create_labels(task.skeleton)
     stored = [

@@ -84,8 +84,8 @@ def _list(found: dict[str, dict[str, Any]]) -> list[str]:
 
 
 def _labels(names: Sequence[str]) -> str:
-    """Name the first three labels, and count the others."""
-    return ",".join(names[:_NAMED]) + (f" +{len(names) - _NAMED}" if len(names) > _NAMED else "")
+    """Name the first three labels."""
+    return ",".join(names[:_NAMED]) + ("…" if len(names) > _NAMED else "")
 
 
 def _sigma(shown: dict[str, str]) -> str:

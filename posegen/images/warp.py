@@ -18,6 +18,10 @@ PADDING = 128
 _WHOLE = 1e-6
 """Pixels by which a whole number of them may be missed."""
 
+_HAS_MOST = int(cv2.__version__.partition(".")[0]) < 5
+_MOST_SIDE = (1 << 15) - 1
+"""Pixels along a side from which on OpenCV 4 maps no picture."""
+
 _MOST_PIXELS = 1 << 28
 """To which a picture may be resized, though `cover` keeps but the middle: 800 MB."""
 
@@ -91,7 +95,8 @@ def warp_linear(picture: NDArray[np.uint8], affine: Affine, input_size: Size) ->
     (H, W, 3) uint8, gray where there is no picture.
     """
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    warped = cv2.warpAffine(picture, affine.inverse().matrix, input_size[::-1], flags=flags, borderValue=(PADDING,) * 3)
+    picture, back = _cut_to_fit(picture, affine.inverse(), input_size)
+    warped = cv2.warpAffine(picture, back.matrix, input_size[::-1], flags=flags, borderValue=(PADDING,) * 3)
     return np.asarray(warped, np.uint8)
 
 
@@ -140,6 +145,29 @@ def warp_plane(plane: NDArray[np.uint8], affine: Affine, shown: NDArray[np.uint8
     box.cut(shown)[...] = warped
 
 
+def _cut_to_fit(picture: NDArray[np.uint8], back: Affine, size: Size) -> tuple[NDArray[np.uint8], Affine]:
+    """Cut a picture that is too large for OpenCV 4 to what a frame (height, width) shows of it.
+
+    Returns
+    -------
+    The part, and the map from the frame to it. Pictures that OpenCV takes stay as they are.
+    """
+    if max(picture.shape[:2]) < _MOST_SIDE or not _HAS_MOST:
+        return picture, back
+    height, width = size
+    corners = back.apply(np.array([(x, y) for x in (0, width - 1) for y in (0, height - 1)], np.float64))
+    ends = np.array(picture.shape[1::-1])
+    low = np.clip(np.floor(corners.min(axis=0)).astype(np.int64) - 2, 0, ends - 1)
+    high = np.clip(np.ceil(corners.max(axis=0)).astype(np.int64) + 3, low + 1, ends)
+    if (high - low).max() >= _MOST_SIDE:
+        raise ImageError(
+            f"{ends[0]}x{ends[1]} pixels are too many for OpenCV {cv2.__version__}, which maps up to {_MOST_SIDE - 1} "
+            "a side; OpenCV 5 maps it: pip install 'opencv-python>=5'"
+        )
+    part = picture[low[1] : high[1], low[0] : high[0]]
+    return part, back.then(Affine(1.0, 0.0, -float(low[0]), 0.0, 1.0, -float(low[1])))
+
+
 def _warp_box(picture: NDArray[np.uint8], affine: Affine, frame: Size) -> tuple[NDArray[np.uint8], Box]:
     """Warp what a picture covers of a frame; beside it its fourth channel, or the only one, is 0."""
     scale = math.sqrt(abs(affine.xx * affine.yy - affine.xy * affine.yx))
@@ -151,6 +179,7 @@ def _warp_box(picture: NDArray[np.uint8], affine: Affine, frame: Size) -> tuple[
     back = affine.then(Affine(1.0, 0.0, -box.x, 0.0, 1.0, -box.y)).inverse()
     padding = (PADDING, PADDING, PADDING, 0) if picture.ndim == 3 else (0,)
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    picture, back = _cut_to_fit(picture, back, box.size)
     warped = cv2.warpAffine(picture, back.matrix, box.size[::-1], flags=flags, borderValue=padding)
     return np.asarray(warped, np.uint8), box
 

@@ -59,7 +59,7 @@ from posegen.errors import ConfigError
 from posegen.labels.base import ArraySpec, Label
 from posegen.labels.cells import Wanted, find_shared
 from posegen.labels.decode import Peaks
-from posegen.labels.decode.peaks import Peak, find_highest, find_local, step_parabola, to_points
+from posegen.labels.decode.peaks import Peak, find_doubt, find_highest, find_local, step_parabola, to_points
 from posegen.labels.gaussians import BLOCK, Gaussians
 from posegen.labels.grid import Grid
 from posegen.labels.mirror import UNSAID, ChannelMirror, mirror_keypoints
@@ -136,7 +136,12 @@ class HeatmapLabel:
     @property
     def decoder(self) -> str:
         """How a prediction is read."""
-        return "peak, refined by a parabola of logarithms, at (i + 0.5) s - 0.5"
+        return "peak and parabola of logarithms, at (i + 0.5) s - 0.5"
+
+    @property
+    def doubt(self) -> str:
+        """Why predictions may not be found where they were drawn; '' if they are."""
+        return find_doubt(self.sigma_px / float(self.grid.stride.max()))
 
     def locate(self, outputs: Mapping[str, NDArray[np.float32]]) -> NDArray[np.float64]:
         """Locate one person's keypoints (B, K, 3), x, y in input pixels and score."""

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields
 from functools import lru_cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
@@ -94,7 +94,8 @@ class LabelContext:
 
     def of(self, name: str) -> LabelContext:
         """Return what another label is made from, that is drawn beside this one or not."""
-        return replace(self, options=self.beside.get(name, {}))
+        own = {of.name: getattr(self, of.name) for of in fields(LabelContext)}
+        return LabelContext(**{**own, "options": self.beside.get(name, {})})
 
     def read_options(self, **defaults: LabelOption) -> dict[str, Any]:
         """Return the label's options, with the defaults for those that were not given.

@@ -177,6 +177,11 @@ class SimccLabel:
         return self._find(scene.points, scene.drawn)[1]
 
     @property
+    def located_with(self) -> tuple[str, ...]:
+        """The arrays that `locate` reads."""
+        return "simcc_x", "simcc_y"
+
+    @property
     def decoder(self) -> str:
         """How a prediction is read."""
         return f"peaks of both curves, at i / {self.split_ratio:g}"

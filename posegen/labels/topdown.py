@@ -65,7 +65,7 @@ from numpy.typing import NDArray
 from posegen.errors import ConfigError
 from posegen.geometry import Size
 from posegen.labels.base import ArraySpec
-from posegen.labels.decode.peaks import blur, find_highest, find_radius, step_dark, step_quarter, to_points
+from posegen.labels.decode.peaks import blur, find_doubt, find_highest, find_radius, step_dark, step_quarter, to_points
 from posegen.labels.mirror import LOPSIDED, UNSAID, ChannelMirror, mirror_keypoints
 from posegen.labels.registry import LabelContext
 from posegen.labels.scene import Scene, stack_spread
@@ -167,6 +167,11 @@ class TopDownLabel:
     def decoder(self) -> str:
         """How a prediction is read."""
         return _DECODERS[self.kind]
+
+    @property
+    def doubt(self) -> str:
+        """Why predictions may not be found where they were drawn; '' if they are."""
+        return find_doubt(self.sigma_cells)
 
     def locate(self, outputs: Mapping[str, NDArray[np.float32]]) -> NDArray[np.float64]:
         """Locate one person's keypoints (B, K, 3), x, y in input pixels and score."""

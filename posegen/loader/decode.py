@@ -115,7 +115,7 @@ class _Outputs:
         arrays = {}
         for name, label in zip(names, chosen, strict=True):
             values = _to_numpy(given[name])
-            if config.layout == "hwc" and values.ndim == 4:
+            if config.layout == "hwc" and label.spec.cells and values.ndim == len(label.spec.shape) + 1:
                 values = np.moveaxis(values, -1, 1)
             _check(name, values, label.spec, count)
             arrays[_unwrap(label).spec.name] = values
@@ -144,15 +144,17 @@ def _choose(
         for label in same:
             inner = _unwrap(label)
             if config.unit == "person" and hasattr(inner, "locate"):
-                return (label.spec.name,), (label,)
+                needed = [by_name.get(name) for name in getattr(inner, "located_with", (inner.spec.name,))]
+                if found := tuple(one for one in needed if one is not None and None not in needed):
+                    return tuple(one.spec.name for one in found), found
             peaking = by_name.get(getattr(inner, "joins", ""))
             if config.unit == "image" and peaking is not None:
                 return (peaking.spec.name, label.spec.name), (peaking, label)
     wanted = "a person's keypoints lie" if config.unit == "person" else "people are"
-    needed = "heatmap or offset" if config.unit == "person" else "heatmap and paf, or center and center_offset"
+    listed = "heatmap, offset or simcc" if config.unit == "person" else "heatmap and paf, or center and center_offset"
     raise ConfigError(
         f"{', '.join(names) or 'nothing'} does not tell where {wanted}; it takes labels that can be decoded, such as "
-        f"{needed}, by the names of the dataset's: {', '.join(label.spec.name for label in labels) or 'it has none'}"
+        f"{listed}, by the names of the dataset's: {', '.join(label.spec.name for label in labels) or 'it has none'}"
     )
 
 
@@ -169,9 +171,9 @@ def _to_numpy(values: Any) -> Maps:
 def _check(name: str, values: Maps, spec: ArraySpec, count: int) -> None:
     """Refuse an output that is not of the label's shape, but for a background."""
     without = len(spec.channels) - (spec.channels[-1:] == ("background",))
-    shapes = [(count, channels, *spec.cells) for channels in (len(spec.channels), without)]
+    shapes = [(count, channels, *spec.shape[1:]) for channels in (len(spec.channels), without)]
     if values.shape not in shapes:
-        raise ConfigError(f"{name}: expected (B, C, h, w) = {shapes[0]}, found {values.shape}")
+        raise ConfigError(f"{name}: expected (B, {', '.join(spec.axes)}) = {shapes[0]}, found {values.shape}")
 
 
 def _to_image(keypoints: NDArray[np.float64], affine: NDArray[np.floating], skeleton: Skeleton) -> NDArray[np.float64]:

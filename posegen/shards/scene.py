@@ -12,12 +12,11 @@ from posegen.config import BuildConfig
 from posegen.geometry import Affine, Size, map_boxes
 from posegen.images.augment import View
 from posegen.labels import Region, Scene
+from posegen.labels.decode.peaks import LEAST_SIGMA_CELLS
 from posegen.skeleton import Skeleton
 
 BASE_SIZE = 256.0
 """Input pixels: the size of a person whose sigma is the configuration's, as HigherHRNet's `base_size`."""
-
-_LEAST_CELLS = 0.5
 
 
 def make_scene(
@@ -100,7 +99,8 @@ def find_spread(
       box or, without one, of the box around its labelled keypoints. openpifpaf (arXiv:2103.02440) takes the latter,
       HigherHRNet (arXiv:1908.10357, `scale_aware_sigma`) the longer side of the former, over 256 too.
 
-    No Gaussian becomes narrower than half a cell, of the coarsest grid: its peak would fall between the cells.
+    No Gaussian becomes narrower than 0.7 cells, of the coarsest grid: of a narrower one too little reaches the peak's
+    neighbours for its place to be found again.
 
     Parameters
     ----------
@@ -121,7 +121,7 @@ def find_spread(
     if config.sigma_scale == "area":
         spread *= _find_sizes(keypoints, bboxes)[:, None] / BASE_SIZE
     of_a_cell = config.sigma_cells or (config.sigma_px or 0) / max(config.strides)
-    return np.maximum(spread, _LEAST_CELLS / of_a_cell)
+    return np.maximum(spread, LEAST_SIGMA_CELLS / of_a_cell)
 
 
 def _find_sizes(keypoints: NDArray[np.float32], bboxes: NDArray[np.float32]) -> NDArray[np.float64]:

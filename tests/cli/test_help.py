@@ -35,6 +35,7 @@ OPTIONS = {
     "labels": ["--preset", "--json"],
     "presets": ["--toml", "--json"],
     "sample": ["--images", "--seed"],
+    "score": ["--coco", "--split", "--results", "--save", "--json"],
 }  # fmt: skip
 """In the order in which they are listed."""
 

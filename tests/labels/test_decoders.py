@@ -17,11 +17,8 @@ from posegen.loader.decode import decode
 from posegen.skeleton import COCO_17, Skeleton
 
 PLAIN = np.array([[1.0, 0, 0], [0, 1, 0]])
-TOP_DOWN = [
-    name
-    for name in PRESETS
-    if "heatmap" in BuildConfig.preset(name).labels and BuildConfig.preset(name).unit == "person"
-]
+OF_A_PERSON = [name for name in PRESETS if BuildConfig.preset(name).unit == "person"]
+TOP_DOWN = [name for name in OF_A_PERSON if "heatmap" in BuildConfig.preset(name).labels]
 
 
 def make_scene(points: Any, drawn: Any = None) -> Scene:
@@ -53,9 +50,7 @@ def test_every_preset_comes_back_where_it_was_drawn_without_bias():
     spread = {"msra": 4 / 12**0.5, "megvii": 4 / 12**0.5, "simcc": 0.5 / 12**0.5, "rtmpose": 0.5 / 12**0.5}
     for name in PRESETS:
         config = BuildConfig.preset(name)
-        drawn = {"simcc": ("simcc",), "rtmpose": ("simcc",)}.get(
-            name, ("heatmap",) if name in TOP_DOWN else ("heatmap", "paf")
-        )
+        drawn = ("heatmap",) if name in TOP_DOWN else ("simcc",) if name in OF_A_PERSON else ("heatmap", "paf")
         config = dataclasses.replace(config, labels=drawn)
         skeleton = config.skeleton or COCO_17
         scenes = spread_people(rng, config, skeleton)
@@ -193,3 +188,26 @@ def test_ways_from_centres_and_combined_maps_come_back():
     order = np.argsort([np.hypot(*(p[p[:, 2] > 0, :2].mean(axis=0) - (80, 80))) for p in people.keypoints])
     assert ((people.keypoints[order][:, :, 2] > 0) == drawn).all()
     np.testing.assert_allclose(people.keypoints[order][drawn][:, :2], points[drawn], atol=1e-3)
+
+
+def test_a_sigma_of_seven_tenths_of_a_cell_is_enough_to_be_refined_and_half_of_that_is_not():
+    rng = np.random.default_rng(6)
+    points = rng.uniform(30, 330, (30, 1, 17, 2))
+    for grid in ("bilinear", "point", "area"):
+        errors = []
+        for cells in (0.7, 0.35):
+            config = BuildConfig(
+                labels=("heatmap",),
+                unit="person",
+                skeleton=COCO_17,
+                sigma_px=8 * cells,
+                label_dtype="float32",
+                grid=grid,
+            )
+            maps = draw(config, COCO_17, [*map(make_scene, points)])
+            found = decode(maps, np.tile(PLAIN, (30, 1, 1)), config)
+            errors.append(np.abs(np.array([people.keypoints[..., :2] for people in found]) - points).max())
+            assert bool(config.create_labels(COCO_17)[0].doubt) is (cells < 0.7)
+        # In input pixels, of eight a cell.
+        assert errors[0] < 0.05, (grid, errors)
+        assert errors[1] > 0.2, (grid, errors)

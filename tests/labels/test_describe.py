@@ -88,8 +88,8 @@ def test_arrays_have_the_shape_range_and_mirror_that_are_built():
         "paf": (38, 46, 46), "mask": (1, 46, 46), "offset": (54, 46, 46), "center": (1, 46, 46),
         "center_offset": (36, 46, 46), "center_weight": (18, 46, 46), "limb": (19, 46, 46), "weight": (18,),
         "heatmap_mask": (18, 46, 46), "paf_mask": (38, 46, 46), "center_heatmap_weights": (1, 46, 46),
-        "simcc_x": (17, 736), "simcc_y": (17, 736), "regression": (17, 2), "visibility": (17,),
-        "visibility_weight": (17,),
+        "simcc_x": (18, 736), "simcc_y": (18, 736), "regression": (18, 2), "visibility": (18,),
+        "visibility_weight": (18,),
     }  # fmt: skip
     assert [name for name, array in found.items() if array.needs_ignored] == ["mask", "heatmap_mask", "paf_mask"]
     assert (found["center_offset"].low, found["center_offset"].high) == (-46, 46)

@@ -127,8 +127,8 @@ def test_sigma_grows_with_the_person_or_follows_the_keypoint(read, preset, chang
             named = COCO if top_down else OPENPOSE
             values = np.array([of_coco.get(name, 0.079) for name in named])
             factors *= values / values.mean()
-        # Never less than half a cell.
-        widths = np.maximum(factors * sigmas, 0.5 if top_down else 4.0)
+        # Never less than 0.7 cells.
+        widths = np.maximum(factors * sigmas, 0.7 if top_down else 5.6)
         expected = (
             expect_top_down(preset, people, widths)[0] if top_down else expect_heatmap(KIND[preset], people, widths)
         )

@@ -68,7 +68,10 @@ def test_people_come_back_in_the_pixels_of_their_images_whether_flipped_or_not(c
 def test_what_is_no_output_of_this_dataset_is_refused(people: PoseDataset):
     heatmaps = people[:]["heatmap"]
     for outputs, said in (
-        ({"heatmap": heatmaps[:2]}, r"heatmap: expected \(B, C, h, w\) = \(3, 17, 64, 48\), found \(2, 17, 64, 48\)"),
+        (
+            {"heatmap": heatmaps[:2]},
+            r"heatmap: expected \(B, channel, y, x\) = \(3, 17, 64, 48\), found \(2, 17, 64, 48\)",
+        ),
         ({"heatmap": np.moveaxis(heatmaps, -1, 1)}, "found"),
         ({"paf": heatmaps}, "paf does not tell where a person's keypoints lie"),
         ({}, "nothing does not tell"),

@@ -37,8 +37,8 @@ def join_same(images: dict[int, Image], people: People, audit: Audit) -> None:
     if first:
         image_id, kept = next(iter(first.items()))
         audit.notes.append(
-            f"{counted(len(first), 'id')} of images are of pictures that have another id as well, such as "
-            f"{images[image_id].file_name} under {kept} and {image_id}; their people were joined under the first"
+            f"{counted(len(first), 'image')} of a picture that has another id as well, such as "
+            f"{images[image_id].file_name} under {kept} and {image_id}: their people were joined under the first"
         )
     for image_id in first:
         del images[image_id]

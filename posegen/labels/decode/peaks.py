@@ -19,11 +19,24 @@ Peak = tuple[Indices, Indices, Indices]
 LEAST_SCORE = 0.1
 """A peak of one among many people is higher; OpenPose and its translations take it."""
 
+LEAST_SIGMA_CELLS = 0.7
+"""Of a Gaussian whose place can be refined: of a narrower one a peak's neighbours have too little."""
+
 _FLOOR = 1e-3
 """Below, logarithms tell nothing."""
 
 _NOISE = 1e-6
 """By how much two equal neighbours may differ, for their blur was added up in another order."""
+
+
+def find_doubt(sigma_cells: float) -> str:
+    """Say why Gaussians of a sigma cannot be refined; '' if they can."""
+    if sigma_cells >= LEAST_SIGMA_CELLS:
+        return ""
+    return (
+        f"its sigma is {sigma_cells:.2g} cells; below {LEAST_SIGMA_CELLS:g} peaks cannot be refined, and predictions "
+        "come back up to half a cell from where they were drawn: take a larger --sigma, or a smaller --stride"
+    )
 
 
 def find_highest(maps: Maps) -> tuple[Peak, NDArray[np.float64]]:

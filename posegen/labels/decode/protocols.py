@@ -37,8 +37,20 @@ class Peaks:
     scores: NDArray[np.float64]
 
 
+class DoubtfulLabel(Label, Protocol):
+    """A label that knows when it cannot be decoded well; `build` says so."""
+
+    @property
+    def doubt(self) -> str:
+        """Why, and what to do; '' if there is nothing to say."""
+        ...
+
+
 class LocatingLabel(Label, Protocol):
-    """A label that tells where each keypoint of a single person is."""
+    """A label that tells where each keypoint of a single person is.
+
+    One that reads more arrays than its own names them all in `located_with`.
+    """
 
     @property
     def decoder(self) -> str:

@@ -127,7 +127,7 @@ def draw_heatmap(
 ) -> torch.Tensor:
     """Draw as `render_heatmap_torch` does, without a look at what is in the tensors: `torch.compile` takes it whole."""
     batch, people, keypoints = drawn.shape
-    shown = drawn.bool()
+    shown = drawn.bool() & (points.abs() < FARTHEST).all(dim=-1)
     centres = torch.where(shown[..., None], points.to(rows.positions.dtype), 0.0).reshape(-1, 2)
     row, down = _spread(centres[:, 1], rows, sigma)
     column, across = _spread(centres[:, 0], columns, sigma)
@@ -160,7 +160,7 @@ def draw_paf(
     half_width: float,
 ) -> torch.Tensor:
     """Draw as `render_paf_torch` does, without a look at what is in the tensors."""
-    shown = drawn.bool()
+    shown = drawn.bool() & (points.abs() < FARTHEST).all(dim=-1)
     at = torch.where(shown[..., None], points.to(rows.positions.dtype), 0.0)
     y, x = rows.positions.reshape(-1), columns.positions.reshape(-1)
     fields = [torch.zeros((len(at), 0, rows.axis.cells, columns.axis.cells), device=at.device)]

@@ -44,6 +44,15 @@ def test_fields_of_nobody_are_empty_and_mistakes_are_refused():
             render_paf_torch(*arguments, **options)
 
 
+def test_compiled_it_draws_nothing_of_what_is_no_place():
+    nan = torch.full((1, 1, 2, 2), torch.nan)
+    images, drawer = torch.zeros(1, 3, 368, 368, dtype=torch.uint8), DeviceViews(BuildConfig(), COCO_17)
+    people = torch.cat([nan, torch.ones(1, 1, 2, 1)], dim=-1).repeat(1, 1, 9, 1)[:, :, :17]
+    found = torch.compile(drawer, backend="eager", fullgraph=True)(images, people, torch.tensor([[1.0, 0, 0, 0, 0]]))
+    assert not found["heatmap"][:, :-1].any()
+    assert not found["paf"].any()
+
+
 def read_both(dataset, compiled=None):
     """Read a batch of views from the dataset and the same on the device."""
     views = [USUAL.draw(3, (0, i)) for i in range(8)]
