@@ -77,7 +77,7 @@ def test_mended_files_are_built_with_their_shards_alone(
     build(copy, out, CONFIG, notify=told.append)
     assert shards(out) == reference
     assert not (out / "failures.jsonl").exists()
-    assert told[0].endswith("building 1")
+    assert any(line.endswith("building 1") for line in told)
 
 
 def test_allowed_failures_are_counted_in_the_manifest(copy: Path, tmp_path: Path) -> None:

@@ -74,7 +74,7 @@ def test_the_second_run_builds_nothing(coco: Path, tmp_path: Path) -> None:
     rebuilt = Rebuilt(tmp_path / "out")
     assert build(coco, tmp_path / "out", CONFIG, notify=told.append) == first
     assert rebuilt.names() == set()
-    assert f"{len(first.shards)} of {len(first.shards)} shards stand" in told[0]
+    assert any(f"{len(first.shards)} of {len(first.shards)} shards stand" in line for line in told)
 
 
 def test_a_changed_annotation_rebuilds_its_shard_alone(copy: Path, tmp_path: Path) -> None:
