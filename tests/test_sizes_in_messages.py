@@ -111,6 +111,8 @@ def test_every_sentence_with_a_size_names_the_width_first() -> None:
                     first.endswith("[1]") and second == f"{first[:-3]}[0]",
                     first.startswith("width") and second == first.replace("width", "height"),
                     first == second,  # a square
+                    (first, second) == ("image.width", "image.height"),
+                    (first, second) == ("image.height", "image.width"),  # of a picture that is shown turned
                     (first, second) == ("near[1]", "near[2]"),  # of a text in that order
                 ]
                 assert any(kinds), f"{path.relative_to(package)}: {line.strip()}"

@@ -19,7 +19,8 @@ from posegen.bench.turns import Notify, compare, one_thread, take_in_turn
 from posegen.build.persons import split_people
 from posegen.build.scene import place
 from posegen.config import BuildConfig
-from posegen.labels import Scene
+from posegen.labels import Scene, reference
+from posegen.labels.simcc import SimccLabel
 from posegen.skeleton import Skeleton
 
 _CROWD = {"people": 50, "keypoints": 133}
@@ -37,6 +38,11 @@ def measure_presets(source: Source, rounds: int, notify: Notify) -> dict[str, An
             task = dataclasses.replace(people if config.unit == "person" else source.task, config=config)
             scenes = [place(sample, task)[0] for sample in task.samples]
             comparisons.append(_compare(name, config, task.skeleton, scenes, rounds=rounds, notify=notify))
+        for name in ("simcc", "rtmpose"):
+            config = BuildConfig.preset(name)
+            task = dataclasses.replace(people, config=config)
+            scenes = [place(sample, task)[0] for sample in task.samples]
+            comparisons.append(_compare_curves(name, config, task.skeleton, scenes, rounds=rounds, notify=notify))
         for name in ("openpose", "msra"):
             config = dataclasses.replace(BuildConfig.preset(name), input_size=INPUT_SIZE)
             title = f"{name}, {_CROWD['people']} people of {_CROWD['keypoints']} keypoints"
@@ -71,5 +77,48 @@ def _compare(
         kind="times",
         inverse=True,
         max_abs_difference=difference,
+        samples=len(scenes),
+    )
+
+
+def _compare_curves(
+    name: str, config: BuildConfig, skeleton: Skeleton, scenes: Sequence[Scene], *, rounds: int, notify: Notify
+) -> dict[str, Any]:
+    """Compare the curves of both axes with those that are drawn one by one."""
+    labels = [label for label in config.create_labels(skeleton) if isinstance(label, SimccLabel)]
+    first = labels[0]
+    draw = partial(
+        reference.render_simcc_loop,
+        input_size=config.input_size,
+        split_ratio=first.split_ratio,
+        sigmas=first.sigmas,
+        normalize=first.normalize,
+    )
+
+    def draw_curves() -> None:
+        for label in labels:
+            draw_batches(label, scenes)
+
+    def draw_loop() -> None:
+        for scene in scenes:
+            draw(scene.points[0], scene.drawn[0])
+
+    notify(f"{name}: difference from curves drawn one by one")
+    expected = [draw(scene.points[0], scene.drawn[0]) for scene in scenes]
+    differences = [
+        float(np.abs(label.render(scene) - curves[axis]).max())
+        for scene, curves in zip(scenes, expected, strict=True)
+        for axis, label in enumerate(labels)
+    ]
+    seconds = take_in_turn({"posegen": draw_curves, "curves": draw_loop}, rounds=rounds, notify=notify)
+    mine, others = ([1e3 * s / len(scenes) for s in seconds[key]] for key in ("posegen", "curves"))
+    return compare(
+        name,
+        "ms/sample",
+        (name, mine),
+        ("a curve a keypoint", others),
+        kind="times",
+        inverse=True,
+        max_abs_difference=max(differences, default=0.0),
         samples=len(scenes),
     )

@@ -39,9 +39,10 @@ def command(  # noqa: PLR0917 (one argument an option)
 ) -> None:
     """Check a dataset: every shard against the manifest, every chunk against its checksum.
 
-    If annotations are named by --coco, it is checked that DIR was built from these. With --deep every label is rendered
-    again from the stored keypoints, and compared; those that need segmentations, as masks do, if annotations are named.
-    With --repair those shards are built again whose bytes are not the recorded ones, and no others.
+    With --coco it is checked that DIR was built from these annotations, by their sha256. With --deep every label is
+    rendered again from the stored keypoints, and compared; those that need segmentations, as masks do, where the
+    annotations are named. With --repair those shards are built again whose bytes are not the recorded ones, and no
+    others.
 
     \b
       posegen verify /data/pose --deep

@@ -25,7 +25,7 @@ from posegen.config.choices import (
 )
 from posegen.config.fields import check_fields
 from posegen.config.options import Options, choose_sigma, read_options
-from posegen.config.presets import DEFAULT_PRESET, PRESETS
+from posegen.config.presets import DEFAULT_PRESET, PRESETS, keep_options
 from posegen.config.record import write_record
 from posegen.config.special import check_frame
 from posegen.errors import ConfigError, nearest
@@ -190,7 +190,7 @@ class BuildConfig:
     def preset(cls, name: str, **changes: Any) -> BuildConfig:
         """Return a preset by name, with fields that are changed, as in `preset("udp", input_size=(384, 288))`.
 
-        A sigma in one unit replaces that in the other.
+        A sigma in one unit replaces that in the other, and other labels leave the preset's options of its own behind.
 
         Raises
         ------
@@ -202,7 +202,7 @@ class BuildConfig:
         for field in changes:
             if field not in cls.__slots__:
                 raise ConfigError(f"a configuration has no '{field}'{nearest(field, cls.__slots__)}")
-        return cls(**{**PRESETS[name].changes, **choose_sigma(changes)})
+        return cls(**{**keep_options(PRESETS[name].changes, changes.get("labels")), **choose_sigma(changes)})
 
     @classmethod
     def from_file(cls, path: str | os.PathLike[str]) -> BuildConfig:

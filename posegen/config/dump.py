@@ -79,8 +79,9 @@ def _place(skeleton: str) -> str:
 def _format(values: Mapping[str, Any], notes: Mapping[str, str]) -> Iterator[str]:
     """Write tables last: what follows one belongs to it."""
     for key, value in values.items():
-        if not isinstance(value, Mapping):
-            yield f"{key} = {_quote(value)}" + (f"  # {notes[key]}" if key in notes else "")
+        if not isinstance(value, Mapping) or not value:
+            written = "{}" if isinstance(value, Mapping) else _quote(value)
+            yield f"{key} = {written}" + (f"  # {notes[key]}" if key in notes else "")
     for key, value in values.items():
         if not isinstance(value, Mapping) or not value:
             continue

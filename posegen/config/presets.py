@@ -97,3 +97,11 @@ PRESETS: Mapping[str, Preset] = {
     ),
 }
 """By name, the default first."""
+
+
+def keep_options(changes: Mapping[str, Any], labels: Any) -> Mapping[str, Any]:
+    """Return a preset's changes without options of labels that are none of `labels`; None keeps all."""
+    if labels is None or "label_options" not in changes:
+        return changes
+    kept = {name: of for name, of in changes["label_options"].items() if name in labels}
+    return {**changes, "label_options": kept}

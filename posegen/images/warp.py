@@ -156,12 +156,13 @@ def _cut_to_fit(picture: NDArray[np.uint8], back: Affine, size: Size) -> tuple[N
         return picture, back
     height, width = size
     corners = back.apply(np.array([(x, y) for x in (0, width - 1) for y in (0, height - 1)], np.float64))
-    ends = np.array(picture.shape[1::-1])
+    width0, height0 = picture.shape[1::-1]
+    ends = np.array([width0, height0])
     low = np.clip(np.floor(corners.min(axis=0)).astype(np.int64) - 2, 0, ends - 1)
     high = np.clip(np.ceil(corners.max(axis=0)).astype(np.int64) + 3, low + 1, ends)
     if (high - low).max() >= _MOST_SIDE:
         raise ImageError(
-            f"{ends[0]}x{ends[1]} pixels are too many for OpenCV {cv2.__version__}, which maps up to {_MOST_SIDE - 1} "
+            f"{width0}x{height0} pixels are too many for OpenCV {cv2.__version__}, which maps up to {_MOST_SIDE - 1} "
             "a side; OpenCV 5 maps it: pip install 'opencv-python>=5'"
         )
     part = picture[low[1] : high[1], low[0] : high[0]]

@@ -34,7 +34,6 @@ from functools import lru_cache
 from typing import ClassVar
 from weakref import WeakKeyDictionary
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -103,6 +102,8 @@ class MaskLabel:
 
     def _reduce(self, shown: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Measure (1, h, w) of how much each pixel (H, W) shows: where an edge crosses a cell it is a guess of it."""
+        import cv2  # which who lists labels need not wait for
+
         (height, width), (h, w) = self.input_size, self.cells
         if h <= height and w <= width:
             mask = cv2.resize(shown.astype(np.float32), (w, h), interpolation=cv2.INTER_AREA)

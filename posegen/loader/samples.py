@@ -14,8 +14,9 @@ from posegen.loader.batch import Packed, unpack_label, unpack_rows
 from posegen.loader.files import SampleFiles
 from posegen.loader.flip import Mirror, RandomFlips
 from posegen.loader.views import ViewDrawer
-from posegen.shards import COLUMNS, Column, StoredLabel
+from posegen.shards import Column, StoredLabel
 from posegen.shards.quantize import Widen
+from posegen.shards.schema import list_columns
 
 
 class Samples(Protocol):
@@ -64,8 +65,9 @@ class StoredSamples:
     ) -> None:
         self._files, self._raw, self._widen = files, raw, widen
         self._mirror, self._chance = mirror, chance
-        self._names = [name for name in fields if name not in _COLUMNS]
+        fields = list(fields)
         self._columns = _list_columns(fields)
+        self._names = [name for name in fields if name not in {column.name for column in self._columns}]
         self._labels = [label for label in labels if not label.spec.by_person]
         self._by_person = [label for label in labels if label.spec.by_person]
 
@@ -92,7 +94,7 @@ class StoredSamples:
     def read_affines(self, numbers: Sequence[int], epoch: int) -> NDArray[np.float64]:
         """Read B maps, mirrored where the sample is."""
         _, columns = self._files.collect(numbers, [], ["affine"])
-        affines = _mirror_column(_COLUMNS["affine"], columns["affine"], self._find_mirrors(numbers, epoch))
+        affines = _mirror_column(_list_columns(["affine"])[0], columns["affine"], self._find_mirrors(numbers, epoch))
         return np.array(affines, np.float64).reshape(-1, 2, 3)
 
     def _find_mirrors(self, numbers: Sequence[int], epoch: int) -> list[Mirror | None]:
@@ -147,11 +149,10 @@ class ViewedSamples:
         return np.array(affines, np.float64).reshape(-1, 2, 3)
 
 
-_COLUMNS = {column.name: column for column in COLUMNS}
-
-
 def _list_columns(fields: Iterable[str]) -> list[Column]:
-    return [_COLUMNS[name] for name in fields if name in _COLUMNS]
+    """List those fields that are columns."""
+    known = {column.name: column for column in list_columns()}
+    return [known[name] for name in fields if name in known]
 
 
 def _mirror_column(column: Column, values: Sequence[Any], mirrors: Sequence[Mirror | None]) -> list[Any]:

@@ -1,9 +1,17 @@
 """The layout of a shard, an HDF5 file: what is in it, write one, read one.
 
-    /image/bytes    uint8 (B,)       the encoded pictures one after the other, or
-    /image/pixels   uint8 (N, H, W, 3) R, G, B for the encoding `raw`
+    /image/bytes    uint8 (B,)       the encoded pictures one after the other, without their padding; or
+    /image/pixels   uint8 (N, H, W, 3) R, G, B of whole frames for the encoding `raw`
     /image/offsets  int64 (N + 1,)   where each picture's bytes start
+    /image/box      int32 (N, 4)     where a picture lies in its frame: x, y, width, height in pixels, with gray around
+                                     it (128); the frame is the input, or of the configuration's `picture_size`
     /heatmap, /paf, /mask            (N, C, h, w), or (N, h, w, C) for the layout `hwc`; one chunk a sample
+    /<label>        (M, ...)         of a label by person: the rows of all people one after the other
+    /checksum/image, /checksum/<label> uint32 (N,)   CRC-32 of each picture's bytes or pixels, and of each label's chunk
+                                     as it is stored, but for HDF5's own checksum, its last 4 bytes
+    /ignored/bytes  uint8 (B,)       whatever the labels, what is ignored, by zlib: a bit for the middle of each pixel
+                                     of the input, the first the highest, each row in whole bytes; nothing if none is
+    /ignored/offsets int64 (N + 1,)  where each of these starts
     /person/offsets int64 (N + 1,)   where each sample's people start
     /person/keypoints float32 (M, K, 3)   x, y in input pixels, v
     /person/bbox    float32 (M, 4)   x, y, width, height in input pixels; NaN where the annotation has none
@@ -13,12 +21,18 @@
     /sample/copy int32 (N,), view float64 (N, 5)   if views are drawn: scale, degrees, shift in x and y, 1 if mirrored
 
 A label's attributes say how to read it: value = stored x `scale`, to within `max_abs_error`, from `low` to `high`;
-`layout`, `cells`, `channels`, and `mirror`, JSON of which channel comes to each place in a mirror (`order`) and which
-places change their sign (`negated`), or of a text that says why it cannot be flipped. Older shards have no `mirror`.
+`layout`, `cells`, `channels`, `axes` and the lengths of the `inner` ones between channels and cells, `dtype` of the
+values, whether it is `by_person` and values may be `unknown` (NaN); and `mirror`, JSON of which channel comes to each
+place in a mirror (`order`) and which places change their sign (`negated`), or of a text that says why it cannot be
+flipped.
+
+That is format 2. Format 1 is read, too: its pictures are whole inputs, it has no `image/box`, `checksum` and `ignored`,
+and its labels have no `axes`, the oldest no `mirror`.
 
 `schema` is the table of what it tells of samples and people, `codecs` the table of compressions, `quantize` how labels'
 values are stored and `mirror` how their channels mirror. `writer` writes a shard, `reader` reads one by way of `hdf5`,
-which holds each array against its rule of `rules` and each chunk against its `checksum`; `opening` opens the file.
+which holds each array against its rule of `rules` and each chunk and picture against its `checksum`; `opening` opens
+the file, `header` reads what it says of itself. `ignored` packs bitmaps.
 `record` is what the `manifest` says of a shard, `key` tells a sample from all others; `pool` opens the shards of a
 dataset when they are read.
 """

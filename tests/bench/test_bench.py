@@ -118,7 +118,7 @@ def test_the_presets_equal_the_patches_that_they_are_measured_against(
     (section,) = bench.run(coco, sections=["presets"], repeats=1)["sections"].values()
     differences = {c["figure"]: c["max_abs_difference"] for c in section["comparisons"]}
     crowds = {f"{name}, 3 people of 19 keypoints" for name in ("openpose", "msra")}
-    assert differences.keys() == {"openpose", "msra", "msra-unbiased", "udp", "megvii", *crowds}
+    assert differences.keys() == {"openpose", "msra", "msra-unbiased", "udp", "megvii", "simcc", "rtmpose", *crowds}
     assert all(value is None if name.startswith("openpose") else value <= 1e-6 for name, value in differences.items())
     assert all(is_spread(c[side]) for c in section["comparisons"] for side in ("measured", "compared_with"))
 

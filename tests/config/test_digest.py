@@ -20,6 +20,8 @@ PINNED = {
     "msra": "bf76062f31344fcb",
     "msra-unbiased": "4a48dabfc1a31975",
     "udp": "60b6854c35efcd52",
+    "simcc": "c4777e669491df05",
+    "rtmpose": "c366f71d41a6a9e9",
     "megvii": "ce44d8dfef714662",
     "openpose with one mask": "a25770d619dcd419",
     "augmented": "597d8881a751c9b3",

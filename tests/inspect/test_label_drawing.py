@@ -151,8 +151,13 @@ def test_any_other_label_shows_the_largest_magnitude_over_its_channels(open_shar
     values = np.zeros((1, *CONFIG.cells), np.float32)
     values[0, 1, 2] = 1
     reader = open_shard(Drawn(labels={"center": values}), labels=("center",))
-    assert [label.spec.name for label in reader.labels] == ["center", "center_offset", "center_weight"]
-    _, centers, offsets, weights = cut_panels(draw_sample(reader, 0), 4)
+    assert [label.spec.name for label in reader.labels] == [
+        "center",
+        "center_offset",
+        "center_weight",
+        "center_heatmap_weights",
+    ]
+    _, centers, offsets, weights, _ = cut_panels(draw_sample(reader, 0), 5)
     light = centers.sum(axis=2)
     row, column = np.unravel_index(light.argmax(), light.shape)
     assert cell_block(1, 2)[row, column]

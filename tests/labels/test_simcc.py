@@ -192,3 +192,9 @@ def test_weights_of_keypoints_multiply_when_they_are_asked_for():
     bare = dataclasses.replace(make_context(by_keypoint=True), skeleton=dataclasses.replace(SKELETON, weights=()))
     with pytest.raises(ConfigError, match="has no weights"):
         create_label("weight", bare)
+
+
+def test_a_preset_with_other_labels_leaves_the_options_of_its_own_behind():
+    config = BuildConfig.preset("rtmpose", labels=("heatmap", "weight"), heatmap="msra")
+    assert config.label_options == {}
+    assert BuildConfig.preset("rtmpose", labels=("simcc",)).label_options["simcc"]["sigma_x"] == 4.9
