@@ -26,7 +26,7 @@ from posegen.config.choices import (
 from posegen.config.fields import check_fields
 from posegen.config.options import Options, choose_sigma, read_options
 from posegen.config.presets import DEFAULT_PRESET, PRESETS, keep_options
-from posegen.config.record import write_record
+from posegen.config.record import read_record, write_record
 from posegen.config.special import check_frame
 from posegen.errors import ConfigError, nearest
 from posegen.files import canonical_json
@@ -308,19 +308,8 @@ class BuildConfig:
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> BuildConfig:
         """Read what `to_dict` wrote. Raises `ConfigError` where it is not that."""
-        values = dict(record)
         try:
-            if values.get("skeleton") is not None:
-                values["skeleton"] = Skeleton.from_dict(values["skeleton"])
-            for key in ("labels", "input_size", "category"):
-                values[key] = tuple(values[key])
-            for key in ("picture_size", "stride"):
-                if isinstance(values.get(key), list):
-                    values[key] = tuple(values[key])
-            if values.get("augment") is not None:
-                ranges = values["augment"]
-                values["augment"] = Augmentation(**{**ranges, "scale": tuple(ranges["scale"])})
-            return cls(**values)
+            return cls(**read_record(record))
         except (KeyError, TypeError, ValueError) as error:
             raise ConfigError(f"a stored configuration cannot be read: {error!r}") from error
 

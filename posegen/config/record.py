@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from posegen.images.augment import Augmentation
+from posegen.skeleton import Skeleton
+
 _LATER: Mapping[str, Any] = {"picture_size": None, "origin": "labelled", "exif": "auto"}
 """Fields that the first datasets' configurations did not have, and what stands for their absence."""
 
@@ -15,6 +18,22 @@ def write_record(values: Mapping[str, Any]) -> dict[str, Any]:
     What came later is written where it is asked for alone: the digests of datasets that were built before stay.
     """
     return {key: _plain(value) for key, value in values.items() if key not in _LATER or value != _LATER[key]}
+
+
+def read_record(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields that `write_record` wrote; raises `KeyError`, `TypeError` or `ValueError` if it did not."""
+    values = dict(record)
+    if values.get("skeleton") is not None:
+        values["skeleton"] = Skeleton.from_dict(values["skeleton"])
+    for key in ("labels", "input_size", "category"):
+        values[key] = tuple(values[key])
+    for key in ("picture_size", "stride"):
+        if isinstance(values.get(key), list):
+            values[key] = tuple(values[key])
+    if values.get("augment") is not None:
+        ranges = values["augment"]
+        values["augment"] = Augmentation(**{**ranges, "scale": tuple(ranges["scale"])})
+    return values
 
 
 def _plain(value: Any) -> Any:

@@ -126,11 +126,15 @@ def tf_dataset(
     dataset = tf.data.Dataset.from_generator(deal, output_signature=signature)
     dataset = dataset.apply(tf.data.experimental.assert_cardinality(batches))
     dataset = dataset.map(read, num_parallel_calls=readers, deterministic=True).prefetch(prefetch)
+    return dataset.with_options(_choose_options(is_dealt=shard != (0, 1)))
+
+
+def _choose_options(*, is_dealt: bool) -> tf.data.Options:
+    """Keep TensorFlow from dealing out what has been dealt to this process already."""
     options = tf.data.Options()
-    if shard != (0, 1):
-        # The parts are dealt already.
+    if is_dealt:
         options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
-    return dataset.with_options(options)
+    return options
 
 
 def _specify(data: PoseDataset, batch: int | None) -> dict[str, tf.TensorSpec]:
