@@ -31,6 +31,8 @@ OPTIONS = (
 COCO_ORDER = (0, None, 6, 8, 10, 5, 7, 9, 12, 14, 16, 11, 13, 15, 2, 1, 4, 3)
 """Where the 18 keypoints are among COCO's 17; the neck, the second, is the middle of the shoulders 5 and 6."""
 
+pytestmark = pytest.mark.timeout(1500)  # it trains networks
+
 NOSE, NECK, EARS = 0, 1, [16, 17]
 BATCH = 16
 
