@@ -61,10 +61,12 @@ class Region:
 
     def paint(self, size: Size) -> NDArray[np.bool_]:
         """Tell which pixels of an image of `size` (height, width) belong to the set."""
-        changes = np.zeros((size[0] + 1, size[1]))
-        np.add.at(changes, (self.top, self.column), self.sign)
-        np.add.at(changes, (self.bottom, self.column), -self.sign)
-        return np.asarray(changes.cumsum(axis=0)[:-1] > 0.5)
+        changes, signs = np.zeros((size[0] + 1, size[1]), np.int16), self.sign.astype(np.int16)
+        np.add.at(changes, (self.top, self.column), signs)
+        np.add.at(changes, (self.bottom, self.column), -signs)
+        for row in range(1, size[0]):  # which takes a third of the time of NumPy's own sums along columns
+            changes[row] += changes[row - 1]
+        return np.asarray(changes[:-1] > 0)
 
 
 class _Referable:
