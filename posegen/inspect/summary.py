@@ -121,7 +121,8 @@ def _find_file(path: Path, wanted: str, held: dict[str, list[int]], count: int) 
         return held[wanted]
     ends = [name for name in held if name.endswith(wanted)] if wanted else []
     if len(ends) > 1:
-        raise ConfigError(f"{path}: '{wanted}' is the end of {len(ends)} files' names; {_tell_some(ends)}; give more")
+        told = ", ".join(ends[:_TOLD]) + (" ..." if len(ends) > _TOLD else "")
+        raise ConfigError(f"{path}: '{wanted}' is the end of {len(ends)} files' names, {told}; give more of it")
     if ends:
         return held[ends[0]]
     raise ConfigError(
@@ -132,7 +133,7 @@ def _find_file(path: Path, wanted: str, held: dict[str, list[int]], count: int) 
 
 def _tell_some(names: Collection[str]) -> str:
     more = f" and {len(names) - _TOLD} more" if len(names) > _TOLD else ""
-    return f"there is {', '.join(list(names)[:_TOLD])}{more}"
+    return f"it holds {', '.join(list(names)[:_TOLD])}{more}"
 
 
 @contextmanager

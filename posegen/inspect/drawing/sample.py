@@ -61,7 +61,7 @@ def draw_sample(reader: ShardReader, index: int, *, number: int | None = None, l
     number
         Which sample of its dataset it is, for the caption.
     legend
-        Whether to say under the panels what the signs mean, which view was drawn, and which weights are 0.
+        Whether to say under the panels what the signs mean, of which file and view it is, and which weights are 0.
 
     Returns
     -------
@@ -76,18 +76,21 @@ def draw_sample(reader: ShardReader, index: int, *, number: int | None = None, l
     """
     canvas, sample = open_canvas(reader, index, PANEL_SIDE)
     weights = _read_weights(reader, index)
-    people = draw_people(canvas, reader.skeleton, sample)
-    if weights is not None:
-        for point in canvas.enlarge_points(sample["keypoints"][(sample["keypoints"][..., 2] > 0) & (weights == 0)]):
-            draw_cross(people, point[:2], canvas.side / 70)
-    caption = f"{_caption(reader, sample, number)} · {sample['file_name']}"
+    people, keypoints = draw_people(canvas, reader.skeleton, sample), sample["keypoints"]
+    crossed = keypoints[(keypoints[..., 2] > 0) & (weights == 0)] if weights is not None else keypoints[:0, 0]
+    for point in canvas.enlarge_points(crossed[:, :2]):
+        draw_cross(people, point, canvas.side / 70)
+    caption = _caption(reader, sample, number)
+    if not legend:
+        caption += f" · {sample['file_name']}"
     picture = _join_rows(frame(people, caption), _draw_labels(canvas, reader, sample, index))
     if not legend:
         return picture
     names = {without_stride(label.spec.name) for label in reader.labels}
     masks = any(name == "mask" or name.endswith("_mask") for name in names)
-    signs = list_signs(crosses=weights is not None, masks=masks, fields="paf" in names)
-    return add_legend(picture, signs, [*_tell_view(sample), *_tell_weights(reader, sample, weights)])
+    signs = list_signs(crosses=len(crossed) > 0, masks=masks, fields="paf" in names)
+    remarks = [f"file: {sample['file_name']}", *_tell_view(sample), *_tell_weights(reader, sample, weights)]
+    return add_legend(picture, signs, remarks)
 
 
 def draw_sheet(reader: ShardReader, indices: Sequence[int], columns: int = 4) -> Picture:
