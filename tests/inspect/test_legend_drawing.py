@@ -80,7 +80,7 @@ def test_labelled_keypoints_of_weight_0_are_crossed_and_all_of_them_named(open_s
         draw_sample(reader, i, legend=True)
         said.append([text for text in texts if "weight 0" in text])
     assert said == [
-        ["keypoint of weight 0", "weight 0, labelled: a", "weight 0, not labelled: b"],
+        ["keypoint of weight 0 (at the edge: beyond it)", "weight 0, labelled: a", "weight 0, not labelled: b"],
         ["weight 0, not labelled: b"],
         ["weight 0: no keypoint"],
     ]
@@ -126,3 +126,19 @@ def test_the_number_in_the_dataset_is_in_the_caption(open_shard: Open) -> None:
     changed = np.argwhere((pictures[0] != pictures[1]).any(axis=2))
     assert len(changed)
     assert changed.max(axis=0)[0] < len(pictures[0]) - 512
+
+
+def test_a_keypoint_of_weight_0_beyond_the_edge_is_crossed_at_the_edge(open_shard: Open) -> None:
+    samples = (
+        Drawn(image=90, people=[[(-30, 16, 2), (3e38, -3e38, 2)]], labels={"weight": w})
+        for w in np.eye(2, dtype=np.float32)
+    )
+    reader = open_shard(*samples, Drawn(image=90), labels=("mask", "weight"), skeleton=DOTS)
+    second, first, plain = (cut_panels(draw_sample(reader, i), 2)[0] for i in range(3))
+    # Within two input pixels of the edge, and of row 16.
+    for panel, rows, columns in ((first, (232, 296), (0, 32)), (second, (0, 32), (608, 640))):
+        changed = np.argwhere((panel != plain).any(axis=2))
+        assert len(changed) > 50
+        for axis, (start, end) in enumerate((rows, columns)):
+            assert start <= changed.min(axis=0)[axis]
+            assert changed.max(axis=0)[axis] < end

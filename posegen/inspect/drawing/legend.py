@@ -57,7 +57,7 @@ def list_signs(*, crosses: bool, masks: bool, fields: bool) -> list[Entry]:
         Entry(sign=lambda square: _sign_keypoint(square, visible=False), meaning="occluded keypoint"),
     ]
     if crosses:
-        entries.append(Entry(sign=_sign_cross, meaning="keypoint of weight 0"))
+        entries.append(Entry(sign=_sign_cross, meaning="keypoint of weight 0 (at the edge: beyond it)"))
     if masks:
         entries.append(Entry(sign=_sign_mask, meaning="the loss does not count"))
     if fields:

@@ -48,7 +48,7 @@ def draw_sample(reader: ShardReader, index: int, *, number: int | None = None, l
     """Draw a sample's labels over its picture, each in a panel of its own.
 
     From left to right: the picture with boxes and skeletons, visible keypoints (v = 2) filled, occluded ones (v = 1)
-    hollow, those of weight 0 crossed; the maximum of the keypoints' heatmaps, with a dot at every drawn keypoint; the
+    hollow, those of weight 0 crossed, at the edge if they are beyond it; the maximum of the keypoints' heatmaps, with a dot at every drawn keypoint; the
     strongest of the limbs' part affinity fields, its direction as hue and arrow; the mask, hatched in red where the
     loss does not count; of masks with several channels the least of them, and which channels are hidden most; of any
     other label the largest magnitude over its channels. A label that the shard does not have has no panel. Of several
@@ -78,8 +78,10 @@ def draw_sample(reader: ShardReader, index: int, *, number: int | None = None, l
     weights = _read_weights(reader, index)
     people, keypoints = draw_people(canvas, reader.skeleton, sample), sample["keypoints"]
     crossed = keypoints[(keypoints[..., 2] > 0) & (weights == 0)] if weights is not None else keypoints[:0, 0]
-    for point in canvas.enlarge_points(crossed[:, :2]):
-        draw_cross(people, point, canvas.side / 70)
+    reach, size = canvas.side / 70, np.array(people.shape[1::-1])
+    # Most have the weight 0 because they are out of sight: a cross at the edge tells on which side.
+    for point in np.clip(canvas.enlarge_points(crossed[:, :2]), reach, size - 1 - reach):
+        draw_cross(people, point, reach)
     caption = _caption(reader, sample, number)
     if not legend:
         caption += f" · {sample['file_name']}"
