@@ -48,11 +48,11 @@ def draw_sample(reader: ShardReader, index: int, *, number: int | None = None, l
     """Draw a sample's labels over its picture, each in a panel of its own.
 
     From left to right: the picture with boxes and skeletons, visible keypoints (v = 2) filled, occluded ones (v = 1)
-    hollow, those of weight 0 crossed, at the edge if they are beyond it; the maximum of the keypoints' heatmaps, with a dot at every drawn keypoint; the
-    strongest of the limbs' part affinity fields, its direction as hue and arrow; the mask, hatched in red where the
-    loss does not count; of masks with several channels the least of them, and which channels are hidden most; of any
-    other label the largest magnitude over its channels. A label that the shard does not have has no panel. Of several
-    strides each has a row.
+    hollow, those of weight 0 crossed, at the edge if they are beyond it; the maximum of the keypoints' heatmaps, with a
+    dot at every drawn keypoint; the strongest of the limbs' part affinity fields, its direction as hue and arrow; the
+    mask, hatched in red where the loss does not count; of masks with several channels the least of them, and which
+    channels are hidden most; of any other label the largest magnitude over its channels. A label that the shard does
+    not have has no panel. Of several strides each has a row.
 
     Parameters
     ----------
