@@ -5,7 +5,9 @@ import pytest
 import tensorflow as tf
 
 from posegen import PoseDataset
+from posegen.config import BuildConfig
 from posegen.errors import ConfigError
+from posegen.loader.fields import describe_fields
 from posegen.loader.shuffle import shuffle_shards
 from posegen.loader.tensorflow import tf_dataset
 from posegen.loader.tensorflow.dataset import _stack
@@ -40,7 +42,10 @@ def test_batches_are_samples_with_people_padded(build, variant):
 def test_a_column_that_the_table_has_of_people_is_padded(monkeypatch):
     area = Column(name="area", dtype="float32", of="person", take=lambda sample: sample.bboxes[:, 2])
     monkeypatch.setattr(schema, "COLUMNS", (*COLUMNS, area))
-    batch = _stack({"area": [np.array([1, 2], np.float32), np.array([4], np.float32)], "file_name": ["a", "é"]})
+    fields = describe_fields(BuildConfig(), 17, [], raw=False)
+    padded = frozenset(name for name, field in fields.items() if field.is_padded)
+    lists = {"area": [np.array([1, 2], np.float32), np.array([4], np.float32)], "file_name": ["a", "é"]}
+    batch = _stack(lists, padded)
     assert (batch["area"].dtype, batch["area"].tolist()) == (np.float32, [[1, 2], [4, 0]])
     assert batch["people"].tolist() == [2, 1]
     assert [name.decode() for name in batch["file_name"]] == ["a", "é"]
