@@ -3,23 +3,19 @@
 import cv2
 import numpy as np
 
+import posegen
 
-def decode(heatmaps, stride):
-    """Find the peak of each channel, as a point in input pixels.
 
-    heatmaps (B, K, h, w) -> points (B, K, 2) x, y and heights (B, K). A cell's centre is (i + 0.5) * stride - 0.5; the
-    point moves a quarter of a cell to the higher neighbour, as in Simple Baselines (arXiv:1804.06208).
+def locate(heatmaps, data):
+    """Find the keypoints that a network sees, in input pixels.
+
+    heatmaps (B, K, h, w) of the dataset `data` -> points (B, K, 2) x, y and heights (B, K). `posegen.decode` takes them
+    back to the original images by the samples' affine maps; what is measured here stays in the input.
     """
-    b, k, h, w = heatmaps.shape
-    flat = heatmaps.reshape(b, k, h * w)
-    best = flat.argmax(axis=2)
-    y, x = np.divmod(best, w)
-    i, j = np.ogrid[:b, :k]
-    at = lambda rows, columns: heatmaps[i, j, rows.clip(0, h - 1), columns.clip(0, w - 1)]  # noqa: E731
-    cells = np.stack(
-        [x + 0.25 * np.sign(at(y, x + 1) - at(y, x - 1)), y + 0.25 * np.sign(at(y + 1, x) - at(y - 1, x))], axis=-1
-    )
-    return (cells + 0.5) * stride - 0.5, np.take_along_axis(flat, best[..., None], axis=2)[..., 0]
+    stay = np.tile(np.eye(2, 3), (len(heatmaps), 1, 1))
+    people = posegen.decode(heatmaps, stay, data.config, data.skeleton)
+    found = np.concatenate([one.keypoints for one in people])
+    return found[..., :2], found[..., 2]
 
 
 def measure(points, heights, truth, boxes, stride):

@@ -13,7 +13,7 @@ import argparse
 
 import numpy as np
 import tensorflow as tf
-from evaluation import decode, draw, measure, report
+from evaluation import draw, locate, measure, report
 from tensorflow import keras
 
 from posegen import PoseDataset
@@ -88,7 +88,7 @@ def main():
     heatmaps = predict(network, tf_dataset(options.val, batch_size=options.batch, fields=["image"], shuffle=False))
     truth = list(held_out)
     keypoints, boxes = (np.stack([sample[name][0] for sample in truth]) for name in ("keypoints", "bbox"))
-    report(measure(*decode(heatmaps[:, : len(names)], stride), keypoints, boxes, stride), names)
+    report(measure(*locate(heatmaps, held_out), keypoints, boxes, stride), names)
     pictures, true = (np.stack([sample[name] for sample in truth[:8]]) for name in ("image", "heatmap"))
     draw(options.picture, pictures, true[:, : len(names)], heatmaps[:8, : len(names)])
     print(f"true and predicted heatmaps: {options.picture}")

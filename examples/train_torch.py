@@ -13,7 +13,7 @@ import argparse
 
 import numpy as np
 import torch
-from evaluation import decode, draw, measure, report
+from evaluation import draw, locate, measure, report
 from torch import nn
 from torch.utils.data import DataLoader
 from tqdm import tqdm
@@ -105,7 +105,7 @@ def main():
     names, stride = held_out.data.skeleton.keypoints, held_out.data.config.stride
     truth = list(held_out.data)
     keypoints, boxes = (np.stack([sample[name][0] for sample in truth]) for name in ("keypoints", "bbox"))
-    report(measure(*decode(heatmaps[:, : len(names)], stride), keypoints, boxes, stride), names)
+    report(measure(*locate(heatmaps, held_out.data), keypoints, boxes, stride), names)
     pictures, true = (np.stack([sample[name] for sample in truth[:8]]) for name in ("image", "heatmap"))
     draw(options.picture, pictures, true[:, : len(names)], heatmaps[:8, : len(names)])
     print(f"true and predicted heatmaps: {options.picture}")

@@ -1,5 +1,21 @@
 """The names of `posegen.loader.torch`, under the name that they had before."""
 
-from posegen.loader.torch import ShardShuffleSampler, TorchPoseDataset, collate, render_heatmap_torch
+from posegen.loader.torch import (
+    DeviceViews,
+    PoseLoader,
+    ShardShuffleSampler,
+    TorchPoseDataset,
+    collate,
+    render_heatmap_torch,
+    render_paf_torch,
+)
 
-__all__ = ["ShardShuffleSampler", "TorchPoseDataset", "collate", "render_heatmap_torch"]
+__all__ = [
+    "DeviceViews",
+    "PoseLoader",
+    "ShardShuffleSampler",
+    "TorchPoseDataset",
+    "collate",
+    "render_heatmap_torch",
+    "render_paf_torch",
+]

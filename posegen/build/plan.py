@@ -152,6 +152,8 @@ def make_plan(annotations: Annotations, config: BuildConfig) -> BuildPlan:
         if lost := {name(sample) for sample in beyond} - {name(sample) for sample in order}:
             counter = annotations.audit.not_drawn if by_person else annotations.audit.left_out
             counter["beyond the limit"] = len(lost)
+            if not by_person and (people := _count_people(order, beyond)):
+                annotations.audit.not_drawn["on images beyond the limit"] = people
     shards = tuple(_cut(order, config.shard_size))
     return BuildPlan(annotations=annotations, config=config, shards=shards)
 
@@ -159,6 +161,13 @@ def make_plan(annotations: Annotations, config: BuildConfig) -> BuildPlan:
 def find_key(sample: Sample, config: BuildConfig) -> SampleKey:
     """Return what tells a sample of a plan from all others, as `ShardReader.key` does of one that is stored."""
     return SampleKey.of(config, sample.image_id, sample.annotation_ids.tolist(), sample.copy)
+
+
+def _count_people(kept: Sequence[Sample], beyond: Sequence[Sample]) -> int:
+    """Count the people on images of which no copy is kept."""
+    images = {sample.image_id for sample in kept}
+    lost = {sample.image_id: len(sample.annotation_ids) for sample in beyond if sample.image_id not in images}
+    return sum(lost.values())
 
 
 def _rank(seed: int, image_id: int, copy: int) -> bytes:

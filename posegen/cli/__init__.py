@@ -31,7 +31,7 @@ _COMMANDS = {
     "build": "Build a dataset from COCO keypoint annotations.",
     "diff": "Compare two datasets sample by sample.",
     "inspect": "Show what a dataset or a shard holds.",
-    "labels": "List the labels, or define one.",
+    "labels": "List the labels, or explain one.",
     "presets": "List the presets, show one, or print one as a file for --config.",
     "sample": "Write a synthetic COCO dataset to try things on.",
     "score": "Decode a dataset's labels and score them against the annotations.",

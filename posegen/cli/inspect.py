@@ -20,25 +20,33 @@ _SHEET_SAMPLES = 16
 @click.command("inspect", short_help="Show what a dataset or a shard holds.")
 @click.argument("path", type=PATH, metavar="PATH")
 @json_option
-@click.option("--sample", type=int, metavar="I", help="Draw the sample of this index; goes with --save.")
+@click.option(
+    "--sample",
+    metavar="SAMPLE",
+    help="Draw one sample, goes with --save: an index, image:ID, or a file name or its end.",
+)
 @click.option("--save", type=PATH, metavar="PNG", help="Where to write its picture.")
 @click.option("--sheet", type=PATH, metavar="PNG", help=f"Draw the first {_SHEET_SAMPLES} samples.")
-def command(path: Path, as_json: bool, sample: int | None, save: Path | None, sheet: Path | None) -> None:
+def command(path: Path, as_json: bool, sample: str | None, save: Path | None, sheet: Path | None) -> None:
     """Show what a dataset directory or one shard holds.
 
     \b
       posegen inspect /data/pose
       posegen inspect /data/pose --sample 3 --save sample.png
+      posegen inspect /data/pose --sample image:397133 --save sample.png
     """  # noqa: D301 (click wants the character \b)
-    from posegen.inspect.summary import describe, save_sample, save_sheet
+    from posegen.inspect.summary import describe, find_samples, save_sample, save_sheet
 
     if (sample is None) != (save is None):
-        raise ConfigError("--sample I and --save PNG go together")
+        raise ConfigError("--sample SAMPLE and --save PNG go together")
     if as_json and (sample is not None or sheet is not None):
         raise ConfigError("--json describes PATH; it does not go with --sample or --sheet, which draw")
     if sample is not None and save is not None:
-        save_sample(path, sample, save)
+        found = find_samples(path, sample)
+        save_sample(path, found[0], save)
         click.echo(save)
+        if len(found) > 1:
+            click.echo(f"'{sample}' is {len(found)} samples: {', '.join(map(str, found))}; drew {found[0]}", err=True)
     if sheet is not None:
         save_sheet(path, _SHEET_SAMPLES, sheet)
         click.echo(sheet)

@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 _PRESET = "tf-pose"
 
 
-@click.command("labels", short_help="List the labels, or define one.")
+@click.command("labels", short_help="List the labels, or explain one.")
 @click.argument("name", required=False, metavar="[NAME]")
 @click.option("--preset", default=_PRESET, metavar="NAME", help=f"Whose arrays are shown.  [default: {_PRESET}]")
 @json_option
 def command(name: str | None, preset: str, as_json: bool) -> None:
-    """List the labels, ours and other packages', or define one: what it is, its options, where its cells lie.
+    """List the labels, ours and other packages', or explain one: what it is, its options, where its cells lie.
 
     \b
       posegen labels
@@ -60,7 +60,7 @@ def _list(labels: Sequence[LabelDescription], preset: str) -> Iterator[str]:
     for label in labels:
         if label.problem:
             yield from fill(label.problem)
-    yield "posegen labels NAME defines one"
+    yield "posegen labels NAME explains one"
 
 
 def _define(label: LabelDescription, preset: str) -> Iterator[str]:

@@ -14,7 +14,7 @@ from posegen.skeleton import SKELETONS, Skeleton, load_skeleton, write_skeleton
 
 @click.group("skeleton", short_help="List the built-in skeletons, show one or a file's.")
 def command() -> None:
-    """List the built-in skeletons, show one, or check a skeleton file."""
+    """List the built-in skeletons, or show one, that of a skeleton file, or that of a COCO file."""
 
 
 @command.command("list")

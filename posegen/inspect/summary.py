@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,13 @@ from typing import Any
 import numpy as np
 
 from posegen.annotations.audit import Audit
-from posegen.errors import ConfigError, ShardError
+from posegen.errors import ConfigError, ShardError, nearest
 from posegen.shards import ShardReader
 from posegen.shards.manifest import Manifest
 from posegen.shards.record import locate
+
+_TOLD = 4
+"""How many of the names that there are an error tells."""
 
 
 def describe(path: Path) -> dict[str, Any]:
@@ -55,7 +59,7 @@ def save_sample(path: Path, index: int, picture: Path) -> None:
     from posegen.inspect.drawing.sample import draw_sample
 
     with open_sample(path, index) as (reader, position):
-        write_png(picture, draw_sample(reader, position))
+        write_png(picture, draw_sample(reader, position, number=index, legend=True))
 
 
 def save_sheet(path: Path, count: int, picture: Path) -> None:
@@ -65,6 +69,71 @@ def save_sheet(path: Path, count: int, picture: Path) -> None:
 
     with open_sample(path, 0) as (reader, _):
         write_png(picture, draw_sheet(reader, range(min(count, len(reader)))))
+
+
+def find_samples(path: Path, wanted: str) -> list[int]:
+    """Find the samples of a dataset or shard that somebody means.
+
+    Parameters
+    ----------
+    path
+        A dataset directory or one shard.
+    wanted
+        An index from 0; `image:ID`; or a file name, whole or the end of but one.
+
+    Returns
+    -------
+    Their indices, one or more: an image may have several samples, its people or its views.
+
+    Raises
+    ------
+    ConfigError
+        If there is nothing at `path`, no such sample, or the end of a file name is that of several.
+    ShardError
+        If a shard is missing or damaged.
+    """
+    if re.fullmatch(r"[+-]?[0-9]+", wanted):
+        index, count = int(wanted), sum(samples for _, samples in _shards(path))
+        if not 0 <= index < count:
+            raise _no_index(path, index, count)
+        return [index]
+    column = "image_id" if wanted.startswith("image:") else "file_name"
+    held: dict[str, list[int]] = {}
+    count = 0
+    for shard, samples in _shards(path):
+        with ShardReader(shard) as reader:
+            for value in reader.column(column, range(samples)):
+                held.setdefault(str(value), []).append(count)
+                count += 1
+    if column == "image_id":
+        return _find_image(path, wanted.removeprefix("image:"), held)
+    return _find_file(path, wanted, held, count)
+
+
+def _find_image(path: Path, wanted: str, held: dict[str, list[int]]) -> list[int]:
+    if wanted in held:
+        return held[wanted]
+    raise ConfigError(f"{path}: there is no sample of image '{wanted}'{nearest(wanted, held)}; {_tell_some(held)}")
+
+
+def _find_file(path: Path, wanted: str, held: dict[str, list[int]], count: int) -> list[int]:
+    if wanted in held:
+        return held[wanted]
+    ends = [name for name in held if name.endswith(wanted)] if wanted else []
+    if len(ends) > 1:
+        told = ", ".join(ends[:_TOLD]) + (" ..." if len(ends) > _TOLD else "")
+        raise ConfigError(f"{path}: '{wanted}' is the end of {len(ends)} files' names, {told}; give more of it")
+    if ends:
+        return held[ends[0]]
+    raise ConfigError(
+        f"{path}: there is no sample of a file '{wanted}'{nearest(wanted, held)}; {_tell_some(held)}; "
+        f"expected one of them or its end, image:ID, or an index 0..{count - 1}"
+    )
+
+
+def _tell_some(names: Collection[str]) -> str:
+    more = f" and {len(names) - _TOLD} more" if len(names) > _TOLD else ""
+    return f"it holds {', '.join(list(names)[:_TOLD])}{more}"
 
 
 @contextmanager
@@ -85,7 +154,11 @@ def open_sample(path: Path, index: int) -> Iterator[tuple[ShardReader, int]]:
                 yield reader, remaining
             return
         remaining -= samples
-    raise ConfigError(f"{path}: there is no sample {index}; samples are 0..{index - remaining - 1}")
+    raise _no_index(path, index, index - remaining)
+
+
+def _no_index(path: Path, index: int, count: int) -> ConfigError:
+    return ConfigError(f"{path}: there is no sample {index}; samples are 0..{count - 1}")
 
 
 def _shards(path: Path) -> list[tuple[Path, int]]:

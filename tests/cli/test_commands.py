@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import cv2
+import h5py
 import pytest
 from command_line import imported, run_process
 from pycocotools.coco import COCO
@@ -97,6 +98,16 @@ class TestInspect:
         # Four panels side by side, not smaller than the input.
         assert picture.shape[1] > 4 * 368
         assert picture.std() > 10
+
+    def test_a_sample_is_found_by_its_image_and_its_file(self, run: Run, dataset: Path, tmp_path: Path) -> None:
+        pictures = []
+        with h5py.File(dataset / "shard-00002-of-00003.h5") as file:
+            image, name = file["sample/image_id"][1], file["sample/file_name"][1].decode()
+        for sample in (7, f"image:{image}", name):
+            outcome = run("inspect", dataset, "--sample", sample, "--save", tmp_path / "a.png")
+            assert (outcome.status, outcome.err) == (0, "")
+            pictures.append((tmp_path / "a.png").read_bytes())
+        assert pictures[0] == pictures[1] == pictures[2]
 
     def test_samples_are_drawn_on_a_sheet(self, run: Run, dataset: Path, tmp_path: Path) -> None:
         path = tmp_path / "a.png"

@@ -40,6 +40,7 @@ class Drawn:
     labels: Mapping[str, NDArray[np.float32]] | None = None
     image_id: int = 7
     file_name: str = "seven.jpg"
+    view: tuple[float, ...] = (1, 0, 0, 0, 0)
 
 
 @contextmanager
@@ -91,6 +92,7 @@ def _built(sample: Drawn, config: BuildConfig) -> BuiltSample:
         keypoints=np.array(sample.people, np.float32).reshape(people, 2, 3),
         bboxes=np.array(sample.boxes or [(np.nan,) * 4] * people, np.float32).reshape(people, 4),
         annotation_ids=np.arange(people),
+        view=np.array(sample.view, np.float64),
     )
 
 

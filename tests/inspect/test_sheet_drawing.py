@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -51,3 +52,16 @@ def test_the_tile_of_a_sheet_shows_skeleton_and_heatmap(open_shard: Open) -> Non
 def test_a_sheet_of_nothing_is_refused(open_shard: Open, indices: list[int], columns: int) -> None:
     with pytest.raises(ConfigError, match="at least one sample and one column"):
         draw_sheet(open_shard(Drawn()), indices, columns)
+
+
+def test_the_tiles_of_a_sheet_tell_index_image_and_file_apart(open_shard: Open) -> None:
+    one = Drawn()
+    reader = open_shard(one, one, replace(one, image_id=8), replace(one, file_name="eight.jpg"))
+    first, second = draw_sheet(reader, [0]), draw_sheet(reader, [1])
+    assert (first != second).any(), "samples that are alike but for their index"
+    caption, name = slice(0, 20), slice(20, 40)
+    for index, changed, same in ((2, caption, name), (3, name, caption)):
+        tile = draw_sheet(reader, [index])
+        assert (tile[changed] != first[changed]).any()
+        if same == name:
+            np.testing.assert_array_equal(tile[same], first[same])

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from posegen.errors import ConfigError, ShardError
-from posegen.inspect.summary import describe, open_sample
+from posegen.inspect.summary import describe, find_samples, open_sample
 
 if TYPE_CHECKING:
-    from conftest import Build
+    from conftest import Build, Coco, Run
 
 
 @pytest.fixture
@@ -169,3 +169,53 @@ class TestOpenSample:
         for index in [-1, 8, 1000]:
             with pytest.raises(ConfigError, match=rf"there is no sample {index}; samples are 0\.\.7"):
                 open_sample(dataset, index).__enter__()
+
+
+class TestFindSamples:
+    def test_an_index_an_image_and_a_file_name_or_its_end_are_the_same_sample(self, dataset: Path) -> None:
+        held = read_names(dataset)
+        assert len(held) == 8
+        for index, (image_id, name) in enumerate(held):
+            end = next(name[k:] for k in range(len(name), -1, -1) if sum(n.endswith(name[k:]) for _, n in held) == 1)
+            for wanted in (str(index), f"image:{image_id}", name, end):
+                assert find_samples(dataset, wanted) == [index]
+
+    def test_people_of_one_image_are_all_found(self, run: Run, corpus: Coco, tmp_path: Path) -> None:
+        options = ("--preset", "udp", "--input-size", "48x64", "--workers", 1)
+        assert run("build", "--coco", corpus.root, "--out", tmp_path / "out", *options).status == 0
+        held = read_names(tmp_path / "out")
+        for image_id, name in held:
+            expected = [k for k, (other, _) in enumerate(held) if other == image_id]
+            assert find_samples(tmp_path / "out", f"image:{image_id}") == expected
+            assert find_samples(tmp_path / "out", name) == expected
+        assert len({image_id for image_id, _ in held}) < len(held)
+
+    def test_what_is_not_there_is_told_with_what_is(self, dataset: Path) -> None:
+        held = read_names(dataset)
+        image_id, name = held[0]
+        wrong = name[:-5] + "?" + name[-5:]
+        with pytest.raises(
+            ConfigError, match=r"no sample of a file .* \(did you mean '.*'\?\); it holds .* and 4 more; "
+        ):
+            find_samples(dataset, wrong)
+        with pytest.raises(ConfigError, match=rf"no sample of image '{image_id}0'.*; it holds {image_id}, "):
+            find_samples(dataset, f"image:{image_id}0")
+        for wanted in ("8", "-1"):
+            with pytest.raises(ConfigError, match=rf"there is no sample {wanted}; samples are 0\.\.7"):
+                find_samples(dataset, wanted)
+        for wanted in ("", "no file"):
+            with pytest.raises(ConfigError, match=f"no sample of a file '{wanted}'; it holds "):
+                find_samples(dataset, wanted)
+
+    def test_an_end_of_several_names_is_refused(self, dataset: Path) -> None:
+        with pytest.raises(ConfigError, match=r"'g' is the end of 8 files' names, .*, .* \.\.\.; give more of it"):
+            find_samples(dataset, "g")
+
+
+def read_names(dataset: Path) -> list[tuple[int, str]]:
+    held: list[tuple[int, str]] = []
+    for shard in shards_of(dataset):
+        with h5py.File(shard) as file:
+            names = file["sample/file_name"].asstr()[...]
+            held += zip(file["sample/image_id"][...].tolist(), names.tolist(), strict=True)
+    return held

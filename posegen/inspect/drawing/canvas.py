@@ -99,6 +99,13 @@ def mix(below: NDArray[Any], above: NDArray[np.uint8], weight: NDArray[np.floati
     return np.rint(below * (1 - weight) + above * weight).astype(np.uint8)
 
 
+def draw_wheel(square: Picture) -> None:
+    """Draw the wheel of the directions' hues into a square picture, in place."""
+    y, x = np.mgrid[: len(square), : len(square)] - (len(square) - 1) / 2
+    inside = np.clip(0.38 * len(square) + 0.5 - np.hypot(x, y), 0, 1)
+    square[...] = mix(square, hues(np.arctan2(y, x)), inside)
+
+
 def join_tiles(tiles: Sequence[Picture], columns: int) -> Picture:
     """Lay tiles of one size out row by row, with gaps."""
     height, width = tiles[0].shape[:2]

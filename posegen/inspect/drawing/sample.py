@@ -29,12 +29,11 @@ from posegen.inspect.drawing.canvas import (
     mix,
     to_fixed,
 )
+from posegen.inspect.drawing.legend import add_legend, draw_cross, draw_keypoint, hatch, list_signs
 from posegen.inspect.drawing.text import frame
 from posegen.labels.base import ArraySpec, without_stride
 from posegen.shards import ShardReader
 from posegen.skeleton import Skeleton
-
-_RED = (48, 32, 235)
 
 PANEL_SIDE, TILE_SIDE = 640, 320
 """The longer side of a panel, and of a contact sheet's tile, has at least so many pixels."""
@@ -45,19 +44,24 @@ _DRAWN = ("heatmap", "paf", "mask")
 _HALF = 0.5
 
 
-def draw_sample(reader: ShardReader, index: int) -> Picture:
+def draw_sample(reader: ShardReader, index: int, *, number: int | None = None, legend: bool = False) -> Picture:
     """Draw a sample's labels over its picture, each in a panel of its own.
 
     From left to right: the picture with boxes and skeletons, visible keypoints (v = 2) filled, occluded ones (v = 1)
-    hollow; the maximum of the keypoints' heatmaps, with a dot at every drawn keypoint; the strongest of the limbs' part
-    affinity fields, its direction as hue and arrow; the mask, hatched in red where the loss does not count; of masks
-    with several channels the least of them, and which channels are hidden most; of any other label the largest
-    magnitude over its channels. A label that the shard does not have has no panel.
+    hollow, those of weight 0 crossed, at the edge if they are beyond it; the maximum of the keypoints' heatmaps, with a
+    dot at every drawn keypoint; the strongest of the limbs' part affinity fields, its direction as hue and arrow; the
+    mask, hatched in red where the loss does not count; of masks with several channels the least of them, and which
+    channels are hidden most; of any other label the largest magnitude over its channels. A label that the shard does
+    not have has no panel. Of several strides each has a row.
 
     Parameters
     ----------
     reader, index
         The shard, and which of its samples, from 0.
+    number
+        Which sample of its dataset it is, for the caption.
+    legend
+        Whether to say under the panels what the signs mean, of which file and view it is, and which weights are 0.
 
     Returns
     -------
@@ -71,45 +75,28 @@ def draw_sample(reader: ShardReader, index: int) -> Picture:
         If its labels, or its picture, are damaged.
     """
     canvas, sample = open_canvas(reader, index, PANEL_SIDE)
-    labels: dict[str, NDArray[Any]] = {}
-    specs: dict[str, ArraySpec] = {}
-    for label in reader.labels:
-        # Of several grids the first is shown.
-        name = without_stride(label.spec.name)
-        if name not in labels:
-            labels[name], specs[name] = reader.label(label, index), label.spec
-    people = draw_people(canvas, reader.skeleton, sample)
-    panels = [frame(people, f"{_caption(reader, sample)} · {sample['file_name']}")]
-    if "heatmap" in labels:
-        heat = labels["heatmap"][: len(reader.skeleton.keypoints)]
-        blended = _draw_heat(canvas, heat, strength=0.9, brightness=0.55)
-        drawn = sample["keypoints"][..., 2] >= (2 if reader.config.visibility == "visible" else 1)
-        for point in canvas.enlarge_points(sample["keypoints"][drawn][:, :2]):
-            draw_disc(blended, point, canvas.side / 240, INK)
-            draw_disc(blended, point, canvas.side / 360, PAPER)
-        panels.append(frame(blended, "heatmap · maximum over keypoints"))
-    if "paf" in labels:
-        fields = _draw_fields(canvas, labels["paf"])
-        panels.append(frame(fields, "part affinity fields · strongest limb", wheel=True))
-    if "mask" in labels:
-        mask = labels["mask"][0]
-        panels.append(frame(_draw_mask(canvas, mask), f"mask · the loss counts on {mask.mean():.1%}"))
-    for name, spec in specs.items():
-        if spec.cells and labels[name].size and name not in _DRAWN:
-            if name.endswith("_mask"):
-                panels.append(_draw_channel_mask(canvas, labels[name], spec))
-                continue
-            largest = max(-spec.low, spec.high)
-            # What nobody knows is drawn as nothing.
-            values = np.abs(labels[name].astype(np.float32)).reshape(-1, *spec.cells)
-            heat = np.asarray(np.nan_to_num(values / np.float32(largest)), np.float32)
-            blended = _draw_heat(canvas, heat, strength=0.9, brightness=0.55)
-            panels.append(frame(blended, f"{spec.name} · maximum over channels, of {largest:g}"))
-    return join_tiles(panels, len(panels))
+    weights = _read_weights(reader, index)
+    people, keypoints = draw_people(canvas, reader.skeleton, sample), sample["keypoints"]
+    crossed = keypoints[(keypoints[..., 2] > 0) & (weights == 0)] if weights is not None else keypoints[:0, 0]
+    reach, size = canvas.side / 70, np.array(people.shape[1::-1])
+    # Most have the weight 0 because they are out of sight: a cross at the edge tells on which side.
+    for point in np.clip(canvas.enlarge_points(crossed[:, :2]), reach, size - 1 - reach):
+        draw_cross(people, point, reach)
+    caption = _caption(reader, sample, number)
+    if not legend:
+        caption += f" · {sample['file_name']}"
+    picture = _join_rows(frame(people, caption), _draw_labels(canvas, reader, sample, index))
+    if not legend:
+        return picture
+    names = {without_stride(label.spec.name) for label in reader.labels}
+    masks = any(name == "mask" or name.endswith("_mask") for name in names)
+    signs = list_signs(crosses=len(crossed) > 0, masks=masks, fields="paf" in names)
+    remarks = [f"file: {sample['file_name']}", *_tell_view(sample), *_tell_weights(reader, sample, weights)]
+    return add_legend(picture, signs, remarks)
 
 
 def draw_sheet(reader: ShardReader, indices: Sequence[int], columns: int = 4) -> Picture:
-    """Draw a contact sheet: each sample's picture, skeletons and, faintly, heatmap, with its image id.
+    """Draw a contact sheet: each sample's picture, skeletons and, faintly, heatmap, with its index, ids and file name.
 
     Parameters
     ----------
@@ -139,7 +126,7 @@ def draw_sheet(reader: ShardReader, indices: Sequence[int], columns: int = 4) ->
             heat = reader.label(heatmap, index)[: len(reader.skeleton.keypoints)]
             canvas = Canvas(_draw_heat(canvas, heat, strength=0.5, brightness=1.0), canvas.factor)
         people = draw_people(canvas, reader.skeleton, sample)
-        tiles.append(frame(people, _caption(reader, sample)))
+        tiles.append(frame(frame(people, sample["file_name"]), _caption(reader, sample, index)))
     return join_tiles(tiles, min(columns, len(tiles)))
 
 
@@ -155,12 +142,98 @@ def open_canvas(reader: ShardReader, index: int, side: int) -> tuple[Canvas, dic
     return Canvas(np.asarray(large, np.uint8), factor), reader.sample(index)
 
 
-def _caption(reader: ShardReader, sample: dict[str, Any]) -> str:
-    copy = f" · copy {sample['copy']}" if reader.config.copies > 1 else ""
+def _caption(reader: ShardReader, sample: dict[str, Any], number: int | None) -> str:
+    parts = [] if number is None else [f"sample {number}"]
+    parts.append(f"image {sample['image_id']}")
+    if reader.config.copies > 1:
+        parts.append(f"copy {sample['copy']}")
     if reader.config.unit == "person":
-        return f"image {sample['image_id']}{copy} · person {', '.join(map(str, sample['annotation_id']))}"
+        return " · ".join([*parts, f"person {', '.join(map(str, sample['annotation_id']))}"])
     people = len(sample["keypoints"])
-    return f"image {sample['image_id']}{copy} · {people} {'person' if people == 1 else 'people'}"
+    return " · ".join([*parts, f"{people} {'person' if people == 1 else 'people'}"])
+
+
+def _read_weights(reader: ShardReader, index: int) -> NDArray[np.float32] | None:
+    """Read the weights (K,) of a sample's keypoints, if there are any."""
+    for label in reader.labels:
+        if label.spec.name == "weight" and label.spec.shape == (len(reader.skeleton.keypoints),):
+            return np.asarray(reader.label(label, index), np.float32)
+    return None
+
+
+def _tell_view(sample: dict[str, Any]) -> list[str]:
+    """Say how a view differs from the plain picture."""
+    if "view" not in sample:
+        return []
+    scale, degrees, right, down, mirrored = sample["view"].tolist()
+    said = f"view: scaled by {scale:.3g}, turned by {degrees:.3g} degrees, shifted by {right:.3g}, {down:.3g} pixels"
+    return [said + (", mirrored" if mirrored else ", not mirrored")]
+
+
+def _tell_weights(reader: ShardReader, sample: dict[str, Any], weights: NDArray[np.float32] | None) -> list[str]:
+    """Name the keypoints of weight 0, those first that are labelled all the same."""
+    if weights is None:
+        return []
+    labelled = (sample["keypoints"][..., 2] > 0).any(axis=0)
+    said = []
+    for chosen, why in ((labelled, "labelled"), (~labelled, "not labelled")):
+        names = [reader.skeleton.keypoints[k] for k in np.flatnonzero(chosen & (weights == 0))]
+        if names:
+            said.append(f"weight 0, {why}: {', '.join(names)}")
+    return said or ["weight 0: no keypoint"]
+
+
+def _draw_labels(canvas: Canvas, reader: ShardReader, sample: dict[str, Any], index: int) -> list[list[Picture]]:
+    """Draw the panels of all labels that have cells, in a row for each stride."""
+    rows: dict[str, list[tuple[int, Picture]]] = {}
+    for label in reader.labels:
+        spec, name = label.spec, without_stride(label.spec.name)
+        values = reader.label(label, index)
+        if spec.cells and values.size:
+            # Within a row the labels that everybody knows come first.
+            place = _DRAWN.index(name) if name in _DRAWN else len(_DRAWN)
+            panel = _draw_label(canvas, reader, sample, spec, values)
+            rows.setdefault(spec.name[len(name) :], []).append((place, panel))
+    return [[panel for _, panel in sorted(row, key=lambda placed: placed[0])] for row in rows.values()]
+
+
+def _join_rows(first: Picture, rows: list[list[Picture]]) -> Picture:
+    """Lay rows of panels under each other, to the right of a first one."""
+    columns = 1 + max(map(len, rows), default=0)
+    blank, tiles = np.full_like(first, INK), [first]
+    for row in rows:
+        # Below the first panel nothing is to be shown again.
+        tiles += [*([blank] if len(tiles) > 1 else []), *row, *[blank] * (columns - 1 - len(row))]
+    return join_tiles(tiles, columns)
+
+
+def _draw_label(
+    canvas: Canvas, reader: ShardReader, sample: dict[str, Any], spec: ArraySpec, values: NDArray[Any]
+) -> Picture:
+    """Draw the panel of a label that has cells."""
+    name = without_stride(spec.name)
+    stride = spec.name[len(name) :].removeprefix("_s").replace("_", ".")
+    title = f"{name}, stride {stride}" if stride else name
+    if name == "heatmap":
+        blended = _draw_heat(canvas, values[: len(reader.skeleton.keypoints)], strength=0.9, brightness=0.55)
+        drawn = sample["keypoints"][..., 2] >= (2 if reader.config.visibility == "visible" else 1)
+        for point in canvas.enlarge_points(sample["keypoints"][drawn][:, :2]):
+            draw_disc(blended, point, canvas.side / 240, INK)
+            draw_disc(blended, point, canvas.side / 360, PAPER)
+        return frame(blended, f"{title} · maximum over keypoints")
+    if name == "paf":
+        title = title.replace("paf", "part affinity fields", 1)
+        return frame(_draw_fields(canvas, values), f"{title} · strongest limb", wheel=True)
+    if name == "mask":
+        return frame(_draw_mask(canvas, values[0]), f"{title} · the loss counts on {values[0].mean():.1%}")
+    if name.endswith("_mask"):
+        return _draw_channel_mask(canvas, values, spec, title)
+    largest = max(-spec.low, spec.high)
+    # What nobody knows is drawn as nothing.
+    magnitudes = np.abs(values.astype(np.float32)).reshape(-1, *spec.cells)
+    heat = np.asarray(np.nan_to_num(magnitudes / np.float32(largest)), np.float32)
+    blended = _draw_heat(canvas, heat, strength=0.9, brightness=0.55)
+    return frame(blended, f"{title} · maximum over channels, of {largest:g}")
 
 
 def draw_people(canvas: Canvas, skeleton: Skeleton, sample: dict[str, Any]) -> Picture:
@@ -178,10 +251,7 @@ def draw_people(canvas: Canvas, skeleton: Skeleton, sample: dict[str, Any]) -> P
                     start, end = to_fixed(points[list(limb)]).tolist()
                     cv2.line(picture, start, end, colour, width, cv2.LINE_AA, SHIFT)
         for k in np.flatnonzero(v):
-            draw_disc(picture, points[k], radius + rim, INK)
-            draw_disc(picture, points[k], radius, PAPER)
-            if v[k] < 2:
-                draw_disc(picture, points[k], 0.55 * radius, INK)
+            draw_keypoint(picture, points[k], radius, rim, visible=v[k] >= 2)
     return picture
 
 
@@ -221,19 +291,17 @@ def _draw_fields(canvas: Canvas, paf: NDArray[np.float32]) -> Picture:
     return picture
 
 
-def _draw_channel_mask(canvas: Canvas, masks: NDArray[np.float32], spec: ArraySpec) -> Picture:
+def _draw_channel_mask(canvas: Canvas, masks: NDArray[np.float32], spec: ArraySpec, title: str) -> Picture:
     """Hatch the picture where any of C masks (C, h, w) does not count, and name the channels that are hidden most."""
     shares = np.mean(masks < _HALF, axis=(1, 2))
     # What most channels hide is padding, or nobody's label; x and y of a limb are hidden alike.
     most = [k for k in np.argsort(-shares, kind="stable").tolist() if shares[k] > np.median(shares)]
     by_name = {spec.channels[k].partition(":")[0]: f"{shares[k]:.0%}" for k in reversed(most)}
     named = ", ".join(f"{name} {share}" for name, share in [*reversed(by_name.items())][:3]) or "all channels alike"
-    return frame(_draw_mask(canvas, masks.min(axis=0)), f"{spec.name} · {named}")
+    return frame(_draw_mask(canvas, masks.min(axis=0)), f"{title} · {named}")
 
 
 def _draw_mask(canvas: Canvas, mask: NDArray[np.float32]) -> Picture:
     """Hatch the picture in red, the more the less the mask (h, w) counts."""
     ignored = canvas.enlarge_cells(1 - mask)
-    rows, columns = np.ogrid[: ignored.shape[0], : ignored.shape[1]]
-    hatched = (rows + columns) % (canvas.side // 50) < canvas.side // 150
-    return mix(canvas.picture, np.array(_RED, np.uint8), ignored * np.where(hatched, 0.8, 0.4))
+    return hatch(canvas.picture, ignored, canvas.side // 50, canvas.side // 150)

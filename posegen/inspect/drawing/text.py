@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from posegen.inspect.drawing.canvas import INK, PAPER, Colour, Picture, hues, mix
+from posegen.inspect.drawing.canvas import INK, PAPER, Colour, Picture, draw_wheel
 
 _BOLDNESS = 450
 """The weight of the font, from 100 to 900."""
@@ -45,9 +45,7 @@ def frame(picture: Picture, caption: str, *, wheel: bool = False) -> Picture:
     room, size = picture.shape[1] - height * (1 + wheel), round(0.55 * height)
     write_text(bar, shorten(caption, room, size), (height // 3, round(0.68 * height)), PAPER, size)
     if wheel and room > 0:
-        y, x = np.mgrid[:height, :height] - (height - 1) / 2
-        corner, radius = bar[:, -height:], np.hypot(x, y)
-        corner[...] = mix(corner, hues(np.arctan2(y, x)), np.clip(0.38 * height + 0.5 - radius, 0, 1))
+        draw_wheel(bar[:, -height:])
     return np.vstack([bar, picture])
 
 

@@ -211,3 +211,11 @@ class _Makers(Dataset):
         array = shared.allocate((2, 3), np.dtype("uint8"))
         array[:] = 7
         return shared.tensor(array)
+
+
+def test_the_older_name_of_the_room_has_all_of_its_names():
+    from posegen.adapters import torch as older
+    from posegen.loader import torch as room
+
+    assert older.__all__ == room.__all__
+    assert all(getattr(older, name) is getattr(room, name) for name in room.__all__)
