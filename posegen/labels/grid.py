@@ -111,6 +111,15 @@ class Grid:
         if rows is None or columns is None:
             rows, columns = np.ogrid[: self.cells[0], : self.cells[1]]
         total = np.zeros(values.shape[2:], np.float32)
+        if taps > 2:
+            # Line by line, so that no sum is as long as a cell has pixels: in float32 these are off by more than 1e-6.
+            shares = [self.weights[j, 1][columns] for j in range(taps)]
+            for i in range(taps):
+                line = values[i, 0] * shares[0]
+                for j in range(1, taps):
+                    line += values[i, j] * shares[j]
+                total += line * self.weights[i, 0][rows]
+            return total
         for i in range(taps):
             for j in range(taps):
                 total += values[i, j] * (self.weights[i, 0][rows] * self.weights[j, 1][columns])

@@ -218,6 +218,14 @@ def test_no_interval_has_more_cells_than_are_counted(size, cells, length, kind):
         assert most <= counts[axis] <= min(most + 3, cells[axis])
 
 
+def test_the_mean_over_a_cell_of_many_pixels_is_as_near_as_that_of_few():
+    # A field of half-width 8 along the first row, in a cell of 8.5 x 11 pixels: no sum of as many float32.
+    full = np.zeros((17, 33), np.float32)
+    full[:8, :11] = 1
+    found = make_grid("area", (17, 33), (2, 3)).reduce(read_taps(make_grid("area", (17, 33), (2, 3)), full))
+    np.testing.assert_allclose(found, [[16 / 17, 0, 0], [0, 0, 0]], rtol=0, atol=3e-7)
+
+
 def test_the_stride_is_that_of_each_axis():
     assert make_grid("point", (80, 100), (10, 40)).stride.tolist() == [[8], [2.5]]
 
