@@ -67,6 +67,12 @@ class TestNames:
             assert [*found.missing] == [written]
             assert hint in found.missing[written]
 
+    def test_all_that_are_called_alike_are_named(self, deep: Coco) -> None:
+        for ending in ("png", "bmp"):
+            (deep.images / f"sub/two.{ending}").write_bytes(b"1")
+        deep.document["images"][0]["file_name"] = "sub/two.jpg"
+        assert read(deep).missing["sub/two.jpg"].endswith("; 'two.bmp', 'two.png' is there")
+
     def test_a_name_that_leads_out_is_refused_even_if_the_file_is_there(self, deep: Coco, tmp_path: Path) -> None:
         (tmp_path / "secret.jpg").write_bytes(b"1")
         other = deep.document["images"][1]["file_name"]
