@@ -49,6 +49,18 @@ class TestFinding:
         with pytest.raises(ConfigError, match=r"several splits: a, b; choose one with --split"):
             find_coco(tmp_path)
 
+    def test_twenty_of_the_file_names_are_looked_for_to_tell_where_the_images_are(self, tmp_path: Path) -> None:
+        root = self.lay(tmp_path, "set/pictures/18.jpg", "other/pictures/20.jpg", "set/empty")
+        for folder, found in (("set", root / "set/pictures"), ("other", None)):
+            annotations = root / folder / "any.json"
+            names = ", ".join(f'{{"file_name": "{n}.jpg"}}' for n in range(30))
+            annotations.write_text(f'{{"images": [{names}]}}')
+            if found is not None:
+                assert find_coco(annotations).images == found
+            else:
+                with pytest.raises(ConfigError, match="image"):
+                    find_coco(annotations)
+
     def test_an_unknown_split_names_those_there_are(self, tmp_path: Path) -> None:
         self.lay(tmp_path, "annotations/person_keypoints_a.json", "a")
         with pytest.raises(ConfigError, match=r"no split 'c'; it has a"):
