@@ -9,9 +9,10 @@ Legend: N people of all S scenes together, K keypoints, U units, h x w cells.
 from __future__ import annotations
 
 import dataclasses
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, cast
+from typing import Any, ClassVar, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -173,6 +174,42 @@ def find_boxes(
     first = _round((high + low) / 2 - side / 2 - _MARGIN * side)
     stop = first + _round((1 + 2 * _MARGIN) * side)
     return np.concatenate([np.clip(edge, 0, cells) for edge in (first, stop)], axis=1).astype(np.intp)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelMaskLabel(ABC):
+    """A label that is a mask for each channel of another label; how it is drawn, `_masks` says.
+
+    Parameters
+    ----------
+    mask
+        What every channel begins as.
+    """
+
+    needs_ignored: ClassVar[bool] = True
+    reads_shown: ClassVar[bool] = True
+
+    mask: MaskLabel
+
+    @property
+    @abstractmethod
+    def _masks(self) -> ChannelMask: ...
+
+    def render(self, scene: Scene) -> NDArray[np.float32]:
+        """Draw (C, h, w) float32 from 0 to 1."""
+        return self._masks.draw([scene])[0]
+
+    def render_many(self, scenes: Sequence[Scene]) -> NDArray[np.float32]:
+        """Draw (S, C, h, w) float32 of S scenes: what `render` gives, sooner."""
+        return self._masks.draw(scenes)
+
+    def render_bytes(self, scenes: Sequence[Scene]) -> NDArray[np.uint8]:
+        """Draw (S, C, h, w) uint8 of S scenes, in 255ths."""
+        return self._masks.draw_bytes(scenes)
+
+    def limits(self, scene: Scene) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return the least and the largest values (C, h, w), whatever is ignored in the picture."""
+        return self._masks.limits(scene)
 
 
 def _round(values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -40,23 +40,17 @@ mirrored annotations.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
-
-import numpy as np
-from numpy.typing import NDArray
 
 from posegen.labels import heatmap
 from posegen.labels.base import ArraySpec, Label
-from posegen.labels.channel_mask import ChannelMask
+from posegen.labels.channel_mask import ChannelMask, ChannelMaskLabel
 from posegen.labels.mask import MaskLabel
 from posegen.labels.registry import LabelContext
-from posegen.labels.scene import Scene
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HeatmapMaskLabel:
+class HeatmapMaskLabel(ChannelMaskLabel):
     """Where the loss of each heatmap channel counts; this module's docstring defines it.
 
     Parameters
@@ -69,10 +63,6 @@ class HeatmapMaskLabel:
         K, how many there are.
     """
 
-    needs_ignored: ClassVar[bool] = True
-    reads_shown: ClassVar[bool] = True
-
-    mask: MaskLabel
     heatmap: Label
     keypoints: int
 
@@ -81,22 +71,6 @@ class HeatmapMaskLabel:
         """The array that `render` makes."""
         of = self.heatmap.spec
         return ArraySpec(name="heatmap_mask", channels=of.channels, cells=of.cells, mirror=of.mirror, coarse=True)
-
-    def render(self, scene: Scene) -> NDArray[np.float32]:
-        """Draw (C, h, w) float32 from 0 to 1."""
-        return self._masks.draw([scene])[0]
-
-    def render_many(self, scenes: Sequence[Scene]) -> NDArray[np.float32]:
-        """Draw (S, C, h, w) float32 of S scenes: what `render` gives, sooner."""
-        return self._masks.draw(scenes)
-
-    def render_bytes(self, scenes: Sequence[Scene]) -> NDArray[np.uint8]:
-        """Draw (S, C, h, w) uint8 of S scenes, in 255ths."""
-        return self._masks.draw_bytes(scenes)
-
-    def limits(self, scene: Scene) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Return the least and the largest values (C, h, w), whatever is ignored in the picture."""
-        return self._masks.limits(scene)
 
     @property
     def _masks(self) -> ChannelMask:

@@ -30,24 +30,18 @@ As the fields, without a change of sign. Boxes can end a cell beside those of mi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
-
-import numpy as np
-from numpy.typing import NDArray
 
 from posegen.labels import paf
 from posegen.labels.base import ArraySpec, Label
-from posegen.labels.channel_mask import ChannelMask
+from posegen.labels.channel_mask import ChannelMask, ChannelMaskLabel
 from posegen.labels.mask import MaskLabel
 from posegen.labels.mirror import ChannelMirror
 from posegen.labels.registry import LabelContext
-from posegen.labels.scene import Scene
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PafMaskLabel:
+class PafMaskLabel(ChannelMaskLabel):
     """Where the loss of each channel of the fields counts; this module's docstring defines it.
 
     Parameters
@@ -60,10 +54,6 @@ class PafMaskLabel:
         E pairs of keypoint indices.
     """
 
-    needs_ignored: ClassVar[bool] = True
-    reads_shown: ClassVar[bool] = True
-
-    mask: MaskLabel
     paf: Label
     limbs: tuple[tuple[int, int], ...]
 
@@ -73,22 +63,6 @@ class PafMaskLabel:
         of = self.paf.spec
         mirror = ChannelMirror(order=of.mirror.order) if isinstance(of.mirror, ChannelMirror) else of.mirror
         return ArraySpec(name="paf_mask", channels=of.channels, cells=of.cells, mirror=mirror, coarse=True)
-
-    def render(self, scene: Scene) -> NDArray[np.float32]:
-        """Draw (2E, h, w) float32 from 0 to 1."""
-        return self._masks.draw([scene])[0]
-
-    def render_many(self, scenes: Sequence[Scene]) -> NDArray[np.float32]:
-        """Draw (S, 2E, h, w) float32 of S scenes: what `render` gives, sooner."""
-        return self._masks.draw(scenes)
-
-    def render_bytes(self, scenes: Sequence[Scene]) -> NDArray[np.uint8]:
-        """Draw (S, 2E, h, w) uint8 of S scenes, in 255ths."""
-        return self._masks.draw_bytes(scenes)
-
-    def limits(self, scene: Scene) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Return the least and the largest values (2E, h, w), whatever is ignored in the picture."""
-        return self._masks.limits(scene)
 
     @property
     def _masks(self) -> ChannelMask:

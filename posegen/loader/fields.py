@@ -90,9 +90,7 @@ def select_fields(fields: Mapping[str, Field], wanted: Sequence[str] | None) -> 
     return {name: fields[name] for name in fields if name in wanted}
 
 
-def choose_fields(fields: Mapping[str, Field], wanted: Sequence[str] | None) -> Sequence[str]:
-    """Return the fields asked for, or where that is None picture, labels and `image_id`, which need no padding."""
-    if wanted is not None:
-        return wanted
+def list_plain(fields: Mapping[str, Field]) -> list[str]:
+    """List the fields that are read if none is asked for: picture, labels and `image_id`, which need no padding."""
     columns = {column.name for column in list_columns()} - {"image_id"}
     return [name for name, field in fields.items() if name not in columns and not field.is_padded]

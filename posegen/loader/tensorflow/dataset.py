@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from posegen.errors import ConfigError
 from posegen.loader.dataset import PoseDataset
-from posegen.loader.fields import choose_fields
+from posegen.loader.fields import list_plain
 from posegen.loader.shuffle import Remainder, shuffle_shards, take_share
 from posegen.loader.views import Views
 
@@ -89,7 +89,7 @@ def tf_dataset(
     for name, value in (("batch_size", batch_size), ("readers", readers), ("prefetch", prefetch)):
         if value < 1:
             raise ConfigError(f"{name} must be a whole number from 1, not {value}")
-    wanted = choose_fields(PoseDataset(path).fields, fields)
+    wanted = list_plain(PoseDataset(path).fields) if fields is None else fields
     data = PoseDataset(path, fields=wanted, raw=raw, flip=flip, views=views, seed=seed)
 
     def list_indices(epoch: int) -> NDArray[np.int64]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch.utils.data import Dataset, default_collate, get_worker_info
 
 from posegen.loader.dataset import PoseDataset
-from posegen.loader.fields import choose_fields, list_padded
+from posegen.loader.fields import list_padded, list_plain
 from posegen.loader.torch.epoch import SharedEpoch
 from posegen.loader.torch.halves import widen_halves
 from posegen.loader.torch.pictures import ImageDtype, Normalization, Transform, recolour, show_channels
@@ -81,7 +81,7 @@ class TorchPoseDataset(Dataset):
         self._epoch = SharedEpoch()
         self.data = PoseDataset(
             path,
-            fields=choose_fields(PoseDataset(path).fields, fields),
+            fields=list_plain(PoseDataset(path).fields) if fields is None else fields,
             raw=raw,
             flip=flip,
             views=views,

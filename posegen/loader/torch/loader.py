@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from posegen.errors import ConfigError
 from posegen.loader.batch import Packed
 from posegen.loader.dataset import PoseDataset
-from posegen.loader.fields import choose_fields
+from posegen.loader.fields import list_plain
 from posegen.loader.shuffle import Remainder
 from posegen.loader.threads import count_threads, make_ahead
 from posegen.loader.torch.buffers import Buffers
@@ -115,7 +115,7 @@ class PoseLoader:
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} must be at least 1, not {getattr(self, name)}")
         self._normalization = Normalization(image_dtype, mean, std)
-        wanted = choose_fields(PoseDataset(path).fields, fields)
+        wanted = list_plain(PoseDataset(path).fields) if fields is None else fields
         self._transform = transform
         self.data = PoseDataset(path, fields=wanted, raw=raw, flip=flip, views=views, seed=seed, widen=widen_in_thread)
         self._order: dict[str, Any] = {
