@@ -19,7 +19,8 @@ MUTMUT  := mutmut==3.8.1
 BIN  := .venv/bin
 CODE := posegen tests examples
 
-WITH_FRAMEWORKS := $(wildcard tests/*/with_torch tests/*/with_tensorflow)
+# A browser comes from no package of Python: make test-browser.
+WITH_EXTRAS := $(filter-out %/with_browser,$(wildcard tests/*/with_*))
 
 .PHONY: help dataset test test-all test-oldest mutants bench lint format clean
 .DEFAULT_GOAL := help
@@ -50,7 +51,7 @@ test: .venv/dev
 
 # TensorFlow brings an older h5py: what is written with it has to be right, too.
 test-all: test .venv/frameworks
-	$(BIN)/python -m pytest -n 2 $(WITH_FRAMEWORKS) tests/shards tests/build/test_exactness.py
+	$(BIN)/python -m pytest -n 2 $(WITH_EXTRAS) tests/shards tests/build/test_exactness.py
 
 # The least that pyproject.toml admits of each dependency; of OpenCV the last release of that version.
 test-oldest: .venv-oldest/done
