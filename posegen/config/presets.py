@@ -95,6 +95,20 @@ PRESETS: Mapping[str, Preset] = {
         networks="CPN, MSPN, RSN; MMPose's MegviiHeatmap",
         changes={**_TOP_DOWN, "heatmap": "megvii"},
     ),
+    "higherhrnet": Preset(
+        about="Heatmaps of whole images at two strides, and where each person's keypoints are for its tags.",
+        networks="HigherHRNet; bottom-up networks with associative embedding",
+        changes={
+            "skeleton": None,
+            "labels": ("heatmap", "mask", "keypoint_indices"),
+            "input_size": (512, 512),
+            "stride": (4.0, 2.0),
+            "grid": "point",
+            "heatmap": "higherhrnet",
+            "sigma_px": None,
+            "sigma_cells": 2.0,
+        },
+    ),
 }
 """By name, the default first."""
 

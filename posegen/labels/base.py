@@ -280,9 +280,14 @@ class StridedLabel:
         return render_scenes(self.label, scenes)
 
 
+def unwrap(label: Label) -> Label:
+    """Return a label without its stride."""
+    return label.label if isinstance(label, StridedLabel) else label
+
+
 def find_byte_label(label: Label) -> ByteLabel | None:
     """Return what draws a label as it is stored as uint8; None if it is drawn as float32 alone."""
-    drawn = label.label if isinstance(label, StridedLabel) else label
+    drawn = unwrap(label)
     return cast("ByteLabel", drawn) if hasattr(drawn, "render_bytes") else None
 
 

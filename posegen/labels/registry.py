@@ -46,6 +46,7 @@ BUILT_IN: Mapping[str, str] = {
     "simcc": "posegen.labels.simcc:create",
     "regression": "posegen.labels.regression:create",
     "visibility": "posegen.labels.visibility:create",
+    "keypoint_indices": "posegen.labels.keypoint_indices:create",
 }
 """Our own labels, as entry points write it."""
 

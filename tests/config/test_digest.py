@@ -23,6 +23,7 @@ PINNED = {
     "simcc": "c4777e669491df05",
     "rtmpose": "c366f71d41a6a9e9",
     "megvii": "ce44d8dfef714662",
+    "higherhrnet": "d80652e0706523c9",
     "openpose with one mask": "a25770d619dcd419",
     "augmented": "597d8881a751c9b3",
 }

@@ -86,7 +86,11 @@ class PeakLabel(Label, Protocol):
 
 
 class JoiningLabel(Label, Protocol):
-    """A label that makes people of the peaks of another one, whose name is `joins`."""
+    """A label that makes people of the peaks of another one, whose name is `joins`.
+
+    What is predicted may be something else than what is drawn, as tags are: then `predicted` has its specification, but
+    for how many times its channels there are, and `join` can be given what was drawn, too.
+    """
 
     @property
     def decoder(self) -> str:
