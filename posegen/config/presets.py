@@ -109,6 +109,11 @@ PRESETS: Mapping[str, Preset] = {
             "sigma_cells": 2.0,
         },
     ),
+    "centernet": Preset(
+        about="Centres, boxes and keypoints of whole images, as heatmaps and as a table of 32 people.",
+        networks="CenterNet, CenterTrack, MoveNet",
+        changes={"skeleton": None, "labels": ("centernet",), "input_size": (512, 512), "stride": 4.0, "grid": "point"},
+    ),
 }
 """By name, the default first."""
 

@@ -196,6 +196,11 @@ class ByteLabel(Label, Protocol):
         ...
 
 
+def needs_ignored_boxes(label: Label) -> bool:
+    """Tell whether what a label reads of what is ignored is `Scene.ignored_boxes`, and not the region: it says so."""
+    return bool(getattr(label, "needs_ignored_boxes", False))
+
+
 def reads_shown(label: Label) -> bool:
     """Tell whether a label reads `Scene.shown`."""
     return bool(getattr(label, "reads_shown", False))
@@ -261,6 +266,11 @@ class StridedLabel:
     def needs_ignored(self) -> bool:
         """Whether the label reads what is ignored."""
         return needs_ignored(self.label)
+
+    @property
+    def needs_ignored_boxes(self) -> bool:
+        """Whether the label reads the boxes of what is ignored."""
+        return needs_ignored_boxes(self.label)
 
     @property
     def reads_shown(self) -> bool:

@@ -47,6 +47,7 @@ BUILT_IN: Mapping[str, str] = {
     "regression": "posegen.labels.regression:create",
     "visibility": "posegen.labels.visibility:create",
     "keypoint_indices": "posegen.labels.keypoint_indices:create",
+    "centernet": "posegen.labels.centernet:create",
 }
 """Our own labels, as entry points write it."""
 

@@ -14,7 +14,7 @@ from posegen.errors import ConfigError
 from posegen.geometry import Affine
 from posegen.labels import ArraySpec, Label
 from posegen.labels.base import StridedLabel, unwrap
-from posegen.labels.decode import JoiningLabel, LocatingLabel, PeakLabel
+from posegen.labels.decode import FindingLabel, JoiningLabel, LocatingLabel, PeakLabel
 from posegen.skeleton import Skeleton
 
 Maps = NDArray[np.float32]
@@ -123,6 +123,11 @@ class _Outputs:
 
     def join(self) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]]:
         """Find people and their scores, sample by sample."""
+        if hasattr(self.labels[0], "find_people"):
+            finding = cast("FindingLabel", self.labels[0])
+            for one in zip(*self.arrays.values(), strict=True):
+                yield finding.find_people(dict(zip(self.arrays, one, strict=True)))
+            return
         peaking, joining = cast("PeakLabel", self.labels[0]), cast("JoiningLabel", self.labels[1])
         peaks, fields = (self.arrays[label.spec.name] for label in (peaking, joining))
         for maps, field in zip(peaks, fields, strict=True):
@@ -143,6 +148,11 @@ def _choose(
                 needed = [by_name.get(name) for name in getattr(inner, "located_with", (inner.spec.name,))]
                 if found := tuple(one for one in needed if one is not None and None not in needed):
                     return tuple(one.spec.name for one in found), found
+            if config.unit == "image" and hasattr(inner, "find_people"):
+                finding = cast("FindingLabel", inner)
+                if all(name in by_name for name in finding.found_with):
+                    read = (*finding.found_with, *(name for name in finding.drawn_with if name in by_name))
+                    return tuple(by_name[name].spec.name for name in read), tuple(by_name[name] for name in read)
             peaking = by_name.get(getattr(inner, "joins", ""))
             if config.unit == "image" and peaking is not None:
                 return (peaking.spec.name, label.spec.name), (peaking, label)

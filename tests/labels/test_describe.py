@@ -101,7 +101,7 @@ def test_a_heatmap_is_described_with_every_kind_it_can_have():
     label = describe_label("heatmap", CONTEXTS)
     assert {array.kind: (array.shape[0], array.flips) for array in label.arrays} == {
         "heatmap=gaussian": (19, True), "heatmap=msra": (18, False), "heatmap=msra-unbiased": (18, False),
-        "heatmap=udp": (18, True), "heatmap=megvii": (18, False),
+        "heatmap=udp": (18, True), "heatmap=megvii": (18, False), "heatmap=higherhrnet": (18, False),
     }  # fmt: skip
     text = " ".join(text for _, text in label.sections)
     for word in ("arXiv:1611.08050", "`msra`", "(W - 1) / (w - 1)", "(i + 0.5) s - 0.5", "arXiv:1910.06278"):
