@@ -114,6 +114,17 @@ PRESETS: Mapping[str, Preset] = {
         networks="CenterNet, CenterTrack, MoveNet",
         changes={"skeleton": None, "labels": ("centernet",), "input_size": (512, 512), "stride": 4.0, "grid": "point"},
     ),
+    "openpifpaf": Preset(
+        about="Composite fields of whole images: ways to keypoints, and along limbs to both ends, with their sizes.",
+        networks="openpifpaf",
+        changes={
+            "skeleton": None,
+            "labels": ("cif", "caf"),
+            "input_size": (384, 384),
+            "stride": 16.0,
+            "grid": "point",
+        },
+    ),
 }
 """By name, the default first."""
 

@@ -45,7 +45,7 @@ def test_the_top_down_presets_are_as_their_definition_has_them():
 def test_each_preset_goes_by_its_name_and_says_what_it_is():
     assert list(PRESETS) == [
         "tf-pose", "coco", "openpose", "msra", "msra-unbiased", "udp", "simcc", "rtmpose", "megvii",
-        "higherhrnet", "centernet",
+        "higherhrnet", "centernet", "openpifpaf",
     ]  # fmt: skip
     for name, preset in PRESETS.items():
         assert BuildConfig.preset(name) == dataclasses.replace(BuildConfig(), **preset.changes)
@@ -59,7 +59,7 @@ def test_a_preset_says_where_the_cells_of_a_prediction_lie():
     for name in PRESETS:
         config = BuildConfig.preset(name)
         place = "i / 2" if "simcc" in config.labels else places[config.heatmap]
-        place = "x s" if name == "centernet" else place
+        place = "x s" if name in {"centernet", "openpifpaf"} else place
         first = config.create_labels(COCO_17)[0]
         assert getattr(first, "label", first).decoder.endswith(place), name
 

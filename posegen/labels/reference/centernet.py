@@ -56,7 +56,7 @@ def render_centernet_loop(
         x0, y0, across, down = boxes[n].tolist()
         corners = [x0 / sx, y0 / sy, (x0 + across) / sx, (y0 + down) / sy]
         left, top, right, bottom = (
-            np.float32(min(max(np.float32(v), 0), last))
+            np.float32(min(max(float(np.float32(v)), 0), last))
             for v, last in zip(corners, (w - 1, h - 1, w - 1, h - 1), strict=True)
         )
         if not (right > left and bottom > top):
