@@ -178,16 +178,15 @@ def _find_zstd_deflate() -> Deflate | None:
     Shards must not depend on whether it is here. HDF5 makes a new context for every chunk, which takes longer than
     packing what a mask has.
     """
-    if zstandard is None:
-        return None
     number = np.arange(1 << 15, dtype=np.uint32)
     trial = (number * number >> 9 & 0xFFFF).astype(np.uint16)
     trial[1 << 13 : 1 << 14] = 0
+    ZSTD.load()
     with h5py.File(io.BytesIO(), "w") as file:
         dataset = file.create_dataset("trial", data=trial, chunks=trial.shape, **ZSTD.options)
         file.flush()
         _, packed = dataset.id.read_direct_chunk((0,))
-    return _deflate_zstd if packed == _deflate_zstd(trial) else None
+    return _deflate_zstd if zstandard is not None and packed == _deflate_zstd(trial) else None
 
 
 def _inflate_gzip(body: memoryview, out: NDArray[Any]) -> None:
