@@ -63,12 +63,17 @@ def save_sample(path: Path, index: int, picture: Path) -> None:
 
 
 def save_sheet(path: Path, count: int, picture: Path) -> None:
-    """Draw the first samples of a dataset's first shard, or of a shard, to a PNG file."""
-    from posegen.inspect.drawing.canvas import write_png
-    from posegen.inspect.drawing.sample import draw_sheet
+    """Draw the first samples of a dataset or shard to a PNG file; raises what `open_sample` and `write_png` raise."""
+    from posegen.inspect.drawing.canvas import Picture, write_png
+    from posegen.inspect.drawing.sample import arrange_sheet, draw_tile
 
-    with open_sample(path, 0) as (reader, _):
-        write_png(picture, draw_sheet(reader, range(min(count, len(reader)))))
+    tiles: list[Picture] = []
+    for shard, samples in _shards(path):
+        before = len(tiles)
+        if before < count:
+            with ShardReader(shard) as reader:
+                tiles += [draw_tile(reader, i, number=before + i) for i in range(min(samples, count - before))]
+    write_png(picture, arrange_sheet(tiles))
 
 
 def find_samples(path: Path, wanted: str) -> list[int]:
