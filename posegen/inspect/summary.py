@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from posegen.annotations import number_text
 from posegen.annotations.audit import Audit
 from posegen.errors import ConfigError, ShardError, nearest
 from posegen.shards import ShardReader
@@ -84,7 +85,8 @@ def find_samples(path: Path, wanted: str) -> list[int]:
     path
         A dataset directory or one shard.
     wanted
-        An index from 0; `image:ID`; or a file name, whole or the end of but one.
+        An index from 0; `image:ID`, the number or text that the annotations have; or a file name, whole or the end of
+        but one.
 
     Returns
     -------
@@ -116,8 +118,9 @@ def find_samples(path: Path, wanted: str) -> list[int]:
 
 
 def _find_image(path: Path, wanted: str, held: dict[str, list[int]]) -> list[int]:
-    if wanted in held:
-        return held[wanted]
+    for number in (wanted, str(number_text(wanted))):
+        if number in held:
+            return held[number]
     raise ConfigError(f"{path}: there is no sample of image '{wanted}'{nearest(wanted, held)}; {_tell_some(held)}")
 
 
