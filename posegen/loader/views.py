@@ -2,7 +2,8 @@
 
 The picture is warped, keypoints and boxes are mapped, and every label is drawn of them as a build draws it: labels are
 what a dataset has that was built with that very view. A mask is not drawn of segmentations, which are not stored, but
-is what the warped bitmap of ignored pixels shows of each cell. What lies outside of the stored picture, as around a
+is what the warped bitmap of ignored pixels shows of each cell; the boxes of what is ignored are those of the bitmap's
+connected parts. What lies outside of the stored picture, as around a
 person's crop, is padding in every view of it.
 """
 
@@ -20,12 +21,12 @@ from numpy.typing import NDArray
 
 from posegen.config import BuildConfig
 from posegen.errors import ConfigError, ImageError, ShardError
-from posegen.geometry import Affine, Size, overlap
+from posegen.geometry import Affine, Size, map_boxes, overlap
 from posegen.images.augment import Augmentation, View
 from posegen.images.stored import StoredPicture
 from posegen.images.warp import is_fitted, warp_plane, warp_shown
 from posegen.labels import Label, Region, Scene, needs_ignored, render_scenes
-from posegen.labels.base import reads_shown
+from posegen.labels.base import needs_ignored_boxes, reads_shown
 from posegen.shards import StoredLabel
 from posegen.shards.scene import make_scene, see_people
 from posegen.skeleton import Skeleton
@@ -149,10 +150,12 @@ class ViewDrawer:
         self.asking = asking[0].spec.name if asking else None
         """A label that has to know what is ignored; None if there is none."""
 
-        self.needs_picture = any(map(reads_shown, asking))
+        of_region = [label for label in asking if not needs_ignored_boxes(label)]
+        self.needs_picture = any(map(reads_shown, of_region))
         """Whether a label is made of what the picture covers."""
 
-        self._needs_region = not all(map(reads_shown, asking))
+        self._needs_region = not all(map(reads_shown, of_region))
+        self._needs_boxes = len(of_region) < len(asking)
 
     @property
     def needed(self) -> tuple[str, ...]:
@@ -179,6 +182,7 @@ class ViewDrawer:
             image_size=image_size,
             ignored=_find_region(ignored, stored, image_size) if self._needs_region and ignored is not None else None,
             unknown=unknown,
+            ignored_boxes=_find_boxes(ignored, mapped) if self._needs_boxes and ignored is not None else None,
         )
         there = _find_there(image_size, stored, size, ignored) if self.needs_picture else None
         columns = {**told, "keypoints": keypoints, "bbox": bboxes, "affine": affine.matrix}
@@ -305,3 +309,10 @@ def _find_region(ignored: NDArray[np.bool_], affine: Affine, image_size: Size) -
     inside = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)
     at = rows.clip(0, height - 1).astype(np.intp), columns.clip(0, width - 1).astype(np.intp)
     return Region.of_pixels(ignored[at] & inside)
+
+
+def _find_boxes(ignored: NDArray[np.bool_], view: Affine) -> NDArray[np.float32] | None:
+    """Find the boxes (M, 4), in pixels of a view, of the connected parts of what is ignored as it is stored (H, W)."""
+    _, _, stats, _ = cv2.connectedComponentsWithStats(ignored.view(np.uint8), connectivity=8)
+    boxes = stats[1:, : cv2.CC_STAT_AREA].astype(np.float64)
+    return map_boxes(boxes, view).astype(np.float32) if len(boxes) else None

@@ -238,6 +238,12 @@ def _draw_label(
         return frame(_draw_mask(canvas, values[0]), f"{title} · the loss counts on {values[0].mean():.1%}")
     if name.endswith("_mask"):
         return _draw_channel_mask(canvas, values, spec, title)
+    if spec.axes[1:2] == ("value",) and spec.unknown:
+        # Of composite fields the first value of a channel is how sure it is; the others are ways and sizes.
+        blended = _draw_heat(canvas, np.nan_to_num(values[:, 0]), strength=0.9, brightness=0.55)
+        unknown = np.isnan(values[:, 0]).all(axis=0)
+        shown = Canvas(blended, canvas.factor)
+        return frame(_draw_mask(shown, (~unknown).astype(np.float32)), f"{title} · where cells point to something")
     largest = max(-spec.low, spec.high)
     # What nobody knows is drawn as nothing.
     magnitudes = np.abs(values.astype(np.float32)).reshape(-1, *spec.cells)
