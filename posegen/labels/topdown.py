@@ -81,10 +81,10 @@ _DECODERS: dict[str, str] = {
     "megvii": "blurred again, peak and a quarter step, at (i + 0.5) s",
 }
 
-_SIGMAS = 3
+PATCH_SIGMAS = 3
 """How far a patch reaches from its middle cell."""
 
-_ROUNDING = 1e-9
+ROUNDING = 1e-9
 """In cells: what the rounding of a product may not decide."""
 
 _BLOCK = 1 << 17
@@ -186,12 +186,12 @@ class TopDownLabel:
         else:
             least, cells = (1e-3, 1) if self.kind == "udp" else (1e-10, 2)
             step = step_dark(np.log(np.maximum(blur(maps, radius), least)), peak, cells=cells)
-        (height, width), (h, w) = self._extents
+        (height, width), (h, w) = self.extents
         points = to_points(peak, step, (width / w, height / h), middle=False)
         return np.column_stack([points, scores]).reshape(*values.shape[:2], 3)
 
     @property
-    def _extents(self) -> tuple[Size, Size]:
+    def extents(self) -> tuple[Size, Size]:
         """The sizes, in pixels and in cells, whose quotients are the strides."""
         less = int(self.kind == "udp")
         (height, width), (h, w) = self.input_size, self.cells
@@ -210,7 +210,7 @@ class TopDownLabel:
         """List the M drawn keypoints: whose and which they are, y and x in cells (2, M), sigma in cells (M,)."""
         person, keypoint = np.nonzero(np.concatenate([scene.drawn for scene in scenes]))
         points = np.concatenate([scene.points for scene in scenes])[person, keypoint, ::-1].T
-        (height, width), (h, w) = self._extents
+        (height, width), (h, w) = self.extents
         sigma = self.sigma_cells * stack_spread(scenes)[person, keypoint]
         return person, keypoint, points / ((height / h,), (width / w,)), sigma
 
@@ -222,7 +222,7 @@ class TopDownLabel:
         """Return how many cells it is from the middle of a patch, or of a blur's kernel, to its edge."""
         if self.kind == "megvii":
             return find_radius(sigma)
-        return (_SIGMAS * sigma + _ROUNDING).astype(np.intp)
+        return (PATCH_SIGMAS * sigma + ROUNDING).astype(np.intp)
 
     def _touch(self, mu: NDArray[np.float64], sigma: NDArray[np.float64]) -> NDArray[np.bool_]:
         middle, reach = self._middle(mu), 0 if self.kind == "megvii" else self._reach(sigma)
@@ -242,7 +242,7 @@ class TopDownLabel:
         first = np.clip(middle - reach, 0, count - n).astype(np.intp)
         cells = first[:, None] + np.arange(n)
         if self.kind == "megvii":
-            return cells, _blur_peaks(count, int(reach[0]))[middle.astype(np.intp)[:, None], cells]
+            return cells, blur_peaks(count, int(reach[0]))[middle.astype(np.intp)[:, None], cells]
         distance = cells - (middle if self.kind == "msra" else mu)[:, None]
         values = np.exp(distance * distance * (-0.5 / sigma**2)[:, None])
         if self.kind != "msra-unbiased":
@@ -264,7 +264,7 @@ def create_heatmap(context: LabelContext) -> TopDownLabel:
 
 
 @lru_cache(maxsize=64)
-def _blur_peaks(count: int, radius: int) -> NDArray[np.float32]:
+def blur_peaks(count: int, radius: int) -> NDArray[np.float32]:
     """Blur a 1 in each of `count` cells, borders mirrored as OpenCV does, to a row (count, count) that peaks at 1."""
     import cv2  # not for those who only read
 
