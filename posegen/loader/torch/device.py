@@ -12,7 +12,7 @@ from torch import nn
 from posegen.errors import ConfigError
 from posegen.images.warp import PADDING
 from posegen.labels.decode.peaks import LEAST_SIGMA_CELLS
-from posegen.labels.online.modules import People, make_drawer
+from posegen.labels.online.torch.modules import People, make_drawer
 from posegen.loader.dataset import PoseDataset
 from posegen.loader.torch.pictures import ImageDtype, Normalization
 from posegen.shards.scene import BASE_SIZE

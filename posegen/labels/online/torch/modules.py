@@ -16,8 +16,8 @@ from posegen.labels.base import Label, StridedLabel
 from posegen.labels.grid import Grid, make_grid
 from posegen.labels.heatmap import HeatmapLabel
 from posegen.labels.mask import MaskLabel
-from posegen.labels.online.torch import AxisTensors, draw_heatmap, draw_paf, draw_varying
-from posegen.labels.online.torch_topdown import TopDownDrawer
+from posegen.labels.online.torch.render import AxisTensors, draw_heatmap, draw_paf, draw_varying
+from posegen.labels.online.torch.topdown import TopDownDrawer
 from posegen.labels.online.windows import lay_grid
 from posegen.labels.paf import CellPafLabel, PafLabel
 from posegen.labels.topdown import TopDownLabel

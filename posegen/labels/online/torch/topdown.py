@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from posegen.labels.decode.peaks import find_radius
-from posegen.labels.online.torch import merge_people
+from posegen.labels.online.torch.render import merge_people
 from posegen.labels.online.windows import FARTHEST
 from posegen.labels.topdown import PATCH_SIGMAS, ROUNDING, TopDownLabel, blur_peaks
 
