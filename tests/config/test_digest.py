@@ -17,6 +17,7 @@ PINNED = {
     "tf-pose": "037dee6c6d45009e",
     "coco": "d079320a1156c76c",
     "openpose": "5c28cded3d35cafb",
+    "openpose-25": "a7e0f0522d9cf77c",
     "msra": "bf76062f31344fcb",
     "msra-unbiased": "4a48dabfc1a31975",
     "udp": "60b6854c35efcd52",
