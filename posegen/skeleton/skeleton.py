@@ -142,6 +142,10 @@ class Skeleton:
             )
         return called
 
+    def restrict(self, names: Sequence[str]) -> Skeleton:  # noqa: ARG002 (a part of a skeleton asks)
+        """Return what is to be derived of annotations with these names: all, which `derive` refuses if it cannot be."""
+        return self
+
     def derive(self, annotated: NDArray[np.float64], names: Sequence[str]) -> NDArray[np.float64]:
         """Compute the skeleton's keypoints from the annotated ones.
 

@@ -111,6 +111,7 @@ class _Chooser:
             names += self._join(names)
         skeleton = self.skeleton or own
         names = skeleton.call(names)
+        skeleton = skeleton.restrict(names)
         skeleton.derive(np.zeros((0, len(names), 3)), names)
         return dataclasses.replace(
             reading,
