@@ -103,6 +103,8 @@ def _format(description: dict[str, Any]) -> str:
 def _value(key: str, value: Any) -> str:
     if key == "input_size":
         return f"{value[1]}x{value[0]}"
+    if key == "sources":
+        return ",".join(rules["name"] for rules in value)
     return ",".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
