@@ -157,7 +157,8 @@ def _read_coco(given: Mapping[str, Any]) -> dict[str, Any]:
         for name, word in several.items():
             if len(word) > 1:
                 raise ConfigError(
-                    f"--{name} is given {len(word)} times, and --coco {len(several.get('coco', ()))} times"
+                    f"--{name} is given {len(word)} times, but takes one value, or one for each --coco if there are "
+                    "several"
                 )
         return rest | {name: word[0] for name, word in several.items()}
     found = name_sources(match_words(several["coco"], several.get("split", ()), several.get("images", ())))

@@ -68,7 +68,7 @@ def test_what_does_not_go_together_is_refused(run: Run, roots: tuple[Path, Path]
     for words, message in (
         ([*several, "--images", roots[0]], "--images 1 times"),
         ([*several, *several[:2]], "would all be the source 'first'"),
-        ([*several[:2], "--split", "a", "--split", "b"], "--split is given 2 times, and --coco 1 times"),
+        ([*several[:2], "--split", "a", "--split", "b"], "--split is given 2 times, but takes one value"),
         ([*several, "--skeleton", "coco-foot-23"], "needs left_big_toe"),
         ([*several, "--preset", "coco"], "have different keypoints"),
     ):

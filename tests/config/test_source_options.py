@@ -103,8 +103,8 @@ def test_words_given_once_are_no_sources():
             "--coco is given 2 times and --split 3 times",
         ),
         ({"coco": ("a", "b"), "images": ("x",)}, "--images 1 times: give --images once for each, in the same order"),
-        ({"coco": ("a",), "split": ("x", "y")}, "--split is given 2 times, and --coco 1 times"),
-        ({"split": ("x", "y")}, "--split is given 2 times, and --coco 0 times"),
+        ({"coco": ("a",), "split": ("x", "y")}, "--split is given 2 times, but takes one value"),
+        ({"split": ("x", "y")}, "--split is given 2 times, but takes one value"),
         ({"coco": ("a", "b/a")}, "a and b/a would all be the source 'a'"),
     ],
 )
