@@ -38,7 +38,7 @@ def describe(path: Path) -> dict[str, Any]:
     ShardError
         If it is neither, or damaged.
     """
-    shards = _shards(path)
+    shards = list_shards(path)
     extra: dict[str, Any] = {}
     if path.is_dir():
         manifest = Manifest.read(path)
@@ -100,14 +100,14 @@ def find_samples(path: Path, wanted: str) -> list[int]:
         If a shard is missing or damaged.
     """
     if re.fullmatch(r"[+-]?[0-9]+", wanted):
-        index, count = int(wanted), sum(samples for _, samples in _shards(path))
+        index, count = int(wanted), sum(samples for _, samples in list_shards(path))
         if not 0 <= index < count:
             raise _no_index(path, index, count)
         return [index]
     column = "image_id" if wanted.startswith("image:") else "file_name"
     held: dict[str, list[int]] = {}
     count = 0
-    for shard, samples in _shards(path):
+    for shard, samples in list_shards(path):
         with ShardReader(shard) as reader:
             for value in reader.column(column, range(samples)):
                 held.setdefault(str(value), []).append(count)
@@ -156,7 +156,7 @@ def open_sample(path: Path, index: int) -> Iterator[tuple[ShardReader, int]]:
         If the shard is missing or damaged.
     """
     remaining = index
-    for shard, samples in _shards(path):
+    for shard, samples in list_shards(path):
         if 0 <= remaining < samples:
             with ShardReader(shard) as reader:
                 yield reader, remaining
@@ -169,7 +169,8 @@ def _no_index(path: Path, index: int, count: int) -> ConfigError:
     return ConfigError(f"{path}: there is no sample {index}; samples are 0..{count - 1}")
 
 
-def _shards(path: Path) -> list[tuple[Path, int]]:
+def list_shards(path: Path) -> list[tuple[Path, int]]:
+    """List the shards of a dataset, or one: their paths and how many samples each has; raises what `describe` does."""
     if not path.exists():
         raise ConfigError(f"{path}: no such file or directory; expected a dataset's directory or a shard")
     if path.is_dir():

@@ -34,6 +34,7 @@ OPTIONS = {
     "bench": ["--coco", "--split", "--images", "--repeats", "--workers", "--seconds", "--json"],
     "labels": ["--preset", "--json"],
     "presets": ["--toml", "--json"],
+    "report": ["--out", "--samples", "--split", "--images"],
     "sample": ["--images", "--seed"],
     "score": ["--coco", "--split", "--results", "--save", "--json"],
 }  # fmt: skip
