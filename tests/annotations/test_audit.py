@@ -124,10 +124,10 @@ def test_what_follows_from_each_kind_is_said_in_whole_sentences() -> None:
     audit.check_people([11, 12], np.stack([twice, twice]))
     beside = np.array([[90.0, 90, 2], [91, 91, 2], [15, 15, 2]])
     audit.check({"id": 13, **WHOLE, "num_keypoints": 3}, beside, IMAGE)
+    drawn = "drawn there, unless by --origin unlabelled"
     assert audit.describe() == [
         "noticed: box reaches out of the image; cut at the edge: 1 annotation, such as 8",
-        "noticed: keypoint labelled at exactly 0,0; drawn there, unless by --origin unlabelled: 1 annotation"
-        + ", such as 8",
+        f"noticed: keypoint labelled at exactly 0,0; {drawn}: 1 annotation, such as 8",
         "noticed: keypoint outside the image; drawn where it is said to be: 1 annotation, such as 9",
         "noticed: left and right keypoint at one point; both are drawn: 1 annotation, such as 10",
         "noticed: most keypoints lie outside the person's box; crops by it miss them: 1 annotation, such as 13",
