@@ -102,10 +102,10 @@ _DECODERS: dict[str, str] = {
 _INSIDE = frozenset({"megvii", "higherhrnet"})
 """The kinds of which a keypoint lies inside of its cell, which has to be in the map."""
 
-_SIGMAS = 3
+PATCH_SIGMAS = 3
 """How far a patch reaches from its middle cell."""
 
-_ROUNDING = 1e-9
+ROUNDING = 1e-9
 """In cells: what the rounding of a product may not decide."""
 
 _BLOCK = 1 << 17
@@ -259,7 +259,7 @@ class TopDownLabel:
         """Return how many cells it is from the middle of a patch, or of a blur's kernel, to its edge."""
         if self.kind == "megvii":
             return find_radius(sigma)
-        return (_SIGMAS * sigma + (self.kind == "higherhrnet") + _ROUNDING).astype(np.intp)
+        return (PATCH_SIGMAS * sigma + (self.kind == "higherhrnet") + ROUNDING).astype(np.intp)
 
     def _touch(self, mu: NDArray[np.float64], sigma: NDArray[np.float64]) -> NDArray[np.bool_]:
         middle, reach = self._middle(mu), 0 if self.kind in _INSIDE else self._reach(sigma)
@@ -279,7 +279,7 @@ class TopDownLabel:
         first = np.clip(middle - reach, 0, count - n).astype(np.intp)
         cells = first[:, None] + np.arange(n)
         if self.kind == "megvii":
-            return cells, _blur_peaks(count, int(reach[0]))[middle.astype(np.intp)[:, None], cells]
+            return cells, blur_peaks(count, int(reach[0]))[middle.astype(np.intp)[:, None], cells]
         distance = cells - (middle if self.kind in {"msra", "higherhrnet"} else mu)[:, None]
         values = np.exp(distance * distance * (-0.5 / sigma**2)[:, None])
         if self.kind != "msra-unbiased":
@@ -301,7 +301,7 @@ def create_heatmap(context: LabelContext) -> TopDownLabel:
 
 
 @lru_cache(maxsize=64)
-def _blur_peaks(count: int, radius: int) -> NDArray[np.float32]:
+def blur_peaks(count: int, radius: int) -> NDArray[np.float32]:
     """Blur a 1 in each of `count` cells, borders mirrored as OpenCV does, to a row (count, count) that peaks at 1."""
     import cv2  # not for those who only read
 
