@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
-from posegen.annotations import find_annotations, read_annotations
+from posegen.annotations import read_annotations
 from posegen.annotations.audit import Audit
-from posegen.build.checkpoint import BuildState, open_state
 from posegen.build.decoding import decode_all
 from posegen.build.executors import Executor, choose_executor
-from posegen.build.failures import Allowance, describe_failures, write_failures
-from posegen.build.plan import BuildPlan, make_plan
+from posegen.build.failures import Allowance
+from posegen.build.plan import make_plan
+from posegen.build.prepare import prepare
 from posegen.build.progress import Notify, Progress, ignore
 from posegen.build.run import Run
 from posegen.config import BuildConfig
-from posegen.errors import BuildError
 from posegen.labels.registry import require_labels
-from posegen.shards import Manifest, hash_file, library_versions
+from posegen.shards import Manifest
 
 
 def build(
@@ -81,49 +79,17 @@ def build(
         If more samples failed than may, workers kept dying, or a file could not be written. What was finished stays for
         the next run.
     """
-    config = config or BuildConfig()
-    require_labels(config.labels)
-    out = Path(out)
     executor = choose_executor(executor, workers)
-    allowed = Allowance.parse(max_failures)
-    source = find_annotations(coco, split=split, images=images)
-    state: BuildState | None = None
-    try:
-        with open_state(out, config, overwrite=overwrite) as state:
-            annotations = source.read(config)
-            plan = make_plan(annotations, config)
-            if not plan.samples:
-                raise BuildError(f"{annotations.path}: there is nothing to build: {_why_empty(plan)}")
-            digest = hash_file(annotations.path)
-            run = Run(plan, state, progress or ignore, notify or ignore, digest)
-            run.take_over()
-            run.announce()
-            run.check_files(allowed.of(plan.samples))
-            run.build(executor)
-            failures = run.failures
-            write_failures(out, failures)
-            if len(failures) > allowed.of(plan.samples) or not run.records:
-                raise BuildError(describe_failures(out, failures, plan.samples))
-            manifest = Manifest(
-                config=config,
-                skeleton=annotations.skeleton,
-                source={
-                    "annotations": annotations.path.name,
-                    "sha256": digest,
-                    "images": annotations.images.name,
-                },
-                shards=run.records,
-                failures=len(failures),
-                audit=annotations.audit.to_dict(),
-                versions=library_versions(config.labels),
-                preset=preset,
-                description=description,
-            )
-            state.publish(manifest)
-            return manifest
-    except OSError as error:
-        rest = "; finished shards stay, run again to go on" if state is not None and state.has_records() else ""
-        raise BuildError(f"{error.filename or out}: {error.strerror or error}{rest}") from error
+    allowance = Allowance.parse(max_failures)
+    with prepare(coco, out, config or BuildConfig(), split=split, images=images, overwrite=overwrite) as prepared:
+        run = Run(prepared.plan, prepared.state, progress or ignore, notify or ignore, prepared.source)
+        allowed = allowance.of(prepared.plan.samples)
+        run.take_over()
+        run.announce()
+        run.check_files(allowed)
+        run.build(executor)
+        run.check_failures(allowed)
+        return prepared.publish(run.records, len(run.failures), preset=preset, description=description)
 
 
 def audit(
@@ -164,10 +130,3 @@ def audit(
         found.bad_pictures.update(decode_all(annotations, config, progress or ignore))
     make_plan(annotations, config)
     return found
-
-
-def _why_empty(plan: BuildPlan) -> str:
-    found = plan.annotations.audit
-    counts = ", ".join(f"{count} left out: {reason}" for reason, count in sorted(found.left_out.items()))
-    drawn = "".join(f"; {count} annotations not drawn: {reason}" for reason, count in sorted(found.not_drawn.items()))
-    return f"{found.images} images ({counts or 'none'}){drawn}"
