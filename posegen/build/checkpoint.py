@@ -24,24 +24,23 @@ import contextlib
 import dataclasses
 import hashlib
 import json
-import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from posegen.build.failures import FAILURES_NAME, Failure, from_record, to_record
+from posegen.build.failures import Failure, from_record, to_record
 from posegen.build.lock import STATE_NAME, hold_lock, share_lock
+from posegen.build.occupied import OPTIONS_NAME, SHARD_FILE, refuse_foreign, refuse_other_options
+from posegen.build.pictures import PictureIdentity, identify_picture
 from posegen.build.plan import ShardTask
 from posegen.config import BuildConfig
-from posegen.errors import BuildError, ConfigError, ShardError
-from posegen.files import TEMPORARY_SUFFIX, canonical_json, write_atomically
+from posegen.errors import BuildError, ShardError
+from posegen.files import canonical_json, write_atomically
 from posegen.shards import FORMAT_VERSION, ShardRecord, hash_file, library_versions
 from posegen.shards.manifest import MANIFEST_NAME, Manifest
 from posegen.shards.record import compare_bytes, locate
 
-_SHARD_FILE = re.compile(r"shard-\d+-of-\d+\.h5")
-_OPTIONS = "options.json"
 _PARTS = "parts.json"
 _FINISHED, _LACKING = "shard", "lacking"
 _NOT_BUILT = "was not built"
@@ -106,8 +105,10 @@ class BuildState:
 
     def commit(self, task: ShardTask, shard: ShardRecord | None, failures: Sequence[Failure] = ()) -> None:
         """Record what became of a task's shard. Raises `OSError` if that cannot be written."""
+        found = look_at_pictures(task)
         record = {
-            "of": self._identify(task),
+            "of": self._identify(task, found),
+            "files": {name: identity for name, identity in found.items() if identity is not None},
             "shard": None if shard is None else dataclasses.asdict(shard),
             "failures": [to_record(failure) for failure in failures],
         }
@@ -143,7 +144,7 @@ class BuildState:
             places[shard.file] = place
         (self.out / MANIFEST_NAME).unlink(missing_ok=True)
         for old in self.out.iterdir():
-            if _SHARD_FILE.fullmatch(old.name) and old.name not in places:
+            if SHARD_FILE.fullmatch(old.name) and old.name not in places:
                 old.unlink(missing_ok=True)
         for name, place in places.items():
             if place.parent != self.out:
@@ -168,7 +169,7 @@ class BuildState:
         """Return what a record of a kind says, if it is to be believed, or why not."""
         try:
             record = json.loads(self._record_path(task.file_name, kind).read_bytes())
-            now = self._identify(task)
+            now = self._identify(task, look_at_pictures(task))
             if others := [what for key, what in _OTHERS.items() if record["of"].get(key) != now[key]]:
                 return f"was built from other {' and other '.join(others)}"
             failures = tuple(from_record(failure) for failure in record.get("failures", ()))
@@ -190,17 +191,35 @@ class BuildState:
                     return path
         return None
 
-    def _identify(self, task: ShardTask) -> dict[str, Any]:
+    def _identify(self, task: ShardTask, found: Mapping[str, PictureIdentity | None]) -> dict[str, Any]:
         """Say what a shard is built from: its task, its pictures' identity, and the libraries."""
         pictures = hashlib.sha256()
         for sample in task.samples:
-            try:
-                status = (task.images / sample.file_name).stat()
-                pictures.update(f"{status.st_size} {status.st_mtime_ns}\n".encode())
-            except (OSError, ValueError):
-                pictures.update(b"missing\n")
-        identity = {"task": task.digest, "pictures": pictures.hexdigest(), "versions": self._versions}
-        return identity | {"format": FORMAT_VERSION}
+            identity = found[sample.file_name]
+            pictures.update(b"missing\n" if identity is None else f"{identity}\n".encode())
+        return {
+            "task": task.digest,
+            "pictures": pictures.hexdigest(),
+            "versions": self._versions,
+            "format": FORMAT_VERSION,
+        }
+
+
+def read_identities(directory: Path, config: BuildConfig, shard: ShardRecord) -> dict[str, PictureIdentity] | None:
+    """Read of what files the pictures of a dataset's shard were encoded, by name; None if that is not known."""
+    home = directory / STATE_NAME / config.digest[:16]
+    for kind in (_FINISHED, _LACKING):
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
+            path = home / f"{Path(shard.file).stem}.json".replace(_FINISHED, kind, 1)
+            record = json.loads(path.read_bytes())
+            if record["shard"]["sha256"] == shard.sha256:
+                return {str(name): str(identity) for name, identity in record["files"].items()}
+    return None
+
+
+def look_at_pictures(task: ShardTask) -> dict[str, PictureIdentity | None]:
+    """Find the identity of a task's pictures, by file name."""
+    return {name: identify_picture(task.images, name) for name in {sample.file_name for sample in task.samples}}
 
 
 @contextlib.contextmanager
@@ -219,60 +238,13 @@ def open_state(out: Path, config: BuildConfig, *, overwrite: bool, shared: bool 
     OSError
         If it cannot be written.
     """
-    _refuse_foreign(out)
+    refuse_foreign(out)
     with share_lock(out) if shared else hold_lock(out):
         if not overwrite:
-            _refuse_other_options(out, config)
+            refuse_other_options(out, config)
         state = BuildState(out, config)
         locate(out, str(state.staged.relative_to(out)))
         state.staged.mkdir(parents=True, exist_ok=True)
-        if not shared or not (state.home / _OPTIONS).exists():
-            write_atomically(state.home / _OPTIONS, canonical_json(config.to_dict()).encode())
+        if not shared or not (state.home / OPTIONS_NAME).exists():
+            write_atomically(state.home / OPTIONS_NAME, canonical_json(config.to_dict()).encode())
         yield state
-
-
-def _refuse_foreign(out: Path) -> None:
-    """Keep away from a directory that is not ours."""
-    if not out.exists():
-        return
-    if not out.is_dir():
-        raise ConfigError(f"{out}: is a file; the output must be a directory")
-    ours = {MANIFEST_NAME, FAILURES_NAME, STATE_NAME}
-    for path in sorted(out.iterdir()):
-        if path.name not in ours and not _SHARD_FILE.fullmatch(path.name) and path.suffix != TEMPORARY_SUFFIX:
-            raise ConfigError(
-                f"{out}: holds {path.name}, which is no part of a dataset; choose an empty or new directory"
-            )
-
-
-def _refuse_other_options(out: Path, config: BuildConfig) -> None:
-    """Compare the options with those of the dataset, or else of the finished shards, that are in `out`."""
-    stored: list[dict[str, Any]] = []
-    with contextlib.suppress(ShardError):
-        stored.append(Manifest.read(out).config.to_dict())
-    if not stored:
-        for path in sorted((out / STATE_NAME).glob(f"*/{_OPTIONS}")):
-            with contextlib.suppress(OSError, ValueError):
-                if any(path.parent.glob("shard-*.json")):
-                    stored.append(json.loads(path.read_bytes()))
-    now = config.to_dict()
-    for before in stored:
-        changed = [key for key in {**before, **now} if before.get(key) != now.get(key)]
-        if changed and not (changed == ["limit"] and _goes_further(before["limit"], config.limit)):
-            both = ((key, _brief(key, before.get(key)), _brief(key, now.get(key))) for key in changed)
-            lines = [f"{key}: was {was}, is now {value}" for key, was, value in both]
-            raise ConfigError(
-                f"{out}: was built with other options\n  " + "\n  ".join(lines) + "\n"
-                "use the same options to go on, another directory, or --overwrite to replace what is there"
-            )
-
-
-def _goes_further(before: Any, now: int | None) -> bool:
-    """Tell whether a limit lets through all that another did, and more: what was tried out is then built whole."""
-    return isinstance(before, int) and (now is None or now > before)
-
-
-def _brief(key: str, value: Any) -> str:
-    if key == "input_size" and isinstance(value, list) and len(value) == 2:
-        return f"{value[1]}x{value[0]}"
-    return str(value.get("name", value)) if isinstance(value, dict) else str(value)

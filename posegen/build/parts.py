@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
 
 from posegen.build.checkpoint import Built
 from posegen.build.executors import Executor, choose_executor
@@ -18,6 +19,7 @@ from posegen.build.failures import Allowance, describe_failures, write_failures
 from posegen.build.part import Part
 from posegen.build.prepare import Prepared, prepare
 from posegen.build.progress import Notify, Progress, ignore
+from posegen.build.relabel import OldPictures, find_replaced
 from posegen.build.run import Run
 from posegen.config import BuildConfig
 from posegen.errors import BuildError, UnfinishedError
@@ -62,6 +64,7 @@ def build_part(
     executor: Executor | None = None,
     max_failures: int | str = 0,
     overwrite: bool = False,
+    pictures_from: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
     notify: Notify | None = None,
 ) -> PartReport:
@@ -74,7 +77,7 @@ def build_part(
     ----------
     part
         Which of how many, as in `3/16`.
-    coco, out, config, split, images, workers, executor, max_failures, overwrite, progress, notify
+    coco, out, config, split, images, workers, executor, max_failures, overwrite, pictures_from, progress, notify
         As for `posegen.build.pipeline.build`, and raised is what that raises.
 
     Returns
@@ -84,12 +87,14 @@ def build_part(
     part = part if isinstance(part, Part) else Part.parse(part)
     executor = choose_executor(executor, workers)
     allowance = Allowance.parse(max_failures)
-    with prepare(
-        coco, out, config or BuildConfig(), split=split, images=images, overwrite=overwrite, shared=True
-    ) as prepared:
+    config = config or BuildConfig()
+    old = None if pictures_from is None else OldPictures(Path(pictures_from), config)
+    with prepare(coco, out, config, split=split, images=images, overwrite=overwrite, shared=True) as prepared:
         plan, state = prepared.plan, prepared.state
         state.note_parts(part.of)
-        run = Run(plan, state, progress or ignore, notify or ignore, prepared.source, part=part)
+        if old is None and overwrite:
+            old = find_replaced(prepared.state.out, prepared.plan.config)
+        run = Run(plan, state, progress or ignore, notify or ignore, prepared.source, part=part, old=old)
         allowed = allowance.of(plan.samples)
         run.take_over()
         run.announce()

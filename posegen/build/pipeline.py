@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 from posegen.annotations import read_annotations
 from posegen.annotations.audit import Audit
@@ -12,6 +13,7 @@ from posegen.build.failures import Allowance
 from posegen.build.plan import make_plan
 from posegen.build.prepare import prepare
 from posegen.build.progress import Notify, Progress, ignore
+from posegen.build.relabel import OldPictures, find_replaced
 from posegen.build.run import Run
 from posegen.config import BuildConfig
 from posegen.labels.registry import require_labels
@@ -29,6 +31,7 @@ def build(
     executor: Executor | None = None,
     max_failures: int | str = 0,
     overwrite: bool = False,
+    pictures_from: str | os.PathLike[str] | None = None,
     preset: str | None = None,
     description: str = "",
     progress: Progress | None = None,
@@ -57,7 +60,12 @@ def build(
     max_failures
         How many samples may fail: a number, or a share of them as in `"1%"`.
     overwrite
-        Whether to replace what was built in `out` with other options.
+        Whether to replace what was built in `out` with other options. What its pictures have in common with these is
+        copied from there.
+    pictures_from
+        A dataset whose encoded pictures are copied instead of encoded again, which changes no byte. What determines
+        their bytes has to agree: the size, fit or crop, views, encoding, exif and the libraries. Of which the file has
+        changed since, or which are not there, are encoded afresh, and counted.
     preset, description
         For the record: the name of what `config` was laid over, and what the dataset is.
     progress
@@ -72,7 +80,8 @@ def build(
     Raises
     ------
     ConfigError
-        If an argument is wrong, or `out` holds something else, or was built with other options.
+        If an argument is wrong, or `out` holds something else, or was built with other options; or if pictures were
+        encoded with other ones in the dataset that they are to be copied from.
     AnnotationError
         If the annotations are bad.
     BuildError
@@ -81,8 +90,12 @@ def build(
     """
     executor = choose_executor(executor, workers)
     allowance = Allowance.parse(max_failures)
-    with prepare(coco, out, config or BuildConfig(), split=split, images=images, overwrite=overwrite) as prepared:
-        run = Run(prepared.plan, prepared.state, progress or ignore, notify or ignore, prepared.source)
+    config = config or BuildConfig()
+    old = None if pictures_from is None else OldPictures(Path(pictures_from), config)
+    with prepare(coco, out, config, split=split, images=images, overwrite=overwrite) as prepared:
+        if old is None and overwrite:
+            old = find_replaced(prepared.state.out, prepared.plan.config)
+        run = Run(prepared.plan, prepared.state, progress or ignore, notify or ignore, prepared.source, old=old)
         allowed = allowance.of(prepared.plan.samples)
         run.take_over()
         run.announce()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 from collections import Counter, defaultdict
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from posegen.build.failures import Failure, describe_failures, write_failures
 from posegen.build.part import Part
 from posegen.build.plan import BuildPlan, ShardTask, find_key
 from posegen.build.progress import Notify, Progress
+from posegen.build.relabel import OldPictures
 from posegen.build.worker import ShardResult, build_shard
 from posegen.errors import BuildError
 from posegen.shards import FORMAT_VERSION, SampleKey, ShardRecord
@@ -43,6 +45,8 @@ class Run:
         The sha256 of the annotation file.
     part
         Which shards are this run's to build; None if all are. Others may then be building, too.
+    old
+        The dataset that pictures are copied from, if there is one.
     """
 
     def __init__(
@@ -54,6 +58,7 @@ class Run:
         source: str,
         *,
         part: Part | None = None,
+        old: OldPictures | None = None,
     ) -> None:
         self.plan = plan
         self.state = state
@@ -61,6 +66,7 @@ class Run:
         self.notify = notify
         self.source = source
         self.part = part
+        self.old = old
         self.done = 0
         self.built = 0
         self.results: dict[str, ShardResult] = {}
@@ -167,12 +173,14 @@ class Run:
                 else:
                     self._try_again(index_of[outcome.task.file_name], outcome)
         self._tell_unturned()
+        self._tell_copied()
 
     def _list_tasks(self, indices: list[int]) -> Iterator[ShardTask]:
         """Make the tasks of shards, as they are asked for; without those that others have built meanwhile."""
         for index in indices:
             if self.part is None or not self._stands(index):
-                yield self._task(index)
+                task = self._task(index)
+                yield task if self.old is None else dataclasses.replace(task, pictures=self.old.choose(task.samples))
 
     def check_failures(self, allowed: int) -> None:
         """List the failures, and raise `BuildError` if more samples failed than may, or nothing was built."""
@@ -192,6 +200,17 @@ class Run:
         for value, count in sorted(Counter(found.values()).items()):
             name = min(name for name, of in found.items() if of == value)
             self.notify(f"note: {describe_unturned(value, count, name)}")
+
+    def _tell_copied(self) -> None:
+        """Say how many pictures were copied, and why the others were not."""
+        if self.old is None:
+            return
+        copied = sum(result.copied for result in self.results.values())
+        afresh = sum((Counter(result.afresh) for result in self.results.values()), Counter[str]())
+        why = ", ".join(f"{count} {reason}" for reason, count in sorted(afresh.items()))
+        rest = f"; {afresh.total()} were encoded afresh: {why}" if afresh else ""
+        if copied or afresh:
+            self.notify(f"{counted(copied, 'picture')} copied from {self.old.directory}{rest}")
 
     def _give_up(self) -> None:
         """Raise `BuildError` where the first samples of a run have all failed: so will the others."""

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 @field_options
 @run_option("workers")
 @run_option("max_failures")
+@run_option("pictures_from")
 @run_option("description")
 @click.option("--overwrite", is_flag=True, help="Replace what was built there with other options.")
 @click.option("--part", metavar="K/N", help="Build every N-th shard alone, from the K-th on, on any machine.")
@@ -98,7 +99,7 @@ def _work(config: BuildConfig, options: Options, part: str | None, finish: bool,
         "overwrite": overwrite,
         "progress": bar.show,
     }
-    building: dict[str, Any] = {"workers": run.workers, "notify": bar.tell}
+    building: dict[str, Any] = {"workers": run.workers, "pictures_from": run.pictures_from, "notify": bar.tell}
     record: dict[str, Any] = {"preset": options.preset, "description": run.description or ""}
     if part is not None:
         return _tell_part(build_part(part=part, **common, **building))
