@@ -11,15 +11,15 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from pathlib import Path
 
+from posegen.annotations import Sources
 from posegen.build.checkpoint import Built
 from posegen.build.executors import Executor, choose_executor
 from posegen.build.failures import Allowance, describe_failures, write_failures
 from posegen.build.part import Part
 from posegen.build.prepare import Prepared, prepare
 from posegen.build.progress import Notify, Progress, ignore
-from posegen.build.relabel import OldPictures, find_replaced
+from posegen.build.relabel import find_old_pictures
 from posegen.build.run import Run
 from posegen.config import BuildConfig
 from posegen.errors import BuildError, UnfinishedError
@@ -53,7 +53,7 @@ class PartReport:
 
 
 def build_part(
-    coco: str | os.PathLike[str],
+    coco: Sources,
     out: str | os.PathLike[str],
     config: BuildConfig | None = None,
     *,
@@ -87,14 +87,11 @@ def build_part(
     part = part if isinstance(part, Part) else Part.parse(part)
     executor = choose_executor(executor, workers)
     allowance = Allowance.parse(max_failures)
-    config = config or BuildConfig()
-    old = None if pictures_from is None else OldPictures(Path(pictures_from), config)
     with prepare(coco, out, config, split=split, images=images, overwrite=overwrite, shared=True) as prepared:
         plan, state = prepared.plan, prepared.state
         state.note_parts(part.of)
-        if old is None and overwrite:
-            old = find_replaced(prepared.state.out, prepared.plan.config)
-        run = Run(plan, state, progress or ignore, notify or ignore, prepared.source, part=part, old=old)
+        old = find_old_pictures(pictures_from, state.out if overwrite else None, plan.config)
+        run = Run(plan, state, progress or ignore, notify or ignore, prepared.source["sha256"], part=part, old=old)
         allowed = allowance.of(plan.samples)
         run.take_over()
         run.announce()
@@ -112,7 +109,7 @@ def build_part(
 
 
 def finish_parts(
-    coco: str | os.PathLike[str],
+    coco: Sources,
     out: str | os.PathLike[str],
     config: BuildConfig | None = None,
     *,
@@ -148,9 +145,7 @@ def finish_parts(
         As by `posegen.build.pipeline.build`.
     """
     allowance = Allowance.parse(max_failures)
-    with prepare(
-        coco, out, config or BuildConfig(), split=split, images=images, overwrite=overwrite, shared=True
-    ) as prepared:
+    with prepare(coco, out, config, split=split, images=images, overwrite=overwrite, shared=True) as prepared:
         built = _collect(prepared, progress or ignore)
         plan, state = prepared.plan, prepared.state
         failures = sorted((failure for one in built for failure in one.failures), key=lambda failure: failure.key)

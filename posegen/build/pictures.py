@@ -99,7 +99,7 @@ class Copier:
         """
         try:
             shard, row = self._open(old.shard), old.row
-            if shard.pictures[row] != (sample.file_name, sample.width, sample.height) or not (
+            if shard.pictures[row] != (sample.stated_name, sample.width, sample.height) or not (
                 np.array_equal(shard.affines[row], affine) and (view is None or np.array_equal(shard.views[row], view))
             ):
                 self.afresh["mapped elsewhere"] += 1

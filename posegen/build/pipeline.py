@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
-from posegen.annotations import read_annotations
-from posegen.annotations.audit import Audit
+from posegen.annotations import Sources, find_annotations
+from posegen.annotations.audit import Audit, counted
+from posegen.annotations.unknown import describe_unknown
 from posegen.build.decoding import decode_all
 from posegen.build.executors import Executor, choose_executor
 from posegen.build.failures import Allowance
 from posegen.build.plan import make_plan
 from posegen.build.prepare import prepare
 from posegen.build.progress import Notify, Progress, ignore
-from posegen.build.relabel import OldPictures, find_replaced
+from posegen.build.relabel import find_old_pictures
 from posegen.build.run import Run
 from posegen.config import BuildConfig
 from posegen.labels.registry import require_labels
@@ -21,7 +21,7 @@ from posegen.shards import Manifest
 
 
 def build(
-    coco: str | os.PathLike[str],
+    coco: Sources,
     out: str | os.PathLike[str],
     config: BuildConfig | None = None,
     *,
@@ -46,7 +46,8 @@ def build(
     Parameters
     ----------
     coco
-        A COCO root or an annotation file; see `posegen.annotations.find_coco`.
+        A COCO root or an annotation file; see `posegen.annotations.find_coco`. Or several of them, as paths or as
+        `posegen.config.Source`, whose samples become one dataset of `config.skeleton`; their order means nothing.
     out
         The directory of the dataset; made if it does not exist.
     config
@@ -90,13 +91,11 @@ def build(
     """
     executor = choose_executor(executor, workers)
     allowance = Allowance.parse(max_failures)
-    config = config or BuildConfig()
-    old = None if pictures_from is None else OldPictures(Path(pictures_from), config)
     with prepare(coco, out, config, split=split, images=images, overwrite=overwrite) as prepared:
-        if old is None and overwrite:
-            old = find_replaced(prepared.state.out, prepared.plan.config)
-        run = Run(prepared.plan, prepared.state, progress or ignore, notify or ignore, prepared.source, old=old)
-        allowed = allowance.of(prepared.plan.samples)
+        plan, state, sha256 = prepared.plan, prepared.state, prepared.source["sha256"]
+        old = find_old_pictures(pictures_from, state.out if overwrite else None, plan.config)
+        run = Run(plan, state, progress or ignore, notify or ignore, sha256, old=old)
+        allowed = allowance.of(plan.samples)
         run.take_over()
         run.announce()
         run.check_files(allowed)
@@ -106,7 +105,7 @@ def build(
 
 
 def audit(
-    coco: str | os.PathLike[str],
+    coco: Sources,
     config: BuildConfig | None = None,
     *,
     split: str | None = None,
@@ -130,8 +129,12 @@ def audit(
     """
     config = config or BuildConfig()
     require_labels(config.labels)
-    annotations = read_annotations(coco, config, split=split, images=images, need_images=False)
+    source = find_annotations(coco, split=split, images=images, need_images=False)
+    config = source.configure(config)
+    annotations = source.read(config)
     found = annotations.audit
+    if unknown := describe_unknown(annotations.samples, annotations.names, annotations.skeleton):
+        found.notes.append(unknown)
     if not annotations.images.is_dir():
         found.notes.append(f"there is no directory {annotations.images}, so no picture was looked for")
         make_plan(annotations, config)
@@ -141,5 +144,8 @@ def audit(
     )
     if pictures:
         found.bad_pictures.update(decode_all(annotations, config, progress or ignore))
+    if not found.bad_pictures:
+        decoded = f", and those of all {counted(len(annotations.samples), 'sample')} can be decoded" if pictures else ""
+        found.notes.append(f"all {counted(found.images, 'picture')} are there{decoded}")
     make_plan(annotations, config)
     return found

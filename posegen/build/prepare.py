@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from posegen.annotations import find_annotations
+from posegen.annotations import Sources, find_annotations
 from posegen.build.checkpoint import BuildState, open_state
 from posegen.build.plan import BuildPlan, make_plan
 from posegen.config import BuildConfig
 from posegen.errors import BuildError
 from posegen.labels.registry import require_labels
-from posegen.shards import Manifest, ShardRecord, hash_file, library_versions
+from posegen.shards import Manifest, ShardRecord, library_versions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -26,12 +26,12 @@ class Prepared:
     plan, state
         What to build, and what is there.
     source
-        The sha256 of the annotation file.
+        Of what the manifest says where it was built from.
     """
 
     plan: BuildPlan
     state: BuildState
-    source: str
+    source: Mapping[str, str]
 
     def publish(
         self, records: Sequence[ShardRecord], failures: int, *, preset: str | None, description: str
@@ -41,11 +41,7 @@ class Prepared:
         manifest = Manifest(
             config=config,
             skeleton=annotations.skeleton,
-            source={
-                "annotations": annotations.path.name,
-                "sha256": self.source,
-                "images": annotations.images.name,
-            },
+            source=self.source,
             shards=tuple(records),
             failures=failures,
             audit=annotations.audit.to_dict(),
@@ -59,9 +55,9 @@ class Prepared:
 
 @contextlib.contextmanager
 def prepare(
-    coco: str | os.PathLike[str],
+    coco: Sources,
     out: str | os.PathLike[str],
-    config: BuildConfig,
+    config: BuildConfig | None,
     *,
     split: str | None,
     images: str | os.PathLike[str] | None,
@@ -77,9 +73,11 @@ def prepare(
     shared
         Whether others may build there at the same time, who say so, too.
     """
+    config = config or BuildConfig()
     require_labels(config.labels)
     out = Path(out)
     source = find_annotations(coco, split=split, images=images)
+    config = source.configure(config)
     state: BuildState | None = None
     try:
         with open_state(out, config, overwrite=overwrite, shared=shared) as state:
@@ -87,7 +85,7 @@ def prepare(
             plan = make_plan(annotations, config)
             if not plan.samples:
                 raise BuildError(f"{annotations.path}: there is nothing to build: {_why_empty(plan)}")
-            yield Prepared(plan=plan, state=state, source=hash_file(annotations.path))
+            yield Prepared(plan=plan, state=state, source=source.describe())
     except OSError as error:
         rest = "; finished shards stay, run again to go on" if state is not None and state.has_records() else ""
         raise BuildError(f"{error.filename or out}: {error.strerror or error}{rest}") from error

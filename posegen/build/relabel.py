@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -68,17 +69,31 @@ class OldPictures:
             ids, names = reader.column("image_id", rows), reader.column("file_name", rows)
             people = reader.column("annotation_id", rows)
             copies = reader.column("copy", rows) if manifest.config.copies > 1 else [0] * len(rows)
-        for row, (image_id, name, persons, copy) in enumerate(zip(ids, names, people, copies, strict=True)):
-            if name in identities:
-                key = SampleKey.of(self._config, image_id, persons, copy)
-                self._found[key] = OldPicture(shard=path, row=row, identity=identities[name])
+            sources = reader.column("source", rows) if manifest.config.sources else [""] * len(rows)
+        for row, (image_id, name, persons, copy, source) in enumerate(
+            zip(ids, names, people, copies, sources, strict=True)
+        ):
+            identity = identities.get(f"{source}/{name}" if source else name)
+            if identity is not None:
+                key = SampleKey.of(self._config, image_id, persons, copy, source)
+                self._found[key] = OldPicture(shard=path, row=row, identity=identity)
 
 
-def find_replaced(directory: Path, config: BuildConfig) -> OldPictures | None:
-    """Find the pictures of a dataset that is about to be replaced, if it is one and they can be copied."""
+def find_old_pictures(
+    chosen: str | os.PathLike[str] | None, replaced: Path | None, config: BuildConfig
+) -> OldPictures | None:
+    """Find the pictures of the dataset that was chosen, or else of the one that is replaced, if they will do.
+
+    Raises
+    ------
+    ConfigError, ShardError
+        As `OldPictures`, of the one that was chosen.
+    """
+    if chosen is not None:
+        return OldPictures(Path(chosen), config)
     with contextlib.suppress(ConfigError, ShardError):
-        if Manifest.read(directory).config != config:
-            return OldPictures(directory, config)
+        if replaced is not None and Manifest.read(replaced).config != config:
+            return OldPictures(replaced, config)
     return None
 
 

@@ -165,7 +165,7 @@ class _SampleBuilder:
         )
         built = BuiltSample(
             image_id=sample.image_id,
-            file_name=sample.file_name,
+            file_name=sample.stated_name,
             width=sample.width,
             height=sample.height,
             affine=scene.affine.matrix,
@@ -178,6 +178,7 @@ class _SampleBuilder:
             copy=sample.copy,
             view=(view or View()).values,
             unknown=unknown,
+            source=sample.source,
         )
         return built, scene
 

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 
 @click.command("build", short_help="Build a dataset from COCO keypoint annotations.")
-@run_option("coco", "COCO root, or one annotation file.  [required]")
+@run_option("coco", "COCO root, or one annotation file; may be repeated.  [required]", multiple=True)
 @run_option("out", "Where to write the dataset.  [required]")
-@run_option("split")
-@run_option("images")
+@run_option("split", multiple=True)
+@run_option("images", multiple=True)
 @preset_option
 @click.option("--config", "config_file", type=PATH, metavar="FILE.toml", help="Options from a file.")
 @field_options
@@ -59,6 +59,7 @@ def command(
       posegen build --coco /data/coco --out /data/people --preset udp
       posegen build --coco /data/coco --out /data/pose --part 3/16
       posegen build --coco /data/coco --out /data/pose --finish
+      posegen build --coco /data/coco --coco /data/feet --out /data/pose --skeleton body-25
     """  # noqa: D301 (click wants the character \b)
     options = read_words(words)
     if config_file is not None:
