@@ -69,7 +69,7 @@ def save_sheet(path: Path, count: int, picture: Path) -> None:
     from posegen.inspect.drawing.sample import arrange_sheet, draw_tile
 
     tiles: list[Picture] = []
-    for shard, samples in _shards(path):
+    for shard, samples in list_shards(path):
         before = len(tiles)
         if before < count:
             with ShardReader(shard) as reader:
