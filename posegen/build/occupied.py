@@ -75,6 +75,6 @@ def _goes_further(before: Any, now: int | None) -> bool:
 
 
 def _brief(key: str, value: Any) -> str:
-    if key in {"input_size", "picture_size"} and isinstance(value, list) and len(value) == 2:
+    if key in {"input_size", "picture_size"} and isinstance(value, (list, tuple)) and len(value) == 2:
         return f"{value[1]}x{value[0]}"
     return str(value.get("name", value)) if isinstance(value, dict) else str(value)

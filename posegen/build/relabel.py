@@ -104,8 +104,9 @@ def _refuse_others(directory: Path, manifest: Manifest, config: BuildConfig) -> 
             f"{directory}: has format version {manifest.format_version}, and pictures can be taken from version "
             f"{FORMAT_VERSION} alone"
         )
-    before, now = manifest.config.to_dict(), config.to_dict()
-    lines = describe_changes(before, now, _find_options(config))
+    names = _find_options(config)
+    before, now = ({name: getattr(of, name) for name in names} for of in (manifest.config, config))
+    lines = describe_changes(before, now, names)
     versions = library_versions()
     lines += describe_changes(manifest.versions, versions, _LIBRARIES)
     if lines:
