@@ -111,7 +111,7 @@ clean:
 	@touch $@
 
 .venv/frameworks: .venv/dev
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]' $(FRAMEWORKS)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,dask]' $(FRAMEWORKS)
 	@touch $@
 
 .venv-peers/installed: pyproject.toml
