@@ -20,7 +20,7 @@ from typing import Any, Generic
 
 from posegen.build.executors.base import Done, Lost, Report, Result, Task
 from posegen.build.executors.cpus import available_cpus
-from posegen.build.executors.process import RemoteTraceback
+from posegen.build.executors.process import RemoteTraceback, interrupts_blocked
 from posegen.build.executors.remote import run_apart, stop_tasks
 from posegen.errors import BuildError, ConfigError, MissingExtraError
 
@@ -245,14 +245,15 @@ def _connect(address: str | None, workers: int | None) -> Iterator[Any]:
         stack.enter_context(dask.config.set({"distributed.admin.large-graph-warning-threshold": _LONGEST_TASK_BYTES}))
         target: Any = address
         if address is None:
-            cluster = distributed.LocalCluster(
-                n_workers=workers,
-                threads_per_worker=1,
-                processes=True,
-                dashboard_address="127.0.0.1:0",  # any free port: nobody is told of it
-                memory_limit=0,  # which would be that of a process that does not do the work
-                silence_logs=logging.CRITICAL + 1,
-            )
+            with interrupts_blocked():  # Ctrl-C goes to the whole group; this process ends the others
+                cluster = distributed.LocalCluster(
+                    n_workers=workers,
+                    threads_per_worker=1,
+                    processes=True,
+                    dashboard_address="127.0.0.1:0",  # any free port: nobody is told of it
+                    memory_limit=0,  # which would be that of a process that does not do the work
+                    silence_logs=logging.CRITICAL + 1,
+                )
             target = stack.enter_context(cluster)
         try:
             client = distributed.Client(target, timeout=_PATIENCE_S, set_as_default=False, name="posegen")

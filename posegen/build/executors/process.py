@@ -135,6 +135,17 @@ def _interrupts_held_back() -> Iterator[None]:
             handlers[first](first, frame)
 
 
+@contextlib.contextmanager
+def interrupts_blocked() -> Iterator[None]:
+    """Keep Ctrl-C from threads and processes that are started here, and from those that they start."""
+    resource_tracker.ensure_running()  # which lets interrupts through when it starts
+    before = _mask("SIG_BLOCK", {signal.SIGINT})
+    try:
+        yield
+    finally:
+        _mask("SIG_SETMASK", before)
+
+
 def _mask(how: str, signals: Iterable[int]) -> Iterable[int]:
     """Change which signals are blocked, where the system can, and return which were."""
     return signal.pthread_sigmask(getattr(signal, how), signals) if hasattr(signal, "pthread_sigmask") else ()
