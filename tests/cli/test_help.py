@@ -25,8 +25,9 @@ OPTIONS = {
         "--sigma-scale", "--sigma-keypoints", "--paf", "--half-width", "--unit", "--crop", "--box-padding", "--fit",
         "--visibility", "--origin", "--exif", "--min-keypoints", "--min-area", "--keep-empty", "--label-dtype",
         "--layout", "--compression", "--image-encoding", "--jpeg-quality", "--picture-size", "--copies", "--augment",
-        "--plain-copy", "--shard-size", "--seed", "--limit", "--workers", "--max-failures",
-        "--description", "--overwrite", "--dump-config", "--quiet",
+        "--plain-copy", "--shard-size", "--seed", "--limit", "--workers", "--backend",
+        "--scheduler", "--max-failures", "--pictures-from", "--description", "--overwrite", "--part", "--finish",
+        "--dump-config", "--quiet",
     ],
     "verify": ["--deep", "--repair", "--coco", "--split", "--images", "--workers", "--json"],
     "diff": ["--tolerance", "--workers", "--json"],
@@ -73,7 +74,7 @@ def test_commands_name_every_option_in_order(run: Run) -> None:
 def test_an_audit_takes_the_options_of_a_build_that_change_what_is_read(run: Run) -> None:
     found = re.findall(r"^  (?:-\w, )?(--[\w-]+)", run("audit", "--help").out, re.MULTILINE)
     of_a_run = {"--coco", "--out", "--workers", "--max-failures", "--description", "--overwrite", "--dump-config"}
-    of_a_run.add("--quiet")
+    of_a_run |= {"--quiet", "--backend", "--scheduler", "--pictures-from", "--part", "--finish"}
     assert {*found} == {*OPTIONS["build"], "--pictures", "--json", "--help"} - of_a_run
 
 
