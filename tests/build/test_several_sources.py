@@ -16,7 +16,9 @@ from builds import shards
 from executors import InProcess, Threads
 
 import posegen
+from posegen.annotations import read_annotations
 from posegen.build.failures import read_failures
+from posegen.build.plan import make_plan
 from posegen.build.repair import repair
 from posegen.config import BuildConfig, Source
 from posegen.errors import BuildError, ConfigError
@@ -246,3 +248,15 @@ def test_several_sources_are_not_scored_at_once(body: Path, toes: Path, tmp_path
     build([body, toes], tmp_path / "out", dataclasses.replace(CONFIG, labels=("heatmap", "paf")))
     with pytest.raises(ConfigError, match=r"several sources \(body, toes\) cannot be scored at once"):
         score(tmp_path / "out", body)
+
+
+def test_images_of_one_id_are_seen_differently_in_each_source(body: Path, toes: Path, tmp_path: Path) -> None:
+    config = dataclasses.replace(CONFIG, augment=Augmentation(rotate=90), labels=("heatmap",))
+    build([body, toes], tmp_path / "out", config)
+    views = {(s["source"], s["image_id"]): s["view"].tolist() for s in read(tmp_path / "out")}
+    assert views["body", 100] != views["toes", 100]
+
+
+def test_a_plan_wants_the_sources_that_annotations_are_of(body: Path, toes: Path) -> None:
+    with pytest.raises(ConfigError, match="annotations of several sources"):
+        make_plan(read_annotations([body, toes], CONFIG), CONFIG)
