@@ -47,7 +47,7 @@ def build(
     ----------
     coco
         A COCO root or an annotation file; see `posegen.annotations.find_coco`. Or several of them, as paths or as
-        `posegen.Source`, whose samples become one dataset of `config.skeleton`; their order means nothing.
+        `posegen.config.Source`, whose samples become one dataset of `config.skeleton`; their order means nothing.
     out
         The directory of the dataset; made if it does not exist.
     config
@@ -96,7 +96,7 @@ def build(
             annotations = source.read(config)
             plan = make_plan(annotations, config)
             if not plan.samples:
-                raise BuildError(f"{annotations.place}: there is nothing to build: {_why_empty(plan)}")
+                raise BuildError(f"{annotations.path}: there is nothing to build: {_why_empty(plan)}")
             origin = source.describe()
             run = Run(plan, state, progress or ignore, notify or ignore, origin["sha256"])
             run.take_over()
