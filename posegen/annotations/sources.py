@@ -91,7 +91,10 @@ def join_sources(found: Mapping[str, Annotations], config: BuildConfig) -> Annot
     labelled = {name for one in found.values() for name in one.names}
     if lacking := [name for name in names if name not in labelled]:
         listed = "; ".join(f"{source} names {_list(one.names)}" for source, one in found.items())
-        raise AnnotationError(f"skeleton '{skeleton.name}' needs {_list(lacking)}, which no source labels: {listed}")
+        raise AnnotationError(
+            f"skeleton '{skeleton.name}' needs {_list(lacking)}, which no source labels: {listed}. Name another with "
+            "--skeleton, or say with rename what is called otherwise"
+        )
     samples: list[Sample] = []
     audit = Audit()
     for rules in config.sources:
