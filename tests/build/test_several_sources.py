@@ -25,6 +25,7 @@ from posegen.errors import BuildError, ConfigError
 from posegen.images.augment import Augmentation
 from posegen.inspect.diff import compare
 from posegen.inspect.score import score
+from posegen.inspect.summary import describe
 from posegen.inspect.verify import verify
 from posegen.loader import PoseDataset
 from posegen.shards import ShardReader
@@ -89,6 +90,7 @@ def test_ids_and_names_may_repeat_and_each_sample_has_its_own_picture_and_people
     build([body, toes], tmp_path / "out", CONFIG)
     samples = read(tmp_path / "out")
     assert len({sample["key"] for sample in samples}) == len(samples) == 9
+    assert describe(tmp_path / "out")["sources"] == {"body": 4, "toes": 5}
     assert {sample["source"] for sample in samples[:4]} == {"body", "toes"}  # shuffled over all
     for sample in samples:
         source = sample["source"]
