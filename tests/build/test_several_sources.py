@@ -162,17 +162,32 @@ def test_a_dataset_is_verified_and_repaired_with_its_sources(body: Path, toes: P
     shard.write_bytes(b"damaged")
     assert repair(out, [body, toes], executor=InProcess()) == [shard.name]
     assert shards(out) == before
-    for wrong in (body, [body], [body, body / "annotations/person_keypoints_train2017.json"]):
-        with pytest.raises(ConfigError, match="body"):
-            check(coco=wrong)
+    for few in (body, [body], [body, toes, Source(coco=body, name="more")]):
+        with pytest.raises(ConfigError, match=r"name them all|expected several"):
+            check(coco=few)
 
 
 def test_verification_says_which_source_has_changed(body: Path, toes: Path, tmp_path: Path) -> None:
     build([body, toes], tmp_path / "out", CONFIG)
     (path,) = (toes / "annotations").glob("*.json")
     path.write_text(path.read_text() + " ")
-    (problem,) = verify(tmp_path / "out", coco=[body, toes], executor=InProcess())
-    assert problem.what.startswith(f"source 'toes': was built from other annotations than {path}")
+    # However it is called now: by the only name, or the only file, that is not taken.
+    for given in ([body, toes], [Source(coco=toes, name="mine"), body], [Source(coco=path, name="aaa"), body]):
+        (problem,) = verify(tmp_path / "out", coco=given, executor=InProcess())
+        assert problem.what.startswith(f"source 'toes': was built from other annotations than {path}")
+
+
+def test_sources_that_all_changed_are_known_by_their_files_names(body: Path, toes: Path, tmp_path: Path) -> None:
+    paths = []
+    for root in (body, toes):
+        paths.append(root / "annotations" / f"{root.name}.json")
+        (root / "annotations/person_keypoints_train2017.json").rename(paths[-1])
+    named = [Source(coco=path, images=path.parents[1] / "train2017", name=f"my {path.stem}") for path in paths]
+    build(named, tmp_path / "out", CONFIG)
+    for path in paths:
+        path.write_text(path.read_text() + " ")
+    problems = verify(tmp_path / "out", coco=paths, executor=InProcess())
+    assert [problem.what[:18] for problem in problems] == ["source 'my body': ", "source 'my toes': "]
 
 
 def test_a_dataset_of_one_source_wants_one(body: Path, toes: Path, tmp_path: Path) -> None:
