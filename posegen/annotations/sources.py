@@ -130,6 +130,10 @@ def _choose_skeleton(found: Mapping[str, Annotations], config: BuildConfig) -> S
                 f"sources '{first[0]}' and '{name}' have different keypoints ({_list(first[1].names)}; and "
                 f"{_list(one.names)}): say with --skeleton which they are to become"
             )
+        if one.skeleton.limbs != first[1].skeleton.limbs:
+            raise ConfigError(
+                f"sources '{first[0]}' and '{name}' have different limbs: say with --skeleton which to draw"
+            )
     return first[1].skeleton
 
 
