@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,8 +29,8 @@ def describe(path: Path) -> dict[str, Any]:
     -------
     A dict for JSON: `path`, `kind` (`dataset` or `shard`), `samples`, `people`, `bytes`, `shards`, `keypoints` (how
     often each is labelled), `arrays` (by name: shape, dtype, chunk, compressor, stored and logical bytes, ratio; over
-    all shards), `config`, `skeleton`, `versions`, and for a dataset `failures`, `audit`, `source`,
-    `preset` and `description`.
+    all shards), `config`, `skeleton`, `versions`; of several sources `sources`, how many samples are of each; and for a
+    dataset `failures`, `audit`, `source`, `preset` and `description`.
 
     Raises
     ------
@@ -198,7 +199,8 @@ def _read_audit(path: Path, manifest: Manifest) -> dict[str, Any]:
 def _describe_shard(reader: ShardReader) -> dict[str, Any]:
     people = reader.people()
     labelled = (people[..., 2] > 0).sum(axis=0)
-    return {
+    sources = Counter(reader.column("source", range(len(reader)))) if reader.config.sources else None
+    return ({} if sources is None else {"sources": dict(sorted(sources.items()))}) | {
         "samples": len(reader),
         "people": len(people),
         "bytes": reader.path.stat().st_size,
@@ -230,6 +232,8 @@ def _add(total: dict[str, Any], shard: dict[str, Any]) -> None:
             raise ShardError(f"the shards of a dataset must have one {key}, but two differ; build it again")
     for key in ("samples", "people", "bytes"):
         total[key] += shard[key]
+    for name, count in shard.get("sources", {}).items():
+        total["sources"][name] = total["sources"].get(name, 0) + count
     for name, count in shard["keypoints"].items():
         total["keypoints"][name] += count
     for name, array in shard["arrays"].items():

@@ -18,6 +18,7 @@
     /person/annotation_id int64 (M,)
     /person/unknown uint8 (M, K)   if a label reads it: 1 unknown of this person, 2 not labelled by the source, else 0
     /sample/image_id int64, file_name, width, height int32 (N,); affine float64 (N, 2, 3), image pixels to input pixels
+    /sample/source  text (N,)        if there are several: which sample is of which, by name; ids are a source's own
     /sample/copy int32 (N,), view float64 (N, 5)   if views are drawn: scale, degrees, shift in x and y, 1 if mirrored
 
 A label's attributes say how to read it: value = stored x `scale`, to within `max_abs_error`, from `low` to `high`;
