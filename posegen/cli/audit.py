@@ -23,9 +23,9 @@ _SHOWN = 20
 
 
 @click.command("audit", short_help="Check COCO annotations, and say what is odd about them.")
-@click.argument("path", type=PATH)
-@run_option("split")
-@run_option("images")
+@click.argument("paths", type=PATH, nargs=-1, metavar="PATH...")
+@run_option("split", multiple=True)
+@run_option("images", multiple=True)
 @click.option("--pictures", is_flag=True, help="Decode all pictures, too, which takes as long as reading them.")
 @click.option("--suspects", is_flag=True, help="Look for annotations that are probably wrong, and pictures twice.")
 @click.option("--against", type=PATH, metavar="OTHER", help="Annotations that must share no picture; with --suspects.")
@@ -36,7 +36,7 @@ _SHOWN = 20
 @click.option("--config", "config_file", type=PATH, metavar="FILE.toml", help="Options from a file.")
 @field_options
 def command(  # noqa: PLR0917 (one argument an option)
-    path: Path,
+    paths: tuple[Path, ...],
     config_file: Path | None,
     pictures: bool,
     suspects: bool,
@@ -48,8 +48,9 @@ def command(  # noqa: PLR0917 (one argument an option)
 ) -> None:
     """Check COCO annotations, and say what is odd about them.
 
-    PATH is a COCO root, or one annotation file. What a build with the same options would leave out is counted, what is
-    odd is noticed, and pictures that are not there are named. Exit status 1: a build would fail on some.
+    PATH is a COCO root, or one annotation file; several are sources of one dataset. What a build with the same options
+    would leave out is counted, what is odd is noticed, and pictures that are not there are named. Exit status 1: a
+    build would fail on some.
 
     --suspects looks further, for what is probably wrong: left and right swapped, limbs out of proportion, keypoints far
     outside the box or the outline, people twice, pictures twice, visibility misused; the surest first. --fix corrects
@@ -64,14 +65,18 @@ def command(  # noqa: PLR0917 (one argument an option)
 
     if not suspects and (against or sheet or fix):
         raise ConfigError("--against, --sheet and --fix go with --suspects")
-    options = read_words({**words, "coco": path})
+    if suspects and len(paths) != 1:
+        raise ConfigError(f"--suspects takes one source at a time, not {len(paths)}: name one PATH")
+    options = read_words({**words, "coco": paths})
     if config_file is not None:
         options = options.over(read_options(config_file))
     options, note = choose_preset(options)
     config = BuildConfig.from_options(options)
+    if options.run.coco is None:
+        raise click.UsageError("Missing argument 'PATH...', or a file for --config that names coco.")
     with show_samples(quiet=as_json) as bar:
         found = audit(
-            path,
+            options.run.coco,
             config,
             split=options.run.split,
             images=options.run.images,
@@ -85,7 +90,7 @@ def command(  # noqa: PLR0917 (one argument an option)
         run = options.run
         own = BuildConfig.from_options(dataclasses.replace(options, preset="coco"))  # the keypoints that the file has
         where = {"split": run.split, "images": run.images}
-        examination, changes = _examine(path, own, against, sheet, fix, quiet=as_json, **where)
+        examination, changes = _examine(paths[0], own, against, sheet, fix, quiet=as_json, **where)
         plain["suspects"] = examination.to_dict() | {"changes": changes}
         lines += ["", *_describe(examination)]
         lines += [f"\nlook at: {sheet}"] if sheet and examination.suspicions else []

@@ -186,7 +186,7 @@ class ShardReader:
 
         A dict of the columns of `posegen.shards.schema.COLUMNS` that there are: `image_id`, `file_name`, `width`,
         `height`, `affine` (2, 3), `keypoints` (n, K, 3), `bbox` (n, 4) and `annotation_id` (n,); where views were drawn
-        also `copy` and `view` (5,), see `posegen.images.augment.View`.
+        also `copy` and `view` (5,), see `posegen.images.augment.View`; and of several sources which, `source`.
         """
         return {name: self.column(name, [index])[0] for name in self._columns}
 
@@ -196,7 +196,8 @@ class ShardReader:
         (copy,) = self.column("copy", [index]) if self.config.copies > 1 else [0]
         if self.config.unit == "person" and len(people) != 1:
             raise self._file.damage(f"sample {index} has {len(people)} people, and is to be one person")
-        return SampleKey.of(self.config, image_id, people, copy)
+        (source,) = self.column("source", [index]) if self.config.sources else [""]
+        return SampleKey.of(self.config, image_id, people, copy, source)
 
     def column(self, name: str, indices: Sequence[int]) -> list[Any]:
         """Return one of the columns that `sample` tells of, of several samples."""
