@@ -30,7 +30,7 @@ OPTIONS = {
     ],
     "verify": ["--deep", "--repair", "--coco", "--split", "--images", "--workers", "--json"],
     "diff": ["--tolerance", "--workers", "--json"],
-    "inspect": ["--json", "--sample", "--save", "--sheet"],
+    "inspect": ["--json", "--sample", "--save", "--sheet", "--nexus"],
     "bench": ["--coco", "--split", "--images", "--repeats", "--workers", "--seconds", "--json"],
     "labels": ["--preset", "--json"],
     "presets": ["--toml", "--json"],
