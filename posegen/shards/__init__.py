@@ -33,7 +33,7 @@ and its labels have no `axes`, the oldest no `mirror`.
 `schema` is the table of what it tells of samples and people, `codecs` the table of compressions, `quantize` how labels'
 values are stored and `mirror` how their channels mirror. `writer` writes a shard, `reader` reads one by way of `hdf5`,
 which holds each array against its rule of `rules` and each chunk and picture against its `checksum`; `opening` opens
-the file, `header` reads what it says of itself. `ignored` packs bitmaps.
+the file, `header` reads what it says of itself, `outline` the sizes of arrays alone. `ignored` packs bitmaps.
 `record` is what the `manifest` says of a shard, `key` tells a sample from all others; `pool` opens the shards of a
 dataset when they are read.
 """

@@ -35,6 +35,14 @@ from posegen.skeleton import Skeleton
 _WRITTEN_BYTES = 1 << 20
 """Of pictures, at once."""
 
+IMAGE_ATTRIBUTES: Mapping[str, str] = {
+    "CLASS": "IMAGE",
+    "IMAGE_VERSION": "1.2",
+    "IMAGE_SUBCLASS": "IMAGE_TRUECOLOR",
+    "INTERLACE_MODE": "INTERLACE_PIXEL",
+}
+"""By which viewers know pixels R, G, B for a picture (HDF5 Image and Palette Specification 1.2)."""
+
 
 class ShardWriter:
     """Assembles a shard in memory, sample by sample.
@@ -182,6 +190,8 @@ class ShardWriter:
         shape = (len(images), *frame) if raw else (int(offsets[-1]),)
         name = "image/pixels" if raw else "image/bytes"
         dataset = self._file.create_dataset(name, shape, np.uint8, track_times=False)
+        if raw:
+            dataset.attrs.update({key: _text(value) for key, value in IMAGE_ATTRIBUTES.items()})
         for start, stop in _group(offsets):
             pixels = np.frombuffer(b"".join(images[start:stop]), np.uint8)
             if raw:

@@ -31,7 +31,7 @@ OPTIONS = {
     ],
     "verify": ["--deep", "--repair", "--coco", "--split", "--images", "--workers", "--json"],
     "diff": ["--tolerance", "--workers", "--json"],
-    "inspect": ["--json", "--sample", "--save", "--sheet"],
+    "inspect": ["--json", "--sample", "--save", "--sheet", "--nexus"],
     "bench": ["--coco", "--split", "--images", "--repeats", "--workers", "--seconds", "--json"],
     "labels": ["--preset", "--json"],
     "presets": ["--toml", "--json"],
@@ -75,7 +75,8 @@ def test_an_audit_takes_the_options_of_a_build_that_change_what_is_read(run: Run
     found = re.findall(r"^  (?:-\w, )?(--[\w-]+)", run("audit", "--help").out, re.MULTILINE)
     of_a_run = {"--coco", "--out", "--workers", "--max-failures", "--description", "--overwrite", "--dump-config"}
     of_a_run |= {"--quiet", "--backend", "--scheduler", "--pictures-from", "--part", "--finish"}
-    assert {*found} == {*OPTIONS["build"], "--pictures", "--json", "--help"} - of_a_run
+    own = {"--pictures", "--suspects", "--against", "--sheet", "--fix", "--json", "--help"}
+    assert {*found} == {*OPTIONS["build"], *own} - of_a_run
 
 
 def test_build_tells_its_defaults_and_what_is_required(run: Run) -> None:
