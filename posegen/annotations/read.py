@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
-from pathlib import Path
 
 from posegen.annotations.coco.paths import find_coco
 from posegen.annotations.coco.read import read_coco
 from posegen.annotations.sample import Annotations
 from posegen.config import BuildConfig
+from posegen.storage import AnyPath, Location
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,8 +21,8 @@ class AnnotationSource:
         The annotation file, and the directory that its file names are relative to.
     """
 
-    path: Path
-    images: Path
+    path: AnyPath
+    images: AnyPath
 
     def read(self, config: BuildConfig) -> Annotations:
         """Read, check and count them.
@@ -44,10 +43,10 @@ class AnnotationSource:
 
 
 def find_annotations(
-    path: str | os.PathLike[str],
+    path: Location,
     *,
     split: str | None = None,
-    images: str | os.PathLike[str] | None = None,
+    images: Location | None = None,
     need_images: bool = True,
 ) -> AnnotationSource:
     """Find a dataset's annotations and images, which says what is wrong with a path before long work begins.
@@ -57,7 +56,7 @@ def find_annotations(
     path
         A COCO root or an annotation file; see `posegen.annotations.find_coco`.
     split, images
-        Which split of a root, and the image directory, if that is not obvious.
+        Which split of a root, and the image directory, archive or URL, if that is not obvious.
     need_images
         Whether it is an error that there is no image directory.
 
@@ -66,16 +65,16 @@ def find_annotations(
     ConfigError
         If something does not exist, or several things could be meant.
     """
-    found = find_coco(Path(path), split=split, images=None if images is None else Path(images), need_images=need_images)
+    found = find_coco(path, split=split, images=images, need_images=need_images)
     return AnnotationSource(path=found.annotations, images=found.images)
 
 
 def read_annotations(
-    path: str | os.PathLike[str],
+    path: Location,
     config: BuildConfig,
     *,
     split: str | None = None,
-    images: str | os.PathLike[str] | None = None,
+    images: Location | None = None,
     need_images: bool = True,
 ) -> Annotations:
     """Find a dataset's annotations and images, read, check and count them.

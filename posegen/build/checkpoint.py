@@ -31,6 +31,7 @@ from posegen.build.plan import ShardTask
 from posegen.config import BuildConfig
 from posegen.errors import BuildError, ConfigError, ShardError
 from posegen.files import TEMPORARY_SUFFIX, canonical_json, write_atomically
+from posegen.images.files import identify
 from posegen.shards import FORMAT_VERSION, ShardRecord, hash_file, library_versions
 from posegen.shards.manifest import MANIFEST_NAME, Manifest
 from posegen.shards.record import locate
@@ -130,8 +131,7 @@ class BuildState:
         pictures = hashlib.sha256()
         for sample in task.samples:
             try:
-                status = (task.images / sample.file_name).stat()
-                pictures.update(f"{status.st_size} {status.st_mtime_ns}\n".encode())
+                pictures.update(f"{identify(task.images, sample.file_name)}\n".encode())
             except (OSError, ValueError):
                 pictures.update(b"missing\n")
         identity = {"task": task.digest, "pictures": pictures.hexdigest(), "versions": self._versions}

@@ -18,15 +18,16 @@ from posegen.config import BuildConfig
 from posegen.errors import BuildError
 from posegen.labels.registry import require_labels
 from posegen.shards import Manifest, hash_file, library_versions
+from posegen.storage import Location
 
 
 def build(
-    coco: str | os.PathLike[str],
+    coco: Location,
     out: str | os.PathLike[str],
     config: BuildConfig | None = None,
     *,
     split: str | None = None,
-    images: str | os.PathLike[str] | None = None,
+    images: Location | None = None,
     workers: int | None = None,
     executor: Executor | None = None,
     max_failures: int | str = 0,
@@ -127,11 +128,11 @@ def build(
 
 
 def audit(
-    coco: str | os.PathLike[str],
+    coco: Location,
     config: BuildConfig | None = None,
     *,
     split: str | None = None,
-    images: str | os.PathLike[str] | None = None,
+    images: Location | None = None,
     pictures: bool = False,
     progress: Progress | None = None,
 ) -> Audit:

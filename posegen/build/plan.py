@@ -16,6 +16,7 @@ from posegen.errors import ConfigError
 from posegen.files import canonical_json
 from posegen.shards import SampleKey
 from posegen.skeleton import SKELETONS, Skeleton
+from posegen.storage import AnyPath
 
 _SHOWN = 20
 
@@ -37,7 +38,7 @@ class ShardTask:
     config
         Of the build.
     images
-        The directory that the samples' file names are relative to.
+        The directory, archive or URL that the samples' file names are relative to.
     directory
         Where to write the shard.
     digest
@@ -53,7 +54,7 @@ class ShardTask:
     names: tuple[str, ...]
     skeleton: Skeleton
     config: BuildConfig
-    images: Path
+    images: AnyPath
     directory: Path
     digest: str
     quarantined: Mapping[SampleKey, str] = field(default_factory=dict)

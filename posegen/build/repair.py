@@ -18,16 +18,17 @@ from posegen.shards import FORMAT_VERSION, library_versions
 from posegen.shards.hdf5 import GuardedFile
 from posegen.shards.manifest import Manifest, find_dataset
 from posegen.shards.record import compare_bytes, locate
+from posegen.storage import Location
 
 _ATTEMPTS = 3
 
 
 def repair(
     directory: str | os.PathLike[str],
-    coco: str | os.PathLike[str],
+    coco: Location,
     *,
     split: str | None = None,
-    images: str | os.PathLike[str] | None = None,
+    images: Location | None = None,
     workers: int | None = None,
     executor: Executor | None = None,
     progress: Progress | None = None,

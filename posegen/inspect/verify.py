@@ -28,6 +28,7 @@ from posegen.shards import FORMAT_VERSION, ShardReader, ShardRecord, compare_byt
 from posegen.shards.manifest import MANIFEST_NAME, Manifest
 from posegen.shards.record import hash_file, locate
 from posegen.skeleton import Skeleton
+from posegen.storage import AnyPath, Location
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +54,7 @@ def verify(
     directory: str | os.PathLike[str],
     *,
     deep: bool = False,
-    coco: str | os.PathLike[str] | None = None,
+    coco: Location | None = None,
     split: str | None = None,
     workers: int | None = None,
     executor: Executor | None = None,
@@ -212,7 +213,7 @@ def _check_sums(directory: Path, manifest: Manifest) -> Iterator[str]:
             yield f"its {key} does not agree with the rest of it"
 
 
-def _compare_source(annotations: Path, manifest: Manifest) -> Iterator[str]:
+def _compare_source(annotations: AnyPath, manifest: Manifest) -> Iterator[str]:
     """Say whether annotations are others than those that a dataset was built from, if it knows of these."""
     recorded = manifest.source.get("sha256")
     if recorded is not None and (sha256 := hash_file(annotations)) != recorded:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from posegen.errors import ShardError
+from posegen.storage import AnyPath
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +78,7 @@ def compare_bytes(directory: Path, shard: ShardRecord) -> str | None:
     return f"its bytes have changed (sha256 {sha256[:12]}..., the manifest says {shard.sha256[:12]}...)"
 
 
-def hash_file(path: Path) -> str:
+def hash_file(path: AnyPath) -> str:
     """Return the sha256 of a file, hexadecimal."""
     hashed = hashlib.sha256()
     with path.open("rb") as file:
