@@ -169,7 +169,9 @@ def _open_system(url: str) -> tuple[Any, str]:
     try:
         system, path = core.url_to_fs(url, use_listings_cache=False)
     except ImportError as error:  # which says which package knows the scheme
-        raise ConfigError(f"{url}: {error}; pip install 'posegen[remote]' brings s3fs, gcsfs and others") from error
+        raise ConfigError(
+            f"{url}: {error}; pip install 'posegen[remote]' brings those of s3:// and https://"
+        ) from error
     except ValueError as error:
         raise ConfigError(f"{url}: {error}") from error
     return system, path
