@@ -12,11 +12,11 @@ from posegen.build.failures import read_failures
 from posegen.build.plan import BuildPlan, ShardTask, make_plan
 from posegen.build.progress import Notify, Progress, count_up
 from posegen.build.worker import ShardResult, build_shard
-from posegen.errors import BuildError, ShardError
+from posegen.errors import BuildError, ConfigError, ShardError
 from posegen.files import sync_directory
-from posegen.shards import FORMAT_VERSION, library_versions
+from posegen.shards import FORMAT_VERSION, find_dataset, library_versions
 from posegen.shards.hdf5 import GuardedFile
-from posegen.shards.manifest import Manifest, find_dataset
+from posegen.shards.manifest import Manifest
 from posegen.shards.record import compare_bytes, locate
 from posegen.storage import Location
 
@@ -67,7 +67,7 @@ def repair(
         rest is repaired all the same. Also if the shards are of an older format, another process writes there, or a
         file cannot be written.
     """
-    directory = find_dataset(directory)
+    directory = _find_here(directory)
     executor = choose_executor(executor, workers)
     manifest = Manifest.read(directory)
     staging = locate(directory, STATE_NAME) / REPAIR_NAME
@@ -155,6 +155,14 @@ class _Repairing:
             return "its pictures are others"
         planned = {self.plan.task(index, directory=task.directory).digest for index in range(len(self.plan.shards))}
         return f"its {'annotations or pictures' if digest is None or digest in planned else 'annotations'} are others"
+
+
+def _find_here(directory: str | os.PathLike[str]) -> Path:
+    """Return the path of a dataset's directory; raises `ConfigError` if there is none on this disk."""
+    path = find_dataset(directory)
+    if not isinstance(path, Path):
+        raise ConfigError(f"{path}: shards are repaired in a directory on this disk: posegen fetch {path} DIR")
+    return path
 
 
 def _refuse_older(directory: Path, manifest: Manifest, bad: list[str]) -> None:

@@ -63,6 +63,18 @@ def show_samples(*, quiet: bool = False) -> Iterator[Bar]:
 
 
 @contextlib.contextmanager
+def show_bytes() -> Iterator[Callable[[int, int], None]]:
+    """Show how many bytes are there of how many, while a command works."""
+    with tqdm(unit="B", unit_scale=True, dynamic_ncols=True, disable=None) as bar:
+
+        def show(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        yield show
+
+
+@contextlib.contextmanager
 def show_steps() -> Iterator[Callable[[str], None]]:
     """Show the name of the step that a command is at."""
     with tqdm(bar_format="{desc}", leave=False, disable=None) as bar:

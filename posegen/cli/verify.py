@@ -12,6 +12,7 @@ import click
 from posegen.cli.options import PATH, coco_options, json_option, run_option
 from posegen.cli.progress import show_samples
 from posegen.errors import ConfigError, ShardError
+from posegen.shards import find_dataset
 from posegen.shards.manifest import Manifest
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def _report(directory: Path, problems: Sequence[Problem], repaired: Sequence[str
     if len(problems) > _SHOWN_PROBLEMS:
         yield f"... and {len(problems) - _SHOWN_PROBLEMS} more; --json lists all"
     if not problems:
-        manifest = Manifest.read(directory)
+        manifest = Manifest.read(find_dataset(directory))
         yield f"{_number(len(manifest.shards), 'shard')}, {_number(manifest.samples, 'sample')}: all as recorded"
         if partly and (names := manifest.config.find_ignoring(manifest.skeleton)):
             yield (

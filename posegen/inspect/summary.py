@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,14 @@ from posegen.annotations.audit import Audit
 from posegen.errors import ConfigError, ShardError, nearest
 from posegen.shards import ShardReader
 from posegen.shards.manifest import Manifest
-from posegen.shards.record import locate
+from posegen.shards.source import find_directory, open_shard
+from posegen.storage import AnyPath, Location
 
 _TOLD = 4
 """How many of the names that there are an error tells."""
 
 
-def describe(path: Path) -> dict[str, Any]:
+def describe(path: Location) -> dict[str, Any]:
     """Describe a dataset directory or one shard.
 
     Returns
@@ -37,6 +39,7 @@ def describe(path: Path) -> dict[str, Any]:
     ShardError
         If it is neither, or damaged.
     """
+    path = find_directory(path)
     shards = _shards(path)
     extra: dict[str, Any] = {}
     if path.is_dir():
@@ -44,8 +47,8 @@ def describe(path: Path) -> dict[str, Any]:
         extra = {"failures": manifest.failures, "audit": _read_audit(path, manifest), "source": manifest.source}
         extra |= {"preset": manifest.preset, "description": manifest.description}
     description: dict[str, Any] = {}
-    for shard, _ in shards:
-        with ShardReader(shard) as reader:
+    for open_one, _ in shards:
+        with open_one() as reader:
             _add(description, _describe_shard(reader))
     kind = "dataset" if path.is_dir() else "shard"
     for array in description["arrays"].values():
@@ -53,7 +56,7 @@ def describe(path: Path) -> dict[str, Any]:
     return {"path": str(path), "kind": kind, "shards": len(shards)} | description | extra
 
 
-def save_sample(path: Path, index: int, picture: Path) -> None:
+def save_sample(path: Location, index: int, picture: Path) -> None:
     """Draw one sample of a dataset or shard to a PNG file; raises what `open_sample` and `write_png` raise."""
     from posegen.inspect.drawing.canvas import write_png
     from posegen.inspect.drawing.sample import draw_sample
@@ -62,7 +65,7 @@ def save_sample(path: Path, index: int, picture: Path) -> None:
         write_png(picture, draw_sample(reader, position, number=index, legend=True))
 
 
-def save_sheet(path: Path, count: int, picture: Path) -> None:
+def save_sheet(path: Location, count: int, picture: Path) -> None:
     """Draw the first samples of a dataset's first shard, or of a shard, to a PNG file."""
     from posegen.inspect.drawing.canvas import write_png
     from posegen.inspect.drawing.sample import draw_sheet
@@ -71,7 +74,7 @@ def save_sheet(path: Path, count: int, picture: Path) -> None:
         write_png(picture, draw_sheet(reader, range(min(count, len(reader)))))
 
 
-def find_samples(path: Path, wanted: str) -> list[int]:
+def find_samples(path: Location, wanted: str) -> list[int]:
     """Find the samples of a dataset or shard that somebody means.
 
     Parameters
@@ -92,6 +95,7 @@ def find_samples(path: Path, wanted: str) -> list[int]:
     ShardError
         If a shard is missing or damaged.
     """
+    path = find_directory(path)
     if re.fullmatch(r"[+-]?[0-9]+", wanted):
         index, count = int(wanted), sum(samples for _, samples in _shards(path))
         if not 0 <= index < count:
@@ -100,8 +104,8 @@ def find_samples(path: Path, wanted: str) -> list[int]:
     column = "image_id" if wanted.startswith("image:") else "file_name"
     held: dict[str, list[int]] = {}
     count = 0
-    for shard, samples in _shards(path):
-        with ShardReader(shard) as reader:
+    for open_one, samples in _shards(path):
+        with open_one() as reader:
             for value in reader.column(column, range(samples)):
                 held.setdefault(str(value), []).append(count)
                 count += 1
@@ -110,13 +114,13 @@ def find_samples(path: Path, wanted: str) -> list[int]:
     return _find_file(path, wanted, held, count)
 
 
-def _find_image(path: Path, wanted: str, held: dict[str, list[int]]) -> list[int]:
+def _find_image(path: AnyPath, wanted: str, held: dict[str, list[int]]) -> list[int]:
     if wanted in held:
         return held[wanted]
     raise ConfigError(f"{path}: there is no sample of image '{wanted}'{nearest(wanted, held)}; {_tell_some(held)}")
 
 
-def _find_file(path: Path, wanted: str, held: dict[str, list[int]], count: int) -> list[int]:
+def _find_file(path: AnyPath, wanted: str, held: dict[str, list[int]], count: int) -> list[int]:
     if wanted in held:
         return held[wanted]
     ends = [name for name in held if name.endswith(wanted)] if wanted else []
@@ -137,7 +141,7 @@ def _tell_some(names: Collection[str]) -> str:
 
 
 @contextmanager
-def open_sample(path: Path, index: int) -> Iterator[tuple[ShardReader, int]]:
+def open_sample(path: Location, index: int) -> Iterator[tuple[ShardReader, int]]:
     """Open the shard that holds a sample of a dataset or shard; yields it and the sample's position in it.
 
     Raises
@@ -147,21 +151,23 @@ def open_sample(path: Path, index: int) -> Iterator[tuple[ShardReader, int]]:
     ShardError
         If the shard is missing or damaged.
     """
+    path = find_directory(path)
     remaining = index
-    for shard, samples in _shards(path):
+    for open_one, samples in _shards(path):
         if 0 <= remaining < samples:
-            with ShardReader(shard) as reader:
+            with open_one() as reader:
                 yield reader, remaining
             return
         remaining -= samples
     raise _no_index(path, index, index - remaining)
 
 
-def _no_index(path: Path, index: int, count: int) -> ConfigError:
+def _no_index(path: AnyPath, index: int, count: int) -> ConfigError:
     return ConfigError(f"{path}: there is no sample {index}; samples are 0..{count - 1}")
 
 
-def _shards(path: Path) -> list[tuple[Path, int]]:
+def _shards(path: AnyPath) -> list[tuple[Callable[[], ShardReader], int]]:
+    """List what opens each shard of a dataset, or the only one, and how many samples it has."""
     if not path.exists():
         raise ConfigError(f"{path}: no such file or directory; expected a dataset's directory or a shard")
     if path.is_dir():
@@ -170,12 +176,14 @@ def _shards(path: Path) -> list[tuple[Path, int]]:
             from posegen.build.failures import FAILURES_NAME  # all that a build needs comes with it
 
             raise ShardError(f"{path}: holds no samples: all {manifest.failures} failed, as its {FAILURES_NAME} says")
-        return [(locate(path, shard.file), shard.samples) for shard in manifest.shards]
+        return [(partial(open_shard, path, shard), shard.samples) for shard in manifest.shards]
+    if not isinstance(path, Path):
+        raise ConfigError(f"{path}: is no dataset's directory; a single shard is read from this disk")
     with ShardReader(path) as reader:
-        return [(path, len(reader))]
+        return [(partial(ShardReader, path), len(reader))]
 
 
-def _read_audit(path: Path, manifest: Manifest) -> dict[str, Any]:
+def _read_audit(path: AnyPath, manifest: Manifest) -> dict[str, Any]:
     """Make sure that the audit can be shown."""
     try:
         audit = Audit.from_dict(manifest.audit)
@@ -192,7 +200,7 @@ def _describe_shard(reader: ShardReader) -> dict[str, Any]:
     return {
         "samples": len(reader),
         "people": len(people),
-        "bytes": reader.path.stat().st_size,
+        "bytes": reader.size,
         "keypoints": dict(zip(reader.skeleton.keypoints, labelled.tolist(), strict=True)),
         "arrays": {
             array.name: {

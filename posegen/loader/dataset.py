@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import math
 import operator
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any, Literal, overload
 
 import numpy as np
@@ -24,11 +22,14 @@ from posegen.loader.files import SampleFiles
 from posegen.loader.flip import Mirror, RandomFlips
 from posegen.loader.samples import Samples, StoredSamples, ViewedSamples
 from posegen.loader.views import ViewDrawer, Views, read_views
+from posegen.shards.cache import CACHE_SIZE, ShardCache
 from posegen.shards.manifest import Manifest
 from posegen.shards.pool import ShardPool
 from posegen.shards.quantize import Widen
 from posegen.shards.schema import StoredLabel, list_columns
+from posegen.shards.source import find_directory
 from posegen.skeleton import Skeleton
+from posegen.storage import Location
 
 MAX_OPEN = 64
 
@@ -60,7 +61,8 @@ class PoseDataset:
     Parameters
     ----------
     path
-        The directory of the dataset.
+        The directory of the dataset, or its URL; of one that lies elsewhere shards are fetched when they are read, and
+        kept in the directory that `POSEGEN_CACHE` names, by default `~/.cache/posegen`.
     fields
         Names of what to read, of which nothing else is read; None for all.
     raw
@@ -81,6 +83,8 @@ class PoseDataset:
     max_open
         How many shards may be open at once in a process. Reading in any order from more shards than that opens a
         shard for nearly every sample; read in the order of `posegen.loader.shuffle.shuffle_shards` instead.
+    cache_size
+        How many bytes of shards that lie elsewhere this machine may keep; those not opened longest go first.
 
     Attributes
     ----------
@@ -98,7 +102,7 @@ class PoseDataset:
 
     def __init__(
         self,
-        path: str | os.PathLike[str],
+        path: Location,
         *,
         fields: Sequence[str] | None = None,
         raw: bool = False,
@@ -107,8 +111,9 @@ class PoseDataset:
         views: Views | None = None,
         widen: Widen | None = None,
         max_open: int = MAX_OPEN,
+        cache_size: int = CACHE_SIZE,
     ) -> None:
-        self.path = Path(path).absolute()  # whatever the working directory is when shards are opened
+        self.path = find_directory(path).absolute()  # whatever the working directory is when shards are opened
         self.manifest = Manifest.read(self.path)
         self.raw = raw
         self.seed = seed
@@ -119,7 +124,7 @@ class PoseDataset:
         self.flip: bool | Literal["random"] = "random" if flip == "random" else bool(flip)
         if max_open < 1:
             raise ConfigError(f"max_open must be at least 1, not {max_open}")
-        self._pool = ShardPool(self.path, self.manifest, max_open)
+        self._pool = ShardPool(self.path, self.manifest, max_open, ShardCache(cache_size))
         stored = self._pool.read_labels()
         every = describe_fields(self.config, len(self.skeleton.keypoints), stored, raw=raw)
         try:
@@ -176,6 +181,7 @@ class PoseDataset:
         return f"PoseDataset({str(self.path)!r}, {', '.join([f'fields={list(self._fields)}', *options])})"
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
+        self.expect(range(len(self)))
         return (self[i] for i in range(len(self)))
 
     @overload
@@ -236,6 +242,14 @@ class PoseDataset:
     def close(self) -> None:
         """Close the shards that this process has open; reading opens them again."""
         self._pool.close()
+
+    def expect(self, indices: Sequence[int] | NDArray[np.integer]) -> None:
+        """Say in which order samples will be read: shards that lie elsewhere are fetched a little before."""
+        self._pool.expect(np.asarray(indices, np.int64))
+
+    def reach(self, index: int) -> None:
+        """Say that a sample is read now, by another process: see `expect`."""
+        self._pool.reach(index)
 
     def make_arrays(self, count: int, allocate: Allocate = np.empty) -> dict[str, NDArray[Any]]:
         """Make the arrays of pictures and labels of so many samples, whatever is in them."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from posegen.files import write_atomically
 from posegen.shards.record import ShardRecord, locate, parse_json, read_count
 from posegen.shards.schema import FORMAT_VERSION, READABLE
 from posegen.skeleton import Skeleton
+from posegen.storage import AnyPath
 
 MANIFEST_NAME = "manifest.json"
 
@@ -107,7 +107,7 @@ class Manifest:
         return path
 
     @classmethod
-    def read(cls, directory: Path) -> Manifest:
+    def read(cls, directory: AnyPath) -> Manifest:
         """Read the manifest of a dataset.
 
         Raises
@@ -117,7 +117,7 @@ class Manifest:
         """
         path = locate(directory, MANIFEST_NAME)
         try:
-            if path.exists() and (not path.is_file() or path.stat().st_size > _MOST_BYTES):
+            if isinstance(path, Path) and path.exists() and (not path.is_file() or path.stat().st_size > _MOST_BYTES):
                 raise ShardError(f"{path}: is no file of at most {_MOST_BYTES >> 20} MiB, as a manifest is")
             record = parse_json(path.read_bytes())
         except FileNotFoundError as error:
@@ -170,11 +170,3 @@ def _read_text(value: object) -> str | None:
     if value is not None and not isinstance(value, str):
         raise TypeError(f"expected text, not {value!r:.40}")
     return value
-
-
-def find_dataset(directory: str | os.PathLike[str]) -> Path:
-    """Return the path of a directory. Raises `ConfigError` if there is none."""
-    path = Path(directory)
-    if not path.is_dir():
-        raise ConfigError(f"{path}: no such directory; expected that of a dataset")
-    return path

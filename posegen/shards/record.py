@@ -9,10 +9,10 @@ import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 from posegen.errors import ShardError
-from posegen.storage import AnyPath
+from posegen.storage import AnyPath, Place
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +87,11 @@ def hash_file(path: AnyPath) -> str:
     return hashed.hexdigest()
 
 
-def locate(directory: Path, name: str) -> Path:
+@overload
+def locate(directory: Path, name: str) -> Path: ...
+@overload
+def locate(directory: AnyPath, name: str) -> AnyPath: ...
+def locate(directory: AnyPath, name: str) -> AnyPath:
     """Return the path of a file of a dataset, which may be missing.
 
     Raises
@@ -96,9 +100,11 @@ def locate(directory: Path, name: str) -> Path:
         If symbolic links lead out of the directory.
     """
     path = directory / name
+    if isinstance(path, Place):
+        return path
     try:
         real = path.resolve()
-        inside = real.is_relative_to(directory.resolve())
+        inside = real.is_relative_to(str(directory.resolve()))
     except (OSError, RuntimeError) as error:
         raise ShardError(f"{path}: cannot be found: {error}") from error
     if not inside:
