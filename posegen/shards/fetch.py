@@ -55,7 +55,7 @@ def fetch(
     manifest = Manifest.read(source)
     try:
         out.mkdir(parents=True, exist_ok=True)
-        text = (source / MANIFEST_NAME).read_bytes()
+        text = (source / MANIFEST_NAME).read_checked()
         _refuse_other(out, manifest, text)
         total, done = manifest.bytes, 0
         with ThreadPoolExecutor(_AT_ONCE) as threads:
@@ -65,7 +65,7 @@ def fetch(
                 if progress is not None:
                     progress(done, total)
         with contextlib.suppress(FileNotFoundError):
-            write_atomically(out / _FAILURES_NAME, (source / _FAILURES_NAME).read_bytes())
+            write_atomically(out / _FAILURES_NAME, (source / _FAILURES_NAME).read_checked())
         sync_directory(out)
         write_atomically(out / MANIFEST_NAME, text)
     except OSError as error:

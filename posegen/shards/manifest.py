@@ -15,7 +15,7 @@ from posegen.files import write_atomically
 from posegen.shards.record import ShardRecord, locate, parse_json, read_count
 from posegen.shards.schema import FORMAT_VERSION, READABLE
 from posegen.skeleton import Skeleton
-from posegen.storage import AnyPath
+from posegen.storage import AnyPath, read_checked
 
 MANIFEST_NAME = "manifest.json"
 
@@ -119,7 +119,7 @@ class Manifest:
         try:
             if isinstance(path, Path) and path.exists() and (not path.is_file() or path.stat().st_size > _MOST_BYTES):
                 raise ShardError(f"{path}: is no file of at most {_MOST_BYTES >> 20} MiB, as a manifest is")
-            record = parse_json(path.read_bytes())
+            record = parse_json(read_checked(path))
         except FileNotFoundError as error:
             if not directory.is_dir():
                 raise ShardError(f"{directory}: no such directory; expected that of a dataset") from error

@@ -5,6 +5,6 @@ of them it is. Whatever goes wrong there is an `OSError` with a sentence, as it 
 """
 
 from posegen.storage.find import find_place
-from posegen.storage.place import AnyPath, Location, Place, identify, list_folder, list_names
+from posegen.storage.place import AnyPath, Location, Place, identify, list_folder, list_names, read_checked
 
-__all__ = ["AnyPath", "Location", "Place", "find_place", "identify", "list_folder", "list_names"]
+__all__ = ["AnyPath", "Location", "Place", "find_place", "identify", "list_folder", "list_names", "read_checked"]

@@ -72,6 +72,10 @@ class Place(ABC):
             If it is not there, cannot be read, or is damaged.
         """
 
+    def read_checked(self) -> bytes:
+        """Read a file that has no checksum of its own as surely as can be; raises `OSError`."""
+        return self.read_bytes()
+
     @property
     @abstractmethod
     def outer(self) -> AnyPath:
@@ -198,3 +202,8 @@ def list_names(folder: AnyPath) -> frozenset[str]:
 def list_folder(folder: AnyPath) -> list[AnyPath]:
     """List what is in a folder, by name. Raises `OSError`."""
     return [folder / name for name in sorted(list_names(folder))]
+
+
+def read_checked(path: AnyPath) -> bytes:
+    """Read a file that has no checksum of its own; one behind a URL is held against the server's. Raises `OSError`."""
+    return path.read_checked() if isinstance(path, Place) else path.read_bytes()

@@ -7,6 +7,7 @@ they have changed; nothing is taken from a cache of the package's, which may be 
 from __future__ import annotations
 
 import errno
+import hashlib
 import importlib
 import random
 import time
@@ -67,7 +68,23 @@ class RemotePath(Place):
 
     def read_bytes(self) -> bytes:
         """Read the file; raises `OSError`."""
-        return bytes(self.attempt(lambda system, path: system.cat_file(path)))
+        # s3fs would ask for the size first, to read a large file in parts.
+        options = {"max_concurrency": 1} if self.root == "s3://" else {}
+        return bytes(self.attempt(lambda system, path: system.cat_file(path, **options)))
+
+    def read_checked(self) -> bytes:
+        """Read a file that has no checksum of its own, and compare it with the server's, or else with a second reading.
+
+        Raises
+        ------
+        OSError
+            If it is not there, cannot be read, or is not twice the same.
+        """
+        for _ in range(ATTEMPTS):
+            data = self.read_bytes()
+            if Place.identify(self) == f"{len(data)} {hash_md5(data)}" or data == self.read_bytes():
+                return data
+        raise OSError(errno.EIO, f"never came twice as the same bytes (tried {ATTEMPTS} times)", str(self))
 
     def read_range(self, start: int, stop: int) -> bytes:
         """Read the bytes from `start` to before `stop`; raises `OSError`, also if there are fewer."""
@@ -153,6 +170,11 @@ class RemotePath(Place):
                 listed[name] = None if is_folder else _read_entry(one)
         _listed[str(self)] = listed
         return listed
+
+
+def hash_md5(data: bytes | memoryview) -> str:
+    """Return the MD5 of some bytes, hexadecimal: what S3 tells of a file that came by one upload."""
+    return hashlib.md5(data, usedforsecurity=False).hexdigest()
 
 
 def _read_entry(found: Mapping[str, Any]) -> Entry:
