@@ -1,4 +1,4 @@
-"""COCO in a bucket: the same bytes are built as from the disk, from objects and from archives, through a bad network."""
+"""COCO in a bucket: the same bytes are built as from the disk, from objects and archives, through a bad network."""
 
 from __future__ import annotations
 
