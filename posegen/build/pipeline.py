@@ -6,7 +6,8 @@ import os
 from pathlib import Path
 
 from posegen.annotations import find_annotations, read_annotations
-from posegen.annotations.audit import Audit
+from posegen.annotations.audit import Audit, counted
+from posegen.annotations.unknown import describe_unknown
 from posegen.build.checkpoint import BuildState, open_state
 from posegen.build.decoding import decode_all
 from posegen.build.executors import Executor, choose_executor
@@ -154,6 +155,8 @@ def audit(
     require_labels(config.labels)
     annotations = read_annotations(coco, config, split=split, images=images, need_images=False)
     found = annotations.audit
+    if unknown := describe_unknown(annotations.samples, annotations.names, annotations.skeleton):
+        found.notes.append(unknown)
     if not annotations.images.is_dir():
         found.notes.append(f"there is no directory {annotations.images}, so no picture was looked for")
         make_plan(annotations, config)
@@ -163,6 +166,9 @@ def audit(
     )
     if pictures:
         found.bad_pictures.update(decode_all(annotations, config, progress or ignore))
+    if not found.bad_pictures:
+        decoded = f", and those of all {counted(len(annotations.samples), 'sample')} can be decoded" if pictures else ""
+        found.notes.append(f"all {counted(found.images, 'picture')} are there{decoded}")
     make_plan(annotations, config)
     return found
 

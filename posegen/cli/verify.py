@@ -85,7 +85,7 @@ def _report(directory: Path, problems: Sequence[Problem], repaired: Sequence[str
         yield f"{_number(len(manifest.shards), 'shard')}, {_number(manifest.samples, 'sample')}: all as recorded"
         if partly and (names := manifest.config.find_ignoring(manifest.skeleton)):
             yield (
-                f"held only against what can be, as what is ignored in the pictures is not stored: {', '.join(names)}; "
+                f"held only against what can be, as segmentations, which they need, are not there: {', '.join(names)}; "
                 "to have all rendered again, add --coco PATH"
             )
 

@@ -69,7 +69,7 @@ def write_options(
 
 
 def _explain(of: Field) -> str:
-    return f"{of.help} {', '.join(of.kind.words)}" if isinstance(of.kind, Word) else of.help
+    return f"{of.help} One of {', '.join(of.kind.words)}." if isinstance(of.kind, Word) else of.help
 
 
 def _place(skeleton: str) -> str:

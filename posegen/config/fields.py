@@ -94,7 +94,7 @@ FIELDS: tuple[Field, ...] = (
         help="Gaussians' standard deviation in input pixels.",
         metavar="PIXELS",
     ),
-    Field(name="sigma_cells", kind=_SIGMA, help="The same in cells, instead.", metavar="CELLS"),
+    Field(name="sigma_cells", kind=_SIGMA, help="Gaussians' standard deviation in cells, instead.", metavar="CELLS"),
     Field(name="sigma_scale", kind=_words(choices.SigmaScale), help="Everybody's sigma, or by the person's area."),
     Field(name="sigma_keypoints", kind=_words(choices.SigmaKeypoints), help="Every keypoint's, or by its OKS sigma."),
     Field(name="paf", kind=_words(choices.PafKind), help="Where part affinity fields are drawn."),

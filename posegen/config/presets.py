@@ -95,6 +95,36 @@ PRESETS: Mapping[str, Preset] = {
         networks="CPN, MSPN, RSN; MMPose's MegviiHeatmap",
         changes={**_TOP_DOWN, "heatmap": "megvii"},
     ),
+    "higherhrnet": Preset(
+        about="Heatmaps of whole images at two strides, and where each person's keypoints are for its tags.",
+        networks="HigherHRNet; bottom-up networks with associative embedding",
+        changes={
+            "skeleton": None,
+            "labels": ("heatmap", "mask", "keypoint_indices"),
+            "input_size": (512, 512),
+            "stride": (4.0, 2.0),
+            "grid": "point",
+            "heatmap": "higherhrnet",
+            "sigma_px": None,
+            "sigma_cells": 2.0,
+        },
+    ),
+    "centernet": Preset(
+        about="Centres, boxes and keypoints of whole images, as heatmaps and as a table of 32 people.",
+        networks="CenterNet, CenterTrack, MoveNet",
+        changes={"skeleton": None, "labels": ("centernet",), "input_size": (512, 512), "stride": 4.0, "grid": "point"},
+    ),
+    "openpifpaf": Preset(
+        about="Composite fields of whole images: ways to keypoints, and along limbs to both ends, with their sizes.",
+        networks="openpifpaf",
+        changes={
+            "skeleton": None,
+            "labels": ("cif", "caf"),
+            "input_size": (384, 384),
+            "stride": 16.0,
+            "grid": "point",
+        },
+    ),
 }
 """By name, the default first."""
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from posegen.annotations import number_text
 from posegen.annotations.audit import Audit
 from posegen.errors import ConfigError, ShardError, nearest
 from posegen.shards import ShardReader
@@ -66,12 +67,17 @@ def save_sample(path: Location, index: int, picture: Path) -> None:
 
 
 def save_sheet(path: Location, count: int, picture: Path) -> None:
-    """Draw the first samples of a dataset's first shard, or of a shard, to a PNG file."""
-    from posegen.inspect.drawing.canvas import write_png
-    from posegen.inspect.drawing.sample import draw_sheet
+    """Draw the first samples of a dataset or shard to a PNG file; raises what `open_sample` and `write_png` raise."""
+    from posegen.inspect.drawing.canvas import Picture, write_png
+    from posegen.inspect.drawing.sample import arrange_sheet, draw_tile
 
-    with open_sample(path, 0) as (reader, _):
-        write_png(picture, draw_sheet(reader, range(min(count, len(reader)))))
+    tiles: list[Picture] = []
+    for open_one, samples in _shards(find_directory(path)):
+        before = len(tiles)
+        if before < count:
+            with open_one() as reader:
+                tiles += [draw_tile(reader, i, number=before + i) for i in range(min(samples, count - before))]
+    write_png(picture, arrange_sheet(tiles))
 
 
 def find_samples(path: Location, wanted: str) -> list[int]:
@@ -82,7 +88,8 @@ def find_samples(path: Location, wanted: str) -> list[int]:
     path
         A dataset directory or one shard.
     wanted
-        An index from 0; `image:ID`; or a file name, whole or the end of but one.
+        An index from 0; `image:ID`, the number or text that the annotations have; or a file name, whole or the end of
+        but one.
 
     Returns
     -------
@@ -115,8 +122,9 @@ def find_samples(path: Location, wanted: str) -> list[int]:
 
 
 def _find_image(path: AnyPath, wanted: str, held: dict[str, list[int]]) -> list[int]:
-    if wanted in held:
-        return held[wanted]
+    for number in (wanted, str(number_text(wanted))):
+        if number in held:
+            return held[number]
     raise ConfigError(f"{path}: there is no sample of image '{wanted}'{nearest(wanted, held)}; {_tell_some(held)}")
 
 

@@ -24,7 +24,7 @@ def follow(sources: Sequence[Any], indices: Sequence[int]) -> Iterator[int]:
     if not isinstance(data, PoseDataset) or isinstance(data.path, Path) or max(indices, default=0) >= len(data):
         yield from indices
         return
-    data.expect(indices)
+    data.pool.expect(indices)
     for index in indices:
-        data.reach(index)
+        data.pool.reach(index)
         yield index

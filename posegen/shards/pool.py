@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from posegen.errors import ShardError
+from posegen.errors import ConfigError, ShardError
 from posegen.shards.ahead import AHEAD, Ahead
 from posegen.shards.cache import ShardCache
 from posegen.shards.manifest import Manifest
@@ -39,9 +39,16 @@ class ShardPool:
         How many shards may be open at once in a process.
     cache
         Where shards are kept if the dataset lies elsewhere; None for the usual place and size.
+
+    Raises
+    ------
+    ConfigError
+        If none may be open.
     """
 
     def __init__(self, directory: AnyPath, manifest: Manifest, most: int, cache: ShardCache | None = None) -> None:
+        if most < 1:
+            raise ConfigError(f"max_open must be at least 1, not {most}")
         self._directory = directory
         self._manifest = manifest
         self._most = most
@@ -93,7 +100,7 @@ class ShardPool:
                 self._open.move_to_end(shard)
             yield reader
 
-    def expect(self, samples: NDArray[np.int64]) -> None:
+    def expect(self, samples: Sequence[int] | NDArray[np.int64]) -> None:
         """Say in which order samples will be read; of a dataset that lies elsewhere shards are fetched in that order.
 
         No more are fetched before they are read than there is room for twice.
@@ -101,7 +108,7 @@ class ShardPool:
         Parameters
         ----------
         samples
-            (S,) int64, their numbers, which count through the shards.
+            (S,) their numbers, which count through the shards.
         """
         if self._process != os.getpid():
             self._leave_parent()
@@ -116,9 +123,9 @@ class ShardPool:
         if self._ahead is not None:
             self._ahead.reach(bisect_right(self._ends, sample))
 
-    def _find_shards(self, samples: NDArray[np.int64]) -> list[int]:
+    def _find_shards(self, samples: Sequence[int] | NDArray[np.int64]) -> list[int]:
         """Find the shards of some samples, each once, in the order in which they are read first."""
-        shards = np.searchsorted(self._ends, samples, side="right")
+        shards = np.searchsorted(self._ends, np.asarray(samples, np.int64), side="right")
         found, first = np.unique(shards, return_index=True)
         return [int(shard) for shard in found[np.argsort(first)]]
 

@@ -91,7 +91,7 @@ def test_build_tells_its_defaults_and_what_is_required(run: Run) -> None:
         "--input-size WxH Size of the network's input in pixels. [default: 368x368]",
         "[default: 8] --grid [bilinear|area|point] How full-resolution maps become cells. [default: bilinear]",
         "--sigma PIXELS Gaussians' standard deviation in input pixels. [default: 8]",
-        "--sigma-cells CELLS The same in cells, instead. --sigma-scale",
+        "--sigma-cells CELLS Gaussians' standard deviation in cells, instead. --sigma-scale",
         "--min-area PIXELS Draw only people of such an area in image pixels. [default: 0]",
         "--keep-empty Keep images on which nobody is drawn. --label-dtype",
         "[default: float16]",

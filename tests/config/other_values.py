@@ -12,7 +12,7 @@ WORDS = {
     "unit": ("image", "person"),
     "crop": ("msra", "udp"),
     "grid": ("bilinear", "area", "point"),
-    "heatmap": ("gaussian", "msra", "msra-unbiased", "udp", "megvii"),
+    "heatmap": ("gaussian", "msra", "msra-unbiased", "udp", "megvii", "higherhrnet"),
     "paf": ("pixels", "cells"),
     "sigma_scale": ("fixed", "area"),
     "sigma_keypoints": ("equal", "oks"),

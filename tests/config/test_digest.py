@@ -23,6 +23,9 @@ PINNED = {
     "simcc": "c4777e669491df05",
     "rtmpose": "c366f71d41a6a9e9",
     "megvii": "ce44d8dfef714662",
+    "higherhrnet": "086165e44286343e",
+    "centernet": "870f837d97be60cb",
+    "openpifpaf": "cabcc490cf82f3b0",
     "openpose with one mask": "a25770d619dcd419",
     "augmented": "597d8881a751c9b3",
 }

@@ -109,7 +109,7 @@ def tf_dataset(
     def deal() -> Iterator[tuple[int, NDArray[np.int64]]]:
         epoch = next(epochs)
         indices = list_indices(epoch)
-        data.expect(indices)
+        data.pool.expect(indices)
         for start in range(0, batches * batch_size, batch_size):
             yield epoch, indices[start : start + batch_size]
 

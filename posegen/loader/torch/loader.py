@@ -21,9 +21,9 @@ from posegen.loader.threads import count_threads, make_ahead
 from posegen.loader.torch.buffers import Buffers
 from posegen.loader.torch.dataset import pad_people
 from posegen.loader.torch.halves import widen_in_thread
-from posegen.loader.torch.pictures import ImageDtype, Normalization, Transform, recolour, show_channels
+from posegen.loader.torch.pictures import ImageDtype, Transform, choose_normalization, recolour, show_channels
 from posegen.loader.torch.sampling import ShardShuffleSampler
-from posegen.loader.views import Views
+from posegen.loader.views import LabelsDrawn, Views
 from posegen.shards.cache import CACHE_SIZE
 from posegen.storage import Location
 
@@ -59,6 +59,8 @@ class PoseLoader:
         As in `TorchPoseDataset`.
     raw, flip, views, cache_size
         As in `posegen.PoseDataset`.
+    labels
+        `device` leaves labels to `DeviceViews`; pictures come as bytes.
     transform
         As in `TorchPoseDataset`; called by several threads.
     shuffle, seed, window
@@ -96,6 +98,7 @@ class PoseLoader:
         raw: bool = False,
         flip: bool | Literal["random"] = False,
         views: Views | None = None,
+        labels: LabelsDrawn = "here",
         transform: Transform | None = None,
         shuffle: bool = True,
         seed: int = 0,
@@ -116,7 +119,7 @@ class PoseLoader:
         for name in ("batch_size", "threads", "ahead"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} must be at least 1, not {getattr(self, name)}")
-        self._normalization = Normalization(image_dtype, mean, std)
+        self._normalization = choose_normalization(labels, image_dtype, mean, std)
         wanted = list_plain(PoseDataset(path, cache_size=cache_size).fields) if fields is None else fields
         self._transform = transform
         self.data = PoseDataset(
@@ -125,6 +128,7 @@ class PoseLoader:
             raw=raw,
             flip=flip,
             views=views,
+            labels=labels,
             seed=seed,
             widen=widen_in_thread,
             cache_size=cache_size,
@@ -184,7 +188,7 @@ class PoseLoader:
         epoch, numbers = sampler.epoch, list(sampler)
         stop = min(len(numbers), self._count_batches(len(numbers)) * self.batch_size)
         left, done = numbers[start:stop], start
-        self.data.expect(left)
+        self.data.pool.expect(left)
         made = make_ahead(
             [left[first : first + self.batch_size] for first in range(0, len(left), self.batch_size)],
             fetch=lambda some: self.data.fetch(some, epoch),
