@@ -25,7 +25,7 @@ CODE := posegen tests examples
 # A browser comes from no package of Python: make test-browser.
 WITH_EXTRAS := $(filter-out %/with_browser,$(wildcard tests/*/with_*))
 
-.PHONY: help dataset test test-all test-s3 test-oldest mutants bench lint format clean
+.PHONY: help dataset test test-all test-s3 test-browser test-oldest mutants bench lint format clean
 .DEFAULT_GOAL := help
 
 help:
@@ -33,6 +33,7 @@ help:
 	@echo "make test      run the tests"
 	@echo "make test-all  run these and those that need PyTorch and TensorFlow, which it installs for the CPU"
 	@echo "make test-s3   spoil 1,000 requests to an S3 server, while datasets are read from it and built (FAULTS=1000)"
+	@echo "make test-browser  run the tests of pages in a Chromium without a window, which the system has to have"
 	@echo "make test-oldest  run the tests with the oldest versions that pyproject.toml admits"
 	@echo "make mutants   draw mistakes into a copy of the code and list those that no test catches (MUTANTS=100 SEED=0 MINUTES=60)"
 	@echo "make bench     measure the labels and the build on this machine (ARGS='--coco PATH')"
@@ -59,6 +60,14 @@ test-all: test .venv/frameworks
 
 test-s3: .venv/frameworks
 	POSEGEN_FAULTS=$(FAULTS) $(BIN)/python -m pytest -n 2 --timeout 3600 $(wildcard tests/*/with_s3)
+
+# The driver of the browser is a package of Python; the browser comes from the system.
+test-browser: .venv/dev
+	@command -v chromium >/dev/null && command -v chromedriver >/dev/null || { \
+		echo "test-browser needs chromium and chromedriver, which are not here; on Debian: apt-get install chromium chromium-driver"; \
+		exit 2; }
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check selenium
+	$(BIN)/python -m pytest $(wildcard tests/*/with_browser)
 
 # The least that pyproject.toml admits of each dependency; of OpenCV the last release of that version.
 test-oldest: .venv-oldest/done

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import importlib
 import json
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from posegen.errors import ConfigError
+
+if TYPE_CHECKING:
+    from posegen.storage import AnyPath
 
 TEMPORARY_SUFFIX = ".partial"
 """What a file is called while it is written; one that is left over belongs to nobody."""
@@ -45,6 +49,15 @@ def sync_directory(directory: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def hash_file(path: AnyPath) -> str:
+    """Return the sha256 of a file, hexadecimal."""
+    hashed = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            hashed.update(block)
+    return hashed.hexdigest()
 
 
 def canonical_json(record: object) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from posegen.cli.options import PATH
-from posegen.cli.progress import show_bytes
+from posegen.cli.progress import show_share
 
 
 @click.command("fetch", short_help="Copy a dataset from a bucket or a server to this disk.")
@@ -25,6 +25,6 @@ def command(url: str, directory: Path) -> None:
     """  # noqa: D301 (click wants the character \b)
     from posegen.shards.fetch import fetch
 
-    with show_bytes() as show:
+    with show_share() as show:
         manifest = fetch(url, directory, progress=show)
     click.echo(f"{len(manifest.shards)} shards, {manifest.samples} samples, {manifest.bytes / 1e6:.1f} MB: {directory}")

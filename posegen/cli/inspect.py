@@ -116,6 +116,8 @@ def _compare_preset(config: dict[str, Any], preset: str | None) -> str:
 def _value(key: str, value: Any) -> str:
     if key == "input_size":
         return f"{value[1]}x{value[0]}"
+    if key == "sources":
+        return ",".join(rules["name"] for rules in value)
     return ",".join(map(str, value)) if isinstance(value, list) else str(value)
 
 

@@ -99,7 +99,7 @@ def _show(summary: dict[str, Any]) -> list[str]:
     name, config = summary["name"], BuildConfig.preset(summary["name"])
     changes = PRESETS[name].changes
     rows = []
-    for field in FIELDS:
+    for field in (field for field in FIELDS if not field.of_file):
         value = describe(field, getattr(config, field.name)) or ("the file's" if field.name == "skeleton" else "-")
         rows.append((f"--{field.option}", value, "yes" if field.name in changes else "", field.help))
     unflippable = "; ".join(f"{label} ({reason})" for label, reason in summary["unflippable"].items())

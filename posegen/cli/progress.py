@@ -63,9 +63,9 @@ def show_samples(*, quiet: bool = False) -> Iterator[Bar]:
 
 
 @contextlib.contextmanager
-def show_bytes() -> Iterator[Callable[[int, int], None]]:
-    """Show how many bytes are there of how many, while a command works."""
-    with tqdm(unit="B", unit_scale=True, dynamic_ncols=True, disable=None) as bar:
+def show_share() -> Iterator[Callable[[int, int], None]]:
+    """Show how much of the work is done."""
+    with tqdm(bar_format="{percentage:3.0f} % |{bar}| {elapsed}, {remaining} left", disable=None) as bar:
 
         def show(done: int, total: int) -> None:
             bar.total = total

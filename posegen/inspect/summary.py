@@ -41,7 +41,7 @@ def describe(path: Location) -> dict[str, Any]:
         If it is neither, or damaged.
     """
     path = find_directory(path)
-    shards = _shards(path)
+    shards = list_shards(path)
     extra: dict[str, Any] = {}
     if path.is_dir():
         manifest = Manifest.read(path)
@@ -72,7 +72,7 @@ def save_sheet(path: Location, count: int, picture: Path) -> None:
     from posegen.inspect.drawing.sample import arrange_sheet, draw_tile
 
     tiles: list[Picture] = []
-    for open_one, samples in _shards(find_directory(path)):
+    for open_one, samples in list_shards(path):
         before = len(tiles)
         if before < count:
             with open_one() as reader:
@@ -104,14 +104,14 @@ def find_samples(path: Location, wanted: str) -> list[int]:
     """
     path = find_directory(path)
     if re.fullmatch(r"[+-]?[0-9]+", wanted):
-        index, count = int(wanted), sum(samples for _, samples in _shards(path))
+        index, count = int(wanted), sum(samples for _, samples in list_shards(path))
         if not 0 <= index < count:
             raise _no_index(path, index, count)
         return [index]
     column = "image_id" if wanted.startswith("image:") else "file_name"
     held: dict[str, list[int]] = {}
     count = 0
-    for open_one, samples in _shards(path):
+    for open_one, samples in list_shards(path):
         with open_one() as reader:
             for value in reader.column(column, range(samples)):
                 held.setdefault(str(value), []).append(count)
@@ -161,7 +161,7 @@ def open_sample(path: Location, index: int) -> Iterator[tuple[ShardReader, int]]
     """
     path = find_directory(path)
     remaining = index
-    for open_one, samples in _shards(path):
+    for open_one, samples in list_shards(path):
         if 0 <= remaining < samples:
             with open_one() as reader:
                 yield reader, remaining
@@ -174,8 +174,9 @@ def _no_index(path: AnyPath, index: int, count: int) -> ConfigError:
     return ConfigError(f"{path}: there is no sample {index}; samples are 0..{count - 1}")
 
 
-def _shards(path: AnyPath) -> list[tuple[Callable[[], ShardReader], int]]:
-    """List what opens each shard of a dataset, or the only one, and how many samples it has."""
+def list_shards(path: Location) -> list[tuple[Callable[[], ShardReader], int]]:
+    """List what opens each shard of a dataset, or the only one, and how many samples it has; raises as `describe`."""
+    path = find_directory(path)
     if not path.exists():
         raise ConfigError(f"{path}: no such file or directory; expected a dataset's directory or a shard")
     if path.is_dir():

@@ -168,7 +168,7 @@ class CafLabel:
         (h, w), (a, b) = self.people.cells, np.array(self.limbs).T
         winner = np.full((len(a), h, w), -1, np.intp)
         distance = np.repeat(np.where(known, np.inf, 1).astype(np.float32)[None], len(a), axis=0)
-        within = ((points >= 0) & (points <= (w - 1, h - 1))).all(axis=-1)
+        within = np.asarray(((points >= 0) & (points <= (w - 1, h - 1))).all(axis=-1))
         for n in range(len(points)):
             e = np.flatnonzero(drawn[n, a] & drawn[n, b] & (within[n, a] | within[n, b]))
             if not len(e):

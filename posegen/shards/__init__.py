@@ -38,11 +38,12 @@ dataset when they are read. `source` finds datasets that lie elsewhere, whose sh
 and `ahead` asks for before they are read; `fetch` copies all of one.
 """
 
+from posegen.files import hash_file
 from posegen.shards.key import SampleKey
 from posegen.shards.manifest import MANIFEST_NAME, Manifest
 from posegen.shards.quantize import Storage, Widen, choose_storage
 from posegen.shards.reader import ArrayInfo, ShardReader
-from posegen.shards.record import ShardRecord, compare_bytes, hash_file, locate
+from posegen.shards.record import ShardRecord, compare_bytes, locate
 from posegen.shards.schema import COLUMNS, FORMAT, FORMAT_VERSION, BuiltSample, Column, StoredLabel
 from posegen.shards.source import find_dataset
 from posegen.shards.versions import library_versions

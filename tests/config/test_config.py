@@ -44,7 +44,7 @@ def test_the_top_down_presets_are_as_their_definition_has_them():
 
 def test_each_preset_goes_by_its_name_and_says_what_it_is():
     assert list(PRESETS) == [
-        "tf-pose", "coco", "openpose", "msra", "msra-unbiased", "udp", "simcc", "rtmpose", "megvii",
+        "tf-pose", "coco", "openpose", "openpose-25", "msra", "msra-unbiased", "udp", "simcc", "rtmpose", "megvii",
         "higherhrnet", "centernet", "openpifpaf",
     ]  # fmt: skip
     for name, preset in PRESETS.items():

@@ -154,7 +154,7 @@ def open_canvas(reader: ShardReader, index: int, side: int) -> tuple[Canvas, dic
 
 def _caption(reader: ShardReader, sample: dict[str, Any], number: int | None) -> str:
     parts = [] if number is None else [f"sample {number}"]
-    parts.append(f"image {sample['image_id']}")
+    parts.append(f"image {sample['image_id']}{' of ' + sample['source'] if 'source' in sample else ''}")
     if reader.config.copies > 1:
         parts.append(f"copy {sample['copy']}")
     if reader.config.unit == "person":
