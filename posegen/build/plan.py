@@ -12,6 +12,7 @@ from posegen.annotations import Annotations, Sample
 from posegen.annotations.audit import counted
 from posegen.annotations.sources import rank_image
 from posegen.build.persons import split_people
+from posegen.build.pictures import OldPicture
 from posegen.config import BuildConfig
 from posegen.errors import ConfigError
 from posegen.files import canonical_json
@@ -48,6 +49,8 @@ class ShardTask:
         Reasons not to touch a sample, by its key: those that killed their workers.
     hopeless
         After how many samples to stop, if all of them failed; None: never.
+    pictures
+        Where a dataset has their pictures, by their keys; None if none are copied.
     """
 
     file_name: str
@@ -60,6 +63,7 @@ class ShardTask:
     digest: str
     quarantined: Mapping[SampleKey, str] = field(default_factory=dict)
     hopeless: int | None = None
+    pictures: Mapping[SampleKey, OldPicture] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

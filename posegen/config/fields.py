@@ -199,6 +199,12 @@ RUN_FIELDS: tuple[Field, ...] = (
         without="the CPUs there are for this one",
     ),
     Field(name="max_failures", kind=kinds.Allowance(), help="Samples that may fail.", metavar="N|P%", without="0"),
+    Field(
+        name="pictures_from",
+        kind=kinds.FilePath(),
+        help="Copy encoded pictures from a dataset, and draw labels alone.",
+        metavar="DATASET",
+    ),
     Field(name="description", kind=kinds.Text(), help="What it is, for the manifest.", metavar="TEXT"),
 )
 """The fields of `RunOptions`."""

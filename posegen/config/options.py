@@ -1,6 +1,6 @@
 """What is asked for in words: by the command line's options, or by a TOML file that names them alike.
 
-    coco = "/data/coco"            # of the run: coco, out, split, images, workers, max-failures, description
+    coco = "/data/coco"            # of the run: coco, out, split, images, workers, max-failures, description, ...
     out = "/data/pose"
     preset = "udp"                 # all else is laid over it
     input-size = "288x384"
@@ -44,6 +44,7 @@ class RunOptions:
     images: Path | None = None
     workers: int | None = None
     max_failures: int | str | None = None
+    pictures_from: Path | None = None
     description: str | None = None
 
 

@@ -10,7 +10,7 @@ import dataclasses
 import hashlib
 import io
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,9 @@ from posegen.shards.record import ShardRecord
 from posegen.shards.schema import FORMAT, FORMAT_VERSION, GROUPS, BuiltSample, StoredLabel, list_columns
 from posegen.shards.versions import library_versions
 from posegen.skeleton import Skeleton
+
+_WRITTEN_BYTES = 1 << 20
+"""Of pictures, at once."""
 
 
 class ShardWriter:
@@ -178,13 +181,13 @@ class ShardWriter:
         shape = (len(images), *frame) if raw else (int(offsets[-1]),)
         name = "image/pixels" if raw else "image/bytes"
         dataset = self._file.create_dataset(name, shape, np.uint8, track_times=False)
-        for i, image in enumerate(images):
-            pixels = np.frombuffer(image, np.uint8)
+        for start, stop in _group(offsets):
+            pixels = np.frombuffer(b"".join(images[start:stop]), np.uint8)
             if raw:
-                dataset[i] = pixels.reshape(frame)
+                dataset[start:stop] = pixels.reshape(-1, *frame)
             else:
-                dataset[offsets[i] : offsets[i + 1]] = pixels
-            images[i] = b""  # what is in the shard is not kept beside it
+                dataset[offsets[start] : offsets[stop]] = pixels
+            images[start:stop] = [b""] * (stop - start)  # what is in the shard is not kept beside it
 
     def _write_columns(self) -> dict[str, NDArray[Any]]:
         """Store what the samples and their people have besides pictures and labels; returns it by name."""
@@ -252,6 +255,14 @@ def _sum_chunks(dataset: h5py.Dataset) -> NDArray[np.uint32]:
     rest = (0,) * (dataset.ndim - 1)
     chunks = (dataset.id.read_direct_chunk((i, *rest))[1] for i in range(len(dataset)))
     return np.array([zlib.crc32(memoryview(chunk)[:-CHECKSUM_BYTES]) for chunk in chunks], np.uint32)
+
+
+def _group(offsets: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
+    """Yield from which on and to before which pictures are written at once: each call of HDF5's takes its time."""
+    start, last = 0, len(offsets) - 1
+    while start < last:
+        stop = int(np.searchsorted(offsets, offsets[start] + _WRITTEN_BYTES))
+        yield start, (start := min(max(stop, start + 1), last))
 
 
 def _offsets(lengths: Iterable[int]) -> NDArray[np.int64]:
