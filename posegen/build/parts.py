@@ -55,7 +55,7 @@ class PartReport:
 
 def build_part(
     coco: Sources,
-    out: str | os.PathLike[str],
+    out: Location,
     config: BuildConfig | None = None,
     *,
     part: str | Part,
@@ -111,7 +111,7 @@ def build_part(
 
 def finish_parts(
     coco: Sources,
-    out: str | os.PathLike[str],
+    out: Location,
     config: BuildConfig | None = None,
     *,
     split: str | None = None,

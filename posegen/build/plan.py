@@ -6,7 +6,6 @@ import dataclasses
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from posegen.annotations import Annotations, Sample
 from posegen.annotations.audit import counted
@@ -59,7 +58,7 @@ class ShardTask:
     skeleton: Skeleton
     config: BuildConfig
     images: AnyPath
-    directory: Path
+    directory: AnyPath
     digest: str
     quarantined: Mapping[SampleKey, str] = field(default_factory=dict)
     hopeless: int | None = None
@@ -87,7 +86,7 @@ class BuildPlan:
         self,
         index: int,
         *,
-        directory: Path,
+        directory: AnyPath,
         quarantined: Mapping[SampleKey, str] | None = None,
         hopeless: int | None = None,
     ) -> ShardTask:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from posegen.annotations import Sources, find_annotations
 from posegen.build.checkpoint import BuildState, open_state
 from posegen.build.plan import BuildPlan, make_plan
+from posegen.build.store import find_output
 from posegen.config import BuildConfig
 from posegen.errors import BuildError
 from posegen.labels.registry import require_labels
@@ -57,7 +56,7 @@ class Prepared:
 @contextlib.contextmanager
 def prepare(
     coco: Sources,
-    out: str | os.PathLike[str],
+    out: Location,
     config: BuildConfig | None,
     *,
     split: str | None,
@@ -76,7 +75,7 @@ def prepare(
     """
     config = config or BuildConfig()
     require_labels(config.labels)
-    out = Path(out)
+    out = find_output(out)
     source = find_annotations(coco, split=split, images=images)
     config = source.configure(config)
     state: BuildState | None = None

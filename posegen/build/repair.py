@@ -130,18 +130,18 @@ class _Repairing:
                 if isinstance(outcome, Lost):
                     lost[outcome.task.file_name] = f"its worker {outcome.reason}"
                 else:
-                    self._finish(outcome.task, outcome.result)
+                    self._finish(outcome.task, outcome.result, staging)
             names = list(lost)
         self.refused |= lost
 
-    def _finish(self, task: ShardTask, result: ShardResult) -> None:
+    def _finish(self, task: ShardTask, result: ShardResult, staging: Path) -> None:
         """Put a shard in its place if it is the recorded one."""
         name = task.file_name
         if result.record is None or result.record.sha256 != self.records[name].sha256:
             self.refused[name] = self._explain(task, result)
-            (task.directory / name).unlink(missing_ok=True)
+            (staging / name).unlink(missing_ok=True)
             return
-        (task.directory / name).replace(self.directory / name)
+        (staging / name).replace(self.directory / name)
         sync_directory(self.directory)
 
     def _explain(self, task: ShardTask, result: ShardResult) -> str:

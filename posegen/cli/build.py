@@ -13,6 +13,7 @@ from posegen.cli.progress import Bar, show_samples
 from posegen.config import DEFAULT_PRESET, BuildConfig, Options, read_options, read_words, write_options
 from posegen.errors import ConfigError
 from posegen.shards.manifest import Manifest
+from posegen.storage.find import spell
 
 if TYPE_CHECKING:
     from posegen.build.parts import PartReport
@@ -105,7 +106,7 @@ def _work(config: BuildConfig, options: Options, part: str | None, finish: bool,
     if part is not None:
         return _tell_part(build_part(part=part, **common, **building))
     manifest = finish_parts(**common, **record) if finish else build(**common, **building, **record)
-    return _summary(manifest, Path(str(run.out)))
+    return _summary(manifest, spell(str(run.out)))
 
 
 def _tell_part(report: PartReport) -> str:
@@ -120,11 +121,11 @@ def _tell_part(report: PartReport) -> str:
     return "\n".join(lines)
 
 
-def _summary(manifest: Manifest, out: Path) -> str:
+def _summary(manifest: Manifest, out: str) -> str:
     shards = len(manifest.shards)
     held = f"{manifest.samples} samples with {manifest.people} people in {shards} shard{'' if shards == 1 else 's'}"
     lines = [f"{held}, {manifest.bytes / 1e6:.1f} MB: {out}"]
     lines += Audit.from_dict(manifest.audit).describe_left_out()
     if manifest.failures:
-        lines.append(f"{manifest.failures} samples could not be built: {out / 'failures.jsonl'}")
+        lines.append(f"{manifest.failures} samples could not be built: {out}/failures.jsonl")
     return "\n".join(lines)

@@ -83,7 +83,7 @@ class Manifest:
         counts = zip(*(shard.keypoints for shard in self.shards), strict=True)
         return dict(zip(self.skeleton.keypoints, map(sum, counts), strict=False))
 
-    def write(self, directory: Path) -> Path:
+    def write(self, directory: AnyPath) -> AnyPath:
         """Write the manifest, whole or not at all, and return its path. Raises `OSError` if that fails."""
         record = {
             "format": _FORMAT,

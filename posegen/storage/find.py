@@ -52,6 +52,11 @@ def is_url(path: str | os.PathLike[str]) -> bool:
     return match is not None and match[1].lower() != "file" and not Path(path).exists()
 
 
+def spell(path: str | os.PathLike[str]) -> str:
+    """Write a path, or a URL as it was before `pathlib.Path` took one of its slashes."""
+    return str(find_place(path)) if is_url(path) else os.fspath(path)
+
+
 def open_archive(file: AnyPath, inner: str = "") -> ArchivePath:
     """Return a folder or file of an archive, which is looked into; raises `ConfigError` if that fails."""
     try:

@@ -139,13 +139,18 @@ class Place(ABC):
         return (self / name for name in sorted(self._list()))
 
     def glob(self, pattern: str) -> Iterator[Self]:
-        """Yield what there is in a folder under names of a pattern without slashes."""
-        return (self / name for name in sorted(fnmatch.filter(self._list(), pattern)))
+        """Yield what there is under names of a pattern, as in `*/*.json`."""
+        first, _, rest = pattern.partition("/")
+        for name in sorted(fnmatch.filter(self._list(), first)):
+            if rest:
+                yield from (self / name).glob(rest)
+            else:
+                yield self / name
 
     def open(self, mode: str = "rb") -> BinaryIO:
         """Read it into memory, and open that for reading."""
         if mode != "rb":
-            raise OSError(errno.EROFS, "is read only", str(self))
+            raise self._read_only()
         return io.BytesIO(self.read_bytes())
 
     def identify(self) -> str:
@@ -154,6 +159,22 @@ class Place(ABC):
         if entry is None:
             raise self._missing()
         return f"{entry.size} {entry.tag}"
+
+    def write_bytes(self, data: bytes | memoryview) -> None:  # noqa: ARG002 (for those that can)
+        """Write the file, whole or not at all; raises `OSError`, also where it is not as it was sent."""
+        raise self._read_only()
+
+    def copy(self, target: Place) -> None:  # noqa: ARG002 (for those that can)
+        """Copy the file to another place of the same bucket; raises `OSError`."""
+        raise self._read_only()
+
+    def unlink(self, missing_ok: bool = False) -> None:  # noqa: ARG002 (as pathlib has it)
+        """Remove the file; raises `OSError`."""
+        raise self._read_only()
+
+    def remove_tree(self) -> None:
+        """Remove a folder and all in it; raises `OSError`."""
+        raise self._read_only()
 
     def absolute(self) -> Self:
         """Return itself."""
@@ -174,6 +195,9 @@ class Place(ABC):
     def relative_to(self, other: AnyPath) -> str:
         """Write how it is named from another one on, in which it lies."""
         return str(self)[len(str(other)) + 1 :]
+
+    def _read_only(self) -> OSError:
+        return OSError(errno.EROFS, "is read only", str(self))
 
     def _missing(self) -> FileNotFoundError:
         return FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(self))

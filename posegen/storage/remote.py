@@ -6,12 +6,13 @@ they have changed; nothing is taken from a cache of the package's, which may be 
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import importlib
 import random
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from posegen.errors import ConfigError, MissingExtraError
@@ -35,7 +36,8 @@ _MISTAKES = (TypeError, AttributeError, NameError, ImportError, AssertionError, 
 _TAGS = ("ETag", "etag", "md5Hash", "blob_id", "LastModified", "last_modified", "mtime", "updated", "created")
 """What backends call what changes with a file, the best first."""
 
-_BLOCK = 1 << 22
+_ONE_UPLOAD = 1 << 32
+"""Bytes up to twice of which are sent by one request; S3 takes 5 GiB."""
 
 _Result = TypeVar("_Result")
 
@@ -97,32 +99,42 @@ class RemotePath(Place):
 
         return self.attempt(read)
 
-    def read_blocks(self, size: int) -> Iterator[bytes]:
-        """Read a file of `size` bytes block by block; raises `OSError`, also if it has fewer."""
-        for start in range(0, size, _BLOCK):
-            yield self.read_range(start, min(start + _BLOCK, size))
-
     def write_bytes(self, data: bytes | memoryview) -> None:
-        """Write the file by one upload, and ask back how large it is; raises `OSError` if that is not as it should be.
+        """Write the file by one upload, and ask back what arrived: its size and MD5, or else all of it.
 
         A file that is there is replaced.
+
+        Raises
+        ------
+        OSError
+            If it cannot be written, or what arrived is not what was sent.
         """
         whole = bytes(data)
+        # s3fs would cut what is large into parts, of which no MD5 is told.
+        options = {"chunksize": _ONE_UPLOAD} if self.root == "s3://" else {}
+        for _ in range(ATTEMPTS):
+            self.attempt(lambda system, path: system.pipe_file(path, whole, **options))
+            with contextlib.suppress(FileNotFoundError):
+                if Place.identify(self) == f"{len(whole)} {hash_md5(whole)}" or self.read_bytes() == whole:
+                    return
+        raise OSError(errno.EIO, f"what arrived is not what was sent (tried {ATTEMPTS} times)", str(self))
 
-        def write(system: Any, path: str) -> None:
-            system.pipe_file(path, whole)
-            if (size := system.info(path)["size"]) != len(whole):
-                raise OSError(errno.EIO, f"{size} bytes arrived of {len(whole)}", path)
-
-        self.attempt(write)
+    def copy(self, target: Place) -> None:
+        """Copy the file by the server; raises `OSError`."""
+        self.attempt(lambda system, path: system.cp_file(path, _open_system(str(target))[1]))
 
     def unlink(self, missing_ok: bool = False) -> None:
-        """Remove the file; raises `OSError` if that fails."""
+        """Remove the file; raises `OSError`."""
         try:
             self.attempt(lambda system, path: system.rm_file(path))
         except FileNotFoundError:
             if not missing_ok:
                 raise
+
+    def remove_tree(self) -> None:
+        """Remove all that is in a folder; raises `OSError`."""
+        with contextlib.suppress(FileNotFoundError):
+            self.attempt(lambda system, path: [system.rm_file(name) for name in system.find(path)])
 
     def identify(self) -> str:
         """Say what changes when the file does; by the last listing of its folder, if there was one."""
