@@ -19,22 +19,23 @@ from numpy.typing import NDArray
 from posegen.annotations import Sample
 from posegen.errors import ShardError
 from posegen.geometry import Box
+from posegen.images.files import identify
 from posegen.shards import SampleKey, ShardReader
+from posegen.storage import AnyPath
 
 PictureIdentity = str
-"""By which it is known that a picture's file is the same: its size in bytes, and its time in ns."""
+"""By which it is known that a picture's file is the same: its size in bytes, and its time in ns, CRC or tag."""
 
 _MOST_OPEN = 256
 """Shards at once: with another seed the pictures of one lie in all of the others."""
 
 
-def identify_picture(images: Path, name: str) -> PictureIdentity | None:
+def identify_picture(images: AnyPath, name: str) -> PictureIdentity | None:
     """Return the identity of a picture's file; None if there is none."""
     try:
-        status = (images / name).stat()
+        return identify(images, name)
     except (OSError, ValueError):
         return None
-    return f"{status.st_size} {status.st_mtime_ns}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,12 +61,12 @@ class Copier:
     Parameters
     ----------
     images
-        The directory of the pictures' files.
+        The directory, archive or URL of the pictures' files.
     old
         Where pictures are, by the samples' keys.
     """
 
-    def __init__(self, images: Path, old: Mapping[SampleKey, OldPicture]) -> None:
+    def __init__(self, images: AnyPath, old: Mapping[SampleKey, OldPicture]) -> None:
         self._images = images
         self._old = old
         self._open_shards: dict[Path, _OldShard] = {}

@@ -6,7 +6,6 @@ import dataclasses
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from posegen.annotations import Annotations, Sample
 from posegen.annotations.audit import counted
@@ -18,6 +17,7 @@ from posegen.errors import ConfigError
 from posegen.files import canonical_json
 from posegen.shards import SampleKey
 from posegen.skeleton import SKELETONS, Skeleton
+from posegen.storage import AnyPath
 
 _SHOWN = 20
 
@@ -39,7 +39,7 @@ class ShardTask:
     config
         Of the build.
     images
-        The directory that the samples' file names are relative to.
+        The directory, archive or URL that the samples' file names are relative to.
     directory
         Where to write the shard.
     digest
@@ -57,8 +57,8 @@ class ShardTask:
     names: tuple[str, ...]
     skeleton: Skeleton
     config: BuildConfig
-    images: Path
-    directory: Path
+    images: AnyPath
+    directory: AnyPath
     digest: str
     quarantined: Mapping[SampleKey, str] = field(default_factory=dict)
     hopeless: int | None = None
@@ -86,7 +86,7 @@ class BuildPlan:
         self,
         index: int,
         *,
-        directory: Path,
+        directory: AnyPath,
         quarantined: Mapping[SampleKey, str] | None = None,
         hopeless: int | None = None,
     ) -> ShardTask:

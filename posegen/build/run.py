@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import shutil
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from typing import NoReturn
@@ -118,11 +117,10 @@ class Run:
             return
         self._tell_replaced()
         needed = estimate_bytes(self.plan) * sum(len(self.plan.shards[i]) for i in self.waiting)
-        free = shutil.disk_usage(self.state.out).free
-        short = "; warning: that may not be enough" if free < needed else ""
-        self.notify(
-            f"this will take about {max(needed / 1e6, 0.1):,.1f} MB on disk; {free / 1e6:,.0f} MB are free{short}"
-        )
+        free = self.state.store.free()
+        takes = f"this will take about {max(needed / 1e6, 0.1):,.1f} MB"
+        short = "; warning: that may not be enough" if free is not None and free < needed else ""
+        self.notify(takes if free is None else f"{takes} on disk; {free / 1e6:,.0f} MB are free{short}")
 
     def _tell_replaced(self) -> None:
         """Say what becomes of the dataset that is there, if that is not what is built now."""

@@ -11,7 +11,6 @@ import hashlib
 import io
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import h5py
@@ -31,6 +30,7 @@ from posegen.shards.record import ShardRecord
 from posegen.shards.schema import FORMAT, FORMAT_VERSION, GROUPS, BuiltSample, StoredLabel, list_columns
 from posegen.shards.versions import library_versions
 from posegen.skeleton import Skeleton
+from posegen.storage import AnyPath
 
 _WRITTEN_BYTES = 1 << 20
 """Of pictures, at once."""
@@ -122,7 +122,7 @@ class ShardWriter:
         self._ignored += [pack_ignored(sample.ignored) for sample in samples]
         self._samples += [dataclasses.replace(sample, image=b"", ignored=None) for sample in samples]
 
-    def finish(self, path: Path) -> ShardRecord:
+    def finish(self, path: AnyPath) -> ShardRecord:
         """Write the shard to `path`, whole or not at all, and close it.
 
         Raises
