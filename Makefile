@@ -118,7 +118,7 @@ clean:
 	@touch $@
 
 .venv/frameworks: .venv/dev
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,remote]' 'moto[server,s3]' $(FRAMEWORKS)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,export,remote]' 'moto[server,s3]' datasets pillow $(FRAMEWORKS)
 	@touch $@
 
 .venv-peers/installed: pyproject.toml
