@@ -135,8 +135,12 @@ def make_plan(annotations: Annotations, config: BuildConfig) -> BuildPlan:
     Raises
     ------
     ConfigError
-        If no label is left for the annotations' skeleton.
+        If no label is left for the annotations' skeleton, or the configuration does not know the sources they are of.
     """
+    if len(annotations.sources) != len(config.sources):
+        raise ConfigError(
+            "annotations of several sources need a configuration that has them: see JoinedSource.configure"
+        )
     annotations.audit.notes += _note_labels(config, annotations)
     annotations.audit.notes += _note_flips(config, annotations)
     annotations.audit.notes += _note_doubts(config, annotations)
@@ -198,7 +202,7 @@ def _note_labels(config: BuildConfig, annotations: Annotations) -> list[str]:
         raise ConfigError(f"{why}, and so no {', '.join(missing)}; give it limbs with --skeleton NAME or FILE.toml")
     if missing and annotations.limbs_left_out and config.labels != BuildConfig().labels:
         raise ConfigError(
-            f"{annotations.path}: {', '.join(missing)} was asked for, but {annotations.limbs_left_out}; mend them, or "
+            f"{annotations.place}: {', '.join(missing)} was asked for, but {annotations.limbs_left_out}; mend them, or "
             "take other limbs with --skeleton NAME or FILE.toml"
         )
     return [f"{name} is left out: {why}" for name in missing]
@@ -222,7 +226,7 @@ def _note_flips(config: BuildConfig, annotations: Annotations) -> list[str]:
     if not pairs:
         shown = f"{', '.join(names[:_SHOWN])}{', ...' if len(names) > _SHOWN else ''}"
         raise ConfigError(
-            f"{annotations.path}: views are to be flipped, but the names of the keypoints do not tell which a mirror "
+            f"{annotations.place}: views are to be flipped, but the names of the keypoints do not tell which a mirror "
             f"swaps ({shown}); write them as flip_pairs into a "
             f"skeleton file for --skeleton, from what 'posegen skeleton show {annotations.path} --toml' prints "
             "(flip_pairs = [] if a mirror swaps none), or leave flip out of --augment"

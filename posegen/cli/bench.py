@@ -22,6 +22,7 @@ _TITLES = {
     "build": "build: {samples} samples in {shards} shards, against the same build without labels, and one worker",
     "growth": "growth: many images against few, {workers} workers",
     "read": "read: {samples} samples in {shards} shards, by {workers} workers in batches of {batch}",
+    "suspects": "suspects: errors planted among {people} people on {images} images, {rounds} rounds",
 }
 
 
@@ -51,7 +52,7 @@ def command(  # noqa: PLR0917 (one argument an option)
 
     \b
     Sections: heatmap, paf, labels, presets, scaling, build; and, only when they are named, growth, which builds
-    55,000 images, and read, which needs PyTorch.
+    55,000 images, read, which needs PyTorch, and suspects, which plants errors in annotations for audit to find.
 
     \b
       posegen bench
@@ -85,7 +86,7 @@ def _format(found: Mapping[str, Any]) -> str:
         if name == "scaling":
             values["height"], values["width"] = section["input_size"]
         lines += ["", _TITLES[name].format(**values)]
-        lines += {"scaling": _scaling, "growth": _growth}.get(name, _comparisons)(section)
+        lines += {"scaling": _scaling, "growth": _growth, "suspects": _suspects}.get(name, _comparisons)(section)
         if name == "labels":
             steps = [(step, _spread(taken, ".3f")) for step, taken in section["parts"].items()]
             lines += ["", *align(("step", "ms/image"), steps)]
@@ -165,6 +166,16 @@ def _growth(section: Mapping[str, Any]) -> list[str]:
             )
         )
     return [*align(rows[0], rows[1:]), f"  time a sample: {_ratio(section['ratio'])}"]
+
+
+def _suspects(section: Mapping[str, Any]) -> list[str]:
+    rows = []
+    for row in section["rows"]:
+        shares = ("-" if row[key] is None else f"{row[key]:.0%}" for key in ("recall", "precision"))
+        counts = (str(row[key]) for key in ("planted", "found", "suspected", "right"))
+        rows.append((row["kind"], *counts, *shares, str(section["unplanted"][row["kind"]])))
+    header = ("", "planted", "found", "suspected", "right", "recall", "precision", "suspected without planting")
+    return align(header, rows)
 
 
 def _megabytes(count: int | None) -> str:

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 @click.option("--config", "config_file", type=PATH, metavar="FILE.toml", help="Options from a file.")
 @field_options
 @run_option("workers")
+@run_option("backend")
+@run_option("scheduler")
 @run_option("max_failures")
 @run_option("pictures_from")
 @run_option("description")
@@ -87,10 +89,12 @@ def command(
 
 def _work(config: BuildConfig, options: Options, part: str | None, finish: bool, bar: Bar, *, overwrite: bool) -> str:
     """Build a dataset or a part, or finish parts; returns what to say of it."""
+    from posegen.build.executors import create_executor
     from posegen.build.parts import build_part, finish_parts
     from posegen.build.pipeline import build
 
-    run = options.run
+    run, out = options.run, spell(str(options.run.out))
+    record: dict[str, Any] = {"preset": options.preset, "description": run.description or ""}
     common: dict[str, Any] = {
         "coco": run.coco,
         "out": run.out,
@@ -101,12 +105,17 @@ def _work(config: BuildConfig, options: Options, part: str | None, finish: bool,
         "overwrite": overwrite,
         "progress": bar.show,
     }
-    building: dict[str, Any] = {"workers": run.workers, "pictures_from": run.pictures_from, "notify": bar.tell}
-    record: dict[str, Any] = {"preset": options.preset, "description": run.description or ""}
+    if finish:
+        return _summary(finish_parts(**common, **record), out)
+    building: dict[str, Any] = {"workers": run.workers}
+    if run.backend not in {None, "local"} or run.scheduler is not None:
+        building = {
+            "executor": create_executor(run.backend, workers=run.workers, scheduler=run.scheduler, notify=bar.tell)
+        }
+    building |= {"pictures_from": run.pictures_from, "notify": bar.tell}
     if part is not None:
         return _tell_part(build_part(part=part, **common, **building))
-    manifest = finish_parts(**common, **record) if finish else build(**common, **building, **record)
-    return _summary(manifest, spell(str(run.out)))
+    return _summary(build(**common, **building, **record), out)
 
 
 def _tell_part(report: PartReport) -> str:
