@@ -56,12 +56,14 @@ def measure_suspects(paths: CocoPaths | None, scratch: Path, rounds: int, notify
     Raises
     ------
     ConfigError
-        If there are too few people to plant errors in.
+        If there are too few people to plant errors in, or the pictures lie in no directory of this disk.
     """
     if paths is None:
         root = write_sample_coco(scratch / "suspects-sample", images=_SYNTHETIC_IMAGES)
         source = find_annotations(root)
         paths = CocoPaths(annotations=source.path, images=source.images)
+    if not isinstance(paths.images, Path):
+        raise ConfigError(f"{paths.images}: errors are planted among pictures of a directory; unpack or fetch it")
     notify("examining what nothing is planted in")
     plain = examine(paths.annotations, images=paths.images)
     document = json.loads(paths.annotations.read_bytes())

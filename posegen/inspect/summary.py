@@ -47,20 +47,20 @@ def describe(path: Location) -> dict[str, Any]:
     shards = list_shards(path)
     extra: dict[str, Any] = {}
     records: Sequence[ShardRecord | None] = [None] * len(shards)
+    outline: Outline | None = None
     if path.is_dir():
         manifest = Manifest.read(path)
         extra = {"failures": manifest.failures, "audit": _read_audit(path, manifest), "source": manifest.source}
         extra |= {"preset": manifest.preset, "description": manifest.description}
-        records = manifest.shards
+        records = manifest.shards if isinstance(path, Path) else records
     description: dict[str, Any] = {}
-    outline: Outline | None = None
     for (open_one, _), record in zip(shards, records, strict=True):
-        if outline and record and (found := _describe_alike(locate(path, record.file), record, outline)):
+        if outline and record and (found := _describe_alike(locate(Path(str(path)), record.file), record, outline)):
             _add(description, found)
             continue
         with open_one() as reader:
             _add(description, _describe_shard(reader))
-            outline = outline or (Outline(reader) if record and isinstance(path, Path) else None)
+            outline = outline or (Outline(reader) if record else None)
     kind = "dataset" if path.is_dir() else "shard"
     for array in description["arrays"].values():
         array["ratio"] = round(array["logical"] / array["stored"], 2) if array["stored"] else 1.0
@@ -229,10 +229,8 @@ def _describe_shard(reader: ShardReader) -> dict[str, Any]:
     }
 
 
-def _describe_alike(path: AnyPath, record: ShardRecord, outline: Outline) -> dict[str, Any] | None:
+def _describe_alike(path: Path, record: ShardRecord, outline: Outline) -> dict[str, Any] | None:
     """Describe a shard by its record in the manifest and the sizes of its arrays, if it is as the first one is."""
-    if not isinstance(path, Path):
-        return None
     arrays = outline.measure(path, samples=record.samples, people=record.people, size=record.bytes)
     if arrays is None:
         return None
