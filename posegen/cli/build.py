@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @click.command("build", short_help="Build a dataset from COCO keypoint annotations.")
 @run_option(
-    "coco", "COCO root, or one annotation file; archives and URLs, too; may be repeated.  [required]", multiple=True
+    "coco", "COCO root, or one annotation file, or archive, or URL; may be repeated.  [required]", multiple=True
 )
 @run_option("out", "Where to write the dataset; a URL, too.  [required]")
 @run_option("split", multiple=True)

