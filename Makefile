@@ -121,7 +121,7 @@ clean:
 	@touch $@
 
 .venv/frameworks: .venv/dev
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,dask,remote]' 'moto[server,s3]' $(FRAMEWORKS)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,dask,export,remote]' 'moto[server,s3]' datasets pillow $(FRAMEWORKS)
 	@touch $@
 
 .venv-peers/installed: pyproject.toml

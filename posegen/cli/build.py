@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 
 
 @click.command("build", short_help="Build a dataset from COCO keypoint annotations.")
-@run_option("coco", "COCO root, or one annotation file; may be repeated.  [required]", multiple=True)
-@run_option("out", "Where to write the dataset.  [required]")
+@run_option(
+    "coco", "COCO root, or one annotation file, or archive, or URL; may be repeated.  [required]", multiple=True
+)
+@run_option("out", "Where to write the dataset; a URL, too.  [required]")
 @run_option("split", multiple=True)
 @run_option("images", multiple=True)
 @preset_option

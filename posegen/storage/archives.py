@@ -11,6 +11,7 @@ import functools
 import os
 import struct
 import tarfile
+import threading
 import zipfile
 import zlib
 from collections.abc import Collection, Mapping
@@ -21,7 +22,6 @@ from typing import TYPE_CHECKING, Any
 from posegen.storage.kept import recall
 from posegen.storage.place import AnyPath, Entry, Place, identify
 from posegen.storage.remote import RemotePath
-from posegen.storage.streams import RemoteStream
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -94,6 +94,7 @@ class _Index:
 
 
 _indices: dict[str, _Index] = {}
+_listing = threading.RLock()
 
 
 class ArchivePath(Place):
@@ -195,6 +196,14 @@ class ArchivePath(Place):
         """Return what the archive has, listed by this process."""
         key = str(self.file)
         index = _indices.get(key)
+        if index is not None and index.process == os.getpid() and index.identity == self._identity:
+            return index
+        with _listing:
+            return self._renew(key)
+
+    def _renew(self, key: str) -> _Index:
+        """List the archive, unless another thread just has."""
+        index = _indices.get(key)
         if index is not None and (index.process != os.getpid() or index.identity != self._identity):
             _indices.pop(key).close()
             index = None
@@ -207,9 +216,8 @@ class ArchivePath(Place):
     def _list_archive(self) -> _Index:
         if identify(self.file) != self._identity:
             raise OSError(errno.ESTALE, "the archive was changed while it was read; run again", str(self.file))
-        size = int(self._identity.split()[0])
         try:
-            with self.file.open("rb") if isinstance(self.file, Path) else RemoteStream(self._remote, size) as file:
+            with self.file.open("rb") as file:
                 start = file.read(4)
                 file.seek(0)
                 is_zip = start.startswith(b"PK")

@@ -54,7 +54,8 @@ def is_url(path: str | os.PathLike[str]) -> bool:
 
 def spell(path: str | os.PathLike[str]) -> str:
     """Write a path, or a URL as it was before `pathlib.Path` took one of its slashes."""
-    return str(find_place(path)) if is_url(path) else os.fspath(path)
+    match = _URL.fullmatch(os.fspath(path))
+    return f"{match[1].lower()}://{match[2]}" if match is not None and is_url(path) else os.fspath(path)
 
 
 def open_archive(file: AnyPath, inner: str = "") -> ArchivePath:

@@ -10,10 +10,11 @@ import contextlib
 import errno
 import hashlib
 import importlib
+import io
 import random
 import time
 from collections.abc import Callable, Collection, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 from posegen.errors import ConfigError, MissingExtraError
 from posegen.storage.place import AnyPath, Entry, Place
@@ -21,8 +22,11 @@ from posegen.storage.place import AnyPath, Entry, Place
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-ATTEMPTS = 6
-"""Times that a request is made before it counts as failed: within a few seconds a busy server answers again."""
+ATTEMPTS = 8
+"""Times that a request is made before it counts as failed: within ten seconds a busy server answers again."""
+
+_S3_CONFIG = {"connect_timeout": 10, "read_timeout": 30, "retries": {"total_max_attempts": 1}}
+"""Of botocore, which would wait for a silent server for hours: a minute an attempt, of attempts within attempts."""
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
 """Seconds between attempts, doubled each time."""
@@ -35,6 +39,11 @@ _MISTAKES = (TypeError, AttributeError, NameError, ImportError, AssertionError, 
 
 _TAGS = ("ETag", "etag", "md5Hash", "blob_id", "LastModified", "last_modified", "mtime", "updated", "created")
 """What backends call what changes with a file, the best first."""
+
+_AHEAD = 1 << 23
+"""Bytes that a stream asks for at once, if fewer are read."""
+
+_BUFFER = 1 << 16
 
 _ONE_UPLOAD = 1 << 32
 """Bytes up to twice of which are sent by one request; S3 takes 5 GiB."""
@@ -73,6 +82,12 @@ class RemotePath(Place):
         # s3fs would ask for the size first, to read a large file in parts.
         options = {"max_concurrency": 1} if self.root == "s3://" else {}
         return bytes(self.attempt(lambda system, path: system.cat_file(path, **options)))
+
+    def open(self, mode: str = "rb") -> BinaryIO:
+        """Open the file for reading, of which a few megabytes are in memory at a time; raises `OSError`."""
+        if mode != "rb":
+            raise self._read_only()
+        return io.BufferedReader(RemoteStream(self, int(Place.identify(self).split()[0])), _BUFFER)
 
     def read_checked(self) -> bytes:
         """Read a file that has no checksum of its own, and compare it with the server's, or else with a second reading.
@@ -201,11 +216,61 @@ def _open_system(url: str) -> tuple[Any, str]:
     except ModuleNotFoundError as error:
         raise MissingExtraError("fsspec", "remote") from error
     try:
-        system, path = core.url_to_fs(url, use_listings_cache=False)
+        options = {"config_kwargs": _S3_CONFIG} if url.startswith("s3://") else {}
+        system, path = core.url_to_fs(url, use_listings_cache=False, **options)
     except ImportError as error:  # which says which package knows the scheme
         raise ConfigError(
             f"{url}: {error}; pip install 'posegen[remote]' brings those of s3:// and https://"
         ) from error
     except ValueError as error:
         raise ConfigError(f"{url}: {error}") from error
+    if options:
+        system.retries = 1  # of s3fs, as of botocore
     return system, path
+
+
+class RemoteStream(io.RawIOBase):
+    """A file behind a URL, open for reading at any position; keeps the last bytes that it asked for.
+
+    Parameters
+    ----------
+    path, size
+        Which, and how many bytes it has.
+    """
+
+    def __init__(self, path: RemotePath, size: int) -> None:
+        self._path = path
+        self._size = size
+        self._position = 0
+        self._start = 0
+        self._held = b""
+
+    def readable(self) -> bool:
+        """Tell that it can be read."""
+        return True
+
+    def seekable(self) -> bool:
+        """Tell that it has a position."""
+        return True
+
+    def tell(self) -> int:
+        """Return the position."""
+        return self._position
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Move the position."""
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}[whence]
+        self._position = max(0, base + offset)
+        return self._position
+
+    def readinto(self, buffer: Any) -> int:
+        """Fill a buffer as far as there are bytes; raises `OSError` if they do not come."""
+        count = min(len(buffer), max(0, self._size - self._position))
+        begin = self._position - self._start
+        if not 0 <= begin <= begin + count <= len(self._held):
+            stop = min(self._position + max(count, _AHEAD), self._size)
+            self._held = self._path.read_range(self._position, stop) if stop > self._position else b""
+            self._start, begin = self._position, 0
+        self._position += count
+        buffer[:count] = self._held[begin : begin + count]
+        return count

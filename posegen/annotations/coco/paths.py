@@ -6,11 +6,12 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from posegen.annotations.coco.names import leaves
 from posegen.annotations.coco.packed import find_folder, find_packed, list_archives
 from posegen.errors import ConfigError
-from posegen.storage import AnyPath, Location, find_place, list_folder
+from posegen.storage import AnyPath, Location, Place, find_place, list_folder
 from posegen.storage.archives import ArchivePath
 
 DEFAULT_SPLIT = "train2017"
@@ -63,10 +64,13 @@ def find_coco(
         If something does not exist or cannot be opened, several splits are there and none was named, or several
         directories hold the pictures.
     """
+    place, pictures = find_place(path), None if images is None else find_place(images)
     try:
-        return _find(find_place(path), split, None if images is None else find_place(images), need_images=need_images)
+        return _find(place, split, pictures, need_images=need_images)
     except OSError as error:
-        raise ConfigError(f"{error.filename or path}: {error.strerror or error}") from error
+        if isinstance(place, Path) and not isinstance(pictures, Place):
+            raise
+        raise ConfigError(f"{error.filename or place}: {error.strerror or error}") from error
 
 
 def _find(path: AnyPath, split: str | None, images: AnyPath | None, *, need_images: bool) -> CocoPaths:
