@@ -10,8 +10,7 @@ import dataclasses
 import hashlib
 import io
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import h5py
@@ -31,6 +30,18 @@ from posegen.shards.record import ShardRecord
 from posegen.shards.schema import FORMAT, FORMAT_VERSION, GROUPS, BuiltSample, StoredLabel, list_columns
 from posegen.shards.versions import library_versions
 from posegen.skeleton import Skeleton
+from posegen.storage import AnyPath
+
+_WRITTEN_BYTES = 1 << 20
+"""Of pictures, at once."""
+
+IMAGE_ATTRIBUTES: Mapping[str, str] = {
+    "CLASS": "IMAGE",
+    "IMAGE_VERSION": "1.2",
+    "IMAGE_SUBCLASS": "IMAGE_TRUECOLOR",
+    "INTERLACE_MODE": "INTERLACE_PIXEL",
+}
+"""By which viewers know pixels R, G, B for a picture (HDF5 Image and Palette Specification 1.2)."""
 
 
 class ShardWriter:
@@ -111,7 +122,7 @@ class ShardWriter:
         self._ignored += [pack_ignored(sample.ignored) for sample in samples]
         self._samples += [dataclasses.replace(sample, image=b"", ignored=None) for sample in samples]
 
-    def finish(self, path: Path) -> ShardRecord:
+    def finish(self, path: AnyPath) -> ShardRecord:
         """Write the shard to `path`, whole or not at all, and close it.
 
         Raises
@@ -179,13 +190,15 @@ class ShardWriter:
         shape = (len(images), *frame) if raw else (int(offsets[-1]),)
         name = "image/pixels" if raw else "image/bytes"
         dataset = self._file.create_dataset(name, shape, np.uint8, track_times=False)
-        for i, image in enumerate(images):
-            pixels = np.frombuffer(image, np.uint8)
+        if raw:
+            dataset.attrs.update({key: _text(value) for key, value in IMAGE_ATTRIBUTES.items()})
+        for start, stop in _group(offsets):
+            pixels = np.frombuffer(b"".join(images[start:stop]), np.uint8)
             if raw:
-                dataset[i] = pixels.reshape(frame)
+                dataset[start:stop] = pixels.reshape(-1, *frame)
             else:
-                dataset[offsets[i] : offsets[i + 1]] = pixels
-            images[i] = b""  # what is in the shard is not kept beside it
+                dataset[offsets[start] : offsets[stop]] = pixels
+            images[start:stop] = [b""] * (stop - start)  # what is in the shard is not kept beside it
 
     def _write_columns(self) -> dict[str, NDArray[Any]]:
         """Store what the samples and their people have besides pictures and labels; returns it by name."""
@@ -245,6 +258,14 @@ def _describe(dataset: h5py.Dataset, label: StoredLabel) -> None:
         dataset.attrs["coarse"] = 1
     if spec.mirror is not None:
         dataset.attrs["mirror"] = _text(write_mirror(spec.mirror))
+
+
+def _group(offsets: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
+    """Yield from which on and to before which pictures are written at once: each call of HDF5's takes its time."""
+    start, last = 0, len(offsets) - 1
+    while start < last:
+        stop = int(np.searchsorted(offsets, offsets[start] + _WRITTEN_BYTES))
+        yield start, (start := min(max(stop, start + 1), last))
 
 
 def _offsets(lengths: Iterable[int]) -> NDArray[np.int64]:
