@@ -188,6 +188,15 @@ class ShownLabel(RegionLabel, Protocol):
         ...
 
 
+class TableLabel(Label, Protocol):
+    """A label that has places for a fixed number of people along its first axis, which they take in their order."""
+
+    @property
+    def people_rows(self) -> int:
+        """How many; 0 if it is no such label."""
+        ...
+
+
 class ByteLabel(Label, Protocol):
     """A label that draws what is stored of it as uint8, sooner than as float32."""
 
