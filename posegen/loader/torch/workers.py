@@ -64,19 +64,33 @@ class Workers:
         with self._lock:
             loader = self._idle.pop() if self._idle else self._make(batch_sampler=_Requests())
         loader.batch_sampler.requests = requests
-        for batch in loader:
-            if isinstance(batch, PosegenError):
-                raise batch
-            yield batch
-            del batch
-        with self._lock:
-            if not self._idle:
-                self._idle.append(loader)
+        is_done = False
+        try:
+            for batch in loader:
+                if isinstance(batch, PosegenError):
+                    raise batch
+                yield batch
+                del batch
+            is_done = True
+        finally:
+            with self._lock:
+                if is_done and not self._idle:
+                    self._idle.append(loader)
+                else:
+                    _end(loader)
 
     def close(self) -> None:
         """End the processes that wait for the next epoch."""
         with self._lock:
-            self._idle.clear()
+            while self._idle:
+                _end(self._idle.pop())
+
+
+def _end(loader: DataLoader) -> None:
+    """End the processes of a `DataLoader` now; left alone it does so when no traceback has hold of it any more."""
+    iterator: Any = getattr(loader, "_iterator", None)
+    if iterator is not None:
+        iterator._shutdown_workers()  # noqa: SLF001 (there is no other way)
 
 
 class _Requests(Sampler):
