@@ -20,6 +20,7 @@ EXTRAS = {
     "labels/online/torch.py": {"torch"},
     "loader/tensorflow": {"tensorflow"},
     "loader/torch": {"torch"},
+    "shards/checksum.py": {"isal"},
     "shards/codecs.py": {"zstandard"},
 }
 """What some modules and rooms may import that is no dependency: they do without, or say what brings it."""
