@@ -24,7 +24,7 @@ from posegen.geometry import Affine, Size, overlap
 from posegen.images.augment import Augmentation, View
 from posegen.images.stored import StoredPicture
 from posegen.images.warp import is_fitted, warp_plane, warp_shown
-from posegen.labels import Label, Region, Scene, needs_ignored, render_scenes
+from posegen.labels import Label, Region, Scene, needs_ignored, render_into, render_scenes
 from posegen.labels.base import reads_shown
 from posegen.shards import StoredLabel
 from posegen.shards.scene import make_scene, see_people
@@ -209,8 +209,14 @@ class ViewDrawer:
                 scenes = [self._show(one, picture, image) for one, picture, image in some]
             for stored, label in self._labels:
                 if not stored.spec.by_person:
-                    drawn = np.asarray(render_scenes(label, scenes))
-                    arrays[stored.spec.name][part] = self._lay_out(stored, drawn)
+                    self._draw(stored, label, scenes, arrays[stored.spec.name][part])
+
+    def _draw(self, stored: StoredLabel, label: Label, scenes: Sequence[Scene], out: NDArray[Any]) -> None:
+        """Draw a label of S scenes into `out`; right there, if that lies as a label does."""
+        if not self._raw and stored.lay_out(out) is out:
+            render_into(label, scenes, out)
+        else:
+            out[...] = self._lay_out(stored, np.asarray(render_scenes(label, scenes)))
 
     def draw_people(self, seen: Sequence[Seen]) -> dict[str, list[NDArray[Any]]]:
         """Draw the labels by person of B samples: by name B arrays (n, ...)."""
