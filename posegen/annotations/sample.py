@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from posegen.annotations.audit import Audit
 from posegen.skeleton import Skeleton
+from posegen.storage import AnyPath
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -55,6 +55,9 @@ class Sample:
     unknown
         (N, K0) uint8: above 0 where the source does not know of a keypoint, as `posegen.skeleton.unknown` counts; there
         v is 0. None where it knows of all.
+    source
+        Which of several sources it is of, by name; '' where there is one. Then the file name begins with it, and a
+        slash: as `posegen.annotations.sources.SourceImages` finds it.
     """
 
     image_id: int
@@ -68,6 +71,12 @@ class Sample:
     drawn: tuple[Shape, ...] = ()
     copy: int = 0
     unknown: NDArray[np.uint8] | None = None
+    source: str = ""
+
+    @property
+    def stated_name(self) -> str:
+        """The file name as the annotations have it."""
+        return self.file_name.removeprefix(f"{self.source}/") if self.source else self.file_name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -83,20 +92,28 @@ class Annotations:
     skeleton
         Of the labels.
     samples
-        By image id.
+        By source and image id.
     audit
         What was left out or noticed.
     missing
         The names for which there is no file among `images`, each with what may help, or nothing.
     limbs_left_out
         Why the file's limbs are not those of the skeleton, if they cannot be.
+    sources
+        What each of several sources says, by name, of which all else here is joined; none where there is one.
     """
 
-    path: Path
-    images: Path
+    path: AnyPath
+    images: AnyPath
     names: tuple[str, ...]
     skeleton: Skeleton
     samples: tuple[Sample, ...]
     audit: Audit
     missing: Mapping[str, str] = field(default_factory=dict)
     limbs_left_out: str = ""
+    sources: Mapping[str, Annotations] = field(default_factory=dict)
+
+    @property
+    def place(self) -> str:
+        """What messages call it: the file, or the files of several sources."""
+        return ", ".join(str(one.path) for one in self.sources.values()) or str(self.path)

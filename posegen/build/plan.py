@@ -6,16 +6,18 @@ import dataclasses
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from posegen.annotations import Annotations, Sample
 from posegen.annotations.audit import counted
+from posegen.annotations.sources import rank_image
 from posegen.build.persons import split_people
+from posegen.build.pictures import OldPicture
 from posegen.config import BuildConfig
 from posegen.errors import ConfigError
 from posegen.files import canonical_json
 from posegen.shards import SampleKey
 from posegen.skeleton import SKELETONS, Skeleton
+from posegen.storage import AnyPath
 
 _SHOWN = 20
 
@@ -37,7 +39,7 @@ class ShardTask:
     config
         Of the build.
     images
-        The directory that the samples' file names are relative to.
+        The directory, archive or URL that the samples' file names are relative to.
     directory
         Where to write the shard.
     digest
@@ -46,6 +48,8 @@ class ShardTask:
         Reasons not to touch a sample, by its key: those that killed their workers.
     hopeless
         After how many samples to stop, if all of them failed; None: never.
+    pictures
+        Where a dataset has their pictures, by their keys; None if none are copied.
     """
 
     file_name: str
@@ -53,11 +57,12 @@ class ShardTask:
     names: tuple[str, ...]
     skeleton: Skeleton
     config: BuildConfig
-    images: Path
-    directory: Path
+    images: AnyPath
+    directory: AnyPath
     digest: str
     quarantined: Mapping[SampleKey, str] = field(default_factory=dict)
     hopeless: int | None = None
+    pictures: Mapping[SampleKey, OldPicture] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -81,7 +86,7 @@ class BuildPlan:
         self,
         index: int,
         *,
-        directory: Path,
+        directory: AnyPath,
         quarantined: Mapping[SampleKey, str] | None = None,
         hopeless: int | None = None,
     ) -> ShardTask:
@@ -121,16 +126,21 @@ class BuildPlan:
 def make_plan(annotations: Annotations, config: BuildConfig) -> BuildPlan:
     """Shuffle the samples, keep the first `config.limit`, and cut them into shards of `config.shard_size`.
 
-    Samples are ordered by a hash of the seed and their image id, so the order of two images never depends on which
-    others there are; the copies of an image are ordered as if they were images. People who are samples of their own
-    follow each other where they share an image, which is then decoded once. Who cannot be one, and what the limit
-    leaves out, is counted in the audit; which labels the skeleton cannot have is noted there.
+    Samples are ordered by a hash of the seed, their image id and, of several sources, the source's name, so the order
+    of two images never depends on which others there are; the copies of an image are ordered as if they were images.
+    People who are samples of their own follow each other where they share an image, which is then decoded once. Who
+    cannot be one, and what the limit leaves out, is counted in the audit; which labels the skeleton cannot have is
+    noted there.
 
     Raises
     ------
     ConfigError
-        If no label is left for the annotations' skeleton.
+        If no label is left for the annotations' skeleton, or the configuration does not know the sources they are of.
     """
+    if len(annotations.sources) != len(config.sources):
+        raise ConfigError(
+            "annotations of several sources need a configuration that has them: see JoinedSource.configure"
+        )
     annotations.audit.notes += _note_labels(config, annotations)
     annotations.audit.notes += _note_flips(config, annotations)
     annotations.audit.notes += _note_doubts(config, annotations)
@@ -138,7 +148,7 @@ def make_plan(annotations: Annotations, config: BuildConfig) -> BuildPlan:
     samples = split_people(annotations.samples, annotations.audit) if by_person else annotations.samples
 
     def rank(sample: Sample) -> tuple[bytes, SampleKey]:
-        return _rank(config.seed, sample.image_id, sample.copy), find_key(sample, config)
+        return rank_image(config.seed, sample.source, sample.image_id, sample.copy), find_key(sample, config)
 
     def name(sample: Sample) -> SampleKey:
         return dataclasses.replace(find_key(sample, config), copy=None)
@@ -160,19 +170,14 @@ def make_plan(annotations: Annotations, config: BuildConfig) -> BuildPlan:
 
 def find_key(sample: Sample, config: BuildConfig) -> SampleKey:
     """Return what tells a sample of a plan from all others, as `ShardReader.key` does of one that is stored."""
-    return SampleKey.of(config, sample.image_id, sample.annotation_ids.tolist(), sample.copy)
+    return SampleKey.of(config, sample.image_id, sample.annotation_ids.tolist(), sample.copy, sample.source)
 
 
 def _count_people(kept: Sequence[Sample], beyond: Sequence[Sample]) -> int:
     """Count the people on images of which no copy is kept."""
-    images = {sample.image_id for sample in kept}
-    lost = {sample.image_id: len(sample.annotation_ids) for sample in beyond if sample.image_id not in images}
-    return sum(lost.values())
-
-
-def _rank(seed: int, image_id: int, copy: int) -> bytes:
-    words = (seed, image_id, copy) if copy else (seed, image_id)
-    return hashlib.blake2b(" ".join(map(str, words)).encode(), digest_size=8).digest()
+    images = {(sample.source, sample.image_id) for sample in kept}
+    lost = {(sample.source, sample.image_id): len(sample.annotation_ids) for sample in beyond}
+    return sum(people for image, people in lost.items() if image not in images)
 
 
 def _cut(samples: Sequence[Sample], size: int) -> list[tuple[Sample, ...]]:
@@ -197,7 +202,7 @@ def _note_labels(config: BuildConfig, annotations: Annotations) -> list[str]:
         raise ConfigError(f"{why}, and so no {', '.join(missing)}; give it limbs with --skeleton NAME or FILE.toml")
     if missing and annotations.limbs_left_out and config.labels != BuildConfig().labels:
         raise ConfigError(
-            f"{annotations.path}: {', '.join(missing)} was asked for, but {annotations.limbs_left_out}; mend them, or "
+            f"{annotations.place}: {', '.join(missing)} was asked for, but {annotations.limbs_left_out}; mend them, or "
             "take other limbs with --skeleton NAME or FILE.toml"
         )
     return [f"{name} is left out: {why}" for name in missing]
@@ -221,7 +226,7 @@ def _note_flips(config: BuildConfig, annotations: Annotations) -> list[str]:
     if not pairs:
         shown = f"{', '.join(names[:_SHOWN])}{', ...' if len(names) > _SHOWN else ''}"
         raise ConfigError(
-            f"{annotations.path}: views are to be flipped, but the names of the keypoints do not tell which a mirror "
+            f"{annotations.place}: views are to be flipped, but the names of the keypoints do not tell which a mirror "
             f"swaps ({shown}); write them as flip_pairs into a "
             f"skeleton file for --skeleton, from what 'posegen skeleton show {annotations.path} --toml' prints "
             "(flip_pairs = [] if a mirror swaps none), or leave flip out of --augment"

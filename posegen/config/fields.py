@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, get_args
 
-from posegen.config import choices, kinds, special
+from posegen.config import choices, kinds, sources, special
 from posegen.geometry import FitMode
 from posegen.images import ImageEncoding
 from posegen.labels.grid import GridKind
@@ -34,6 +34,8 @@ class Field:
         What the command line shows for a value, if that is not the choice of words.
     without
         What happens where nothing is asked, if that is not the field's default.
+    of_file
+        Whether it is asked for in a file alone, and is no option of the command line.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Field:
     called: str = ""
     metavar: str | None = None
     without: str = ""
+    of_file: bool = False
 
     @property
     def option(self) -> str:
@@ -62,6 +65,13 @@ _WIDTH = kinds.Number(low=1e-3, high=1e4)
 _SIGMA = kinds.Number(low=1e-3, high=1e4, optional=True)
 
 FIELDS: tuple[Field, ...] = (
+    Field(
+        name="sources",
+        called="source",
+        kind=sources.SourceTables(),
+        help="Each of several sources, and what is particular to it.",
+        of_file=True,
+    ),
     Field(
         name="category",
         kind=kinds.Names(),
@@ -94,7 +104,7 @@ FIELDS: tuple[Field, ...] = (
         help="Gaussians' standard deviation in input pixels.",
         metavar="PIXELS",
     ),
-    Field(name="sigma_cells", kind=_SIGMA, help="The same in cells, instead.", metavar="CELLS"),
+    Field(name="sigma_cells", kind=_SIGMA, help="Gaussians' standard deviation in cells, instead.", metavar="CELLS"),
     Field(name="sigma_scale", kind=_words(choices.SigmaScale), help="Everybody's sigma, or by the person's area."),
     Field(name="sigma_keypoints", kind=_words(choices.SigmaKeypoints), help="Every keypoint's, or by its OKS sigma."),
     Field(name="paf", kind=_words(choices.PafKind), help="Where part affinity fields are drawn."),
@@ -171,8 +181,13 @@ FIELDS: tuple[Field, ...] = (
 """The fields of `BuildConfig`."""
 
 RUN_FIELDS: tuple[Field, ...] = (
-    Field(name="coco", kind=kinds.FilePath(), help="COCO root, or one annotation file.", metavar="PATH"),
-    Field(name="out", kind=kinds.FilePath(), help="Where to write the dataset.", metavar="DIR"),
+    Field(
+        name="coco",
+        kind=sources.Coco(),
+        help="COCO root, or one annotation file; archives and URLs, too.",
+        metavar="PATH",
+    ),
+    Field(name="out", kind=kinds.FilePath(), help="Where to write the dataset; a URL, too.", metavar="DIR"),
     Field(
         name="split",
         kind=kinds.Text(),
@@ -180,7 +195,12 @@ RUN_FIELDS: tuple[Field, ...] = (
         metavar="NAME",
         without="train2017, or the only one",
     ),
-    Field(name="images", kind=kinds.FilePath(), help="Image directory, if it is not where COCO has it.", metavar="DIR"),
+    Field(
+        name="images",
+        kind=kinds.FilePath(),
+        help="Image directory, archive or URL, if it is not where COCO has it.",
+        metavar="DIR",
+    ),
     Field(
         name="workers",
         kind=kinds.Whole(low=1, high=1 << 16),
@@ -188,7 +208,25 @@ RUN_FIELDS: tuple[Field, ...] = (
         metavar="N",
         without="the CPUs there are for this one",
     ),
+    Field(
+        name="backend",
+        kind=_words(choices.Backend),
+        help="Where to work: in processes here, or on the workers of a Dask cluster.",
+        without="local",
+    ),
+    Field(
+        name="scheduler",
+        kind=kinds.Text(),
+        help="Of a Dask cluster that is there; otherwise one is started here.",
+        metavar="ADDRESS",
+    ),
     Field(name="max_failures", kind=kinds.Allowance(), help="Samples that may fail.", metavar="N|P%", without="0"),
+    Field(
+        name="pictures_from",
+        kind=kinds.FilePath(),
+        help="Copy encoded pictures from a dataset, and draw labels alone.",
+        metavar="DATASET",
+    ),
     Field(name="description", kind=kinds.Text(), help="What it is, for the manifest.", metavar="TEXT"),
 )
 """The fields of `RunOptions`."""

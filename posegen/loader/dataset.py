@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import math
 import operator
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any, Literal, overload
 
 import numpy as np
@@ -18,17 +16,20 @@ from numpy.typing import NDArray
 from posegen.config import BuildConfig
 from posegen.errors import ConfigError
 from posegen.loader.batch import Packed
-from posegen.loader.decode import People, decode
+from posegen.loader.decode import People, decode, require_seed
 from posegen.loader.fields import Field, describe_fields, select_fields
 from posegen.loader.files import SampleFiles
 from posegen.loader.flip import Mirror, RandomFlips
-from posegen.loader.samples import Samples, StoredSamples, ViewedSamples
-from posegen.loader.views import ViewDrawer, Views, read_views
+from posegen.loader.samples import Samples, StoredSamples, UndrawnSamples, ViewedSamples, list_undrawn
+from posegen.loader.views import LabelsDrawn, ViewDrawer, Views, open_drawer, read_drawn
+from posegen.shards.cache import CACHE_SIZE, ShardCache
 from posegen.shards.manifest import Manifest
 from posegen.shards.pool import ShardPool
 from posegen.shards.quantize import Widen
 from posegen.shards.schema import StoredLabel, list_columns
+from posegen.shards.source import find_directory
 from posegen.skeleton import Skeleton
+from posegen.storage import Location
 
 MAX_OPEN = 64
 
@@ -51,6 +52,7 @@ class PoseDataset:
     - `affine`: (2, 3) float64, original pixels to input pixels
     - `keypoints`: (n, K, 3) float32 x, y in input pixels, v; `bbox`: (n, 4) float32 x, y, width, height in input
       pixels, from the picture's edge; `annotation_id`: (n,) int64
+    - of several sources, `source`: str, whose the image's id is
     - where views were drawn, `copy`: int, and `view`: (5,) float64, as stored, whether the sample is flipped or not
 
     `data[-1]` is the last, and `data[start:stop:step]` is what `batch` gives of these.
@@ -60,7 +62,8 @@ class PoseDataset:
     Parameters
     ----------
     path
-        The directory of the dataset.
+        The directory of the dataset, or its URL: its shards are then fetched when they are read, and kept in the
+        directory that `POSEGEN_CACHE` names, by default `~/.cache/posegen`.
     fields
         Names of what to read, of which nothing else is read; None for all.
     raw
@@ -72,6 +75,10 @@ class PoseDataset:
         Shows every sample in a view of its own, fresh in each epoch: `"scale=0.5-1.1,rotate=40,shift=40,flip=0.5"`, as
         `posegen build --augment` has it; see `posegen.loader.views`. It does not go with `flip`, and needs no label
         that can be mirrored: all of them are drawn for the view.
+    labels
+        `device` leaves labels to `posegen.loader.torch.DeviceViews`. Instead of those among `fields` samples have
+        `keypoints` and `bbox` as they are stored, `views` (5,) float64, as `posegen.images.augment.View.values`, and if
+        a label asks, `shown` (H, W) uint8: from 0 to 255 how much of each pixel is picture and not ignored.
     seed
         What chance is drawn from. With a seed, how a sample is flipped or seen depends on the seed, `epoch` and its
         number alone, whoever reads it and when. Without one, every process draws anew.
@@ -81,11 +88,17 @@ class PoseDataset:
     max_open
         How many shards may be open at once in a process. Reading in any order from more shards than that opens a
         shard for nearly every sample; read in the order of `posegen.loader.shuffle.shuffle_shards` instead.
+    cache_size
+        How many bytes of shards that lie elsewhere this machine may keep; those not opened longest go first.
 
     Attributes
     ----------
     epoch
         From 0; to be set by who counts epochs and flips at random with a seed.
+    pool
+        What opens the shards.
+    undrawn
+        With `labels="device"` how the labels lie in the dataset that are drawn there; else None.
 
     Raises
     ------
@@ -98,17 +111,19 @@ class PoseDataset:
 
     def __init__(
         self,
-        path: str | os.PathLike[str],
+        path: Location,
         *,
         fields: Sequence[str] | None = None,
         raw: bool = False,
         flip: bool | Literal["random"] = False,
         seed: int | None = None,
         views: Views | None = None,
+        labels: LabelsDrawn = "here",
         widen: Widen | None = None,
         max_open: int = MAX_OPEN,
+        cache_size: int = CACHE_SIZE,
     ) -> None:
-        self.path = Path(path).absolute()  # whatever the working directory is when shards are opened
+        self.path = find_directory(path).absolute()  # whatever the working directory is when shards are opened
         self.manifest = Manifest.read(self.path)
         self.raw = raw
         self.seed = seed
@@ -117,23 +132,26 @@ class PoseDataset:
         if flip not in {False, True, "random"}:
             raise ConfigError(f"flip must be True, False or 'random', not {flip!r}")
         self.flip: bool | Literal["random"] = "random" if flip == "random" else bool(flip)
-        if max_open < 1:
-            raise ConfigError(f"max_open must be at least 1, not {max_open}")
-        self._pool = ShardPool(self.path, self.manifest, max_open)
-        stored = self._pool.read_labels()
+        self.pool = ShardPool(self.path, self.manifest, max_open, ShardCache(cache_size))
+        stored = self.pool.read_labels()
         every = describe_fields(self.config, len(self.skeleton.keypoints), stored, raw=raw)
         try:
             self._fields = select_fields(every, fields)
         except ConfigError as error:
             raise ConfigError(f"{self.path}: {error}") from error
-        self._columns = {column.name: column for column in list_columns(self.config) if column.name in self._fields}
         chosen = [label for label in stored if label.spec.name in self._fields]
+        drawer = self._make_drawer(chosen, labels)
+        self.undrawn: tuple[StoredLabel, ...] | None = None
+        if labels == "device" and drawer is not None:
+            self._fields, self.undrawn, chosen = list_undrawn(self._fields, every, drawer, chosen), tuple(chosen), []
+        columns = (*(column.name for column in list_columns(self.config)), "views")
+        self._columns = [name for name in columns if name in self._fields]
         self._labels = {label.spec.name: label for label in chosen}
         self._by_person = tuple(label.spec.name for label in chosen if label.spec.by_person)
         picture = math.prod(self.config.input_size) * 3 if "image" in self._fields else 0
         self._logical = picture + sum(label.logical for label in chosen if not label.spec.by_person) or 1
         self._length = sum(self.shard_sizes)
-        self._samples = self._choose_samples(chosen, widen)
+        self._samples = self._choose_samples(chosen, drawer, widen)
 
     @property
     def config(self) -> BuildConfig:
@@ -224,18 +242,14 @@ class PoseDataset:
         ConfigError
             As `posegen.decode`. Also if samples are flipped at random without a seed: nobody knows which were.
         """
-        by_chance = self.flip == "random" or not (self.views is None or callable(self.views))
-        if by_chance and self.seed is None:
-            raise ConfigError(
-                "how samples were flipped or seen cannot be told without a seed; give PoseDataset one, or "
-                "posegen.decode each batch's affine"
-            )
+        if self.flip == "random" or not (self.views is None or callable(self.views)):
+            require_seed(self.seed)
         affines = self._samples.read_affines([self._normalize(index) for index in indices], self.epoch)
         return decode(outputs, affines, self.config, self.skeleton)
 
     def close(self) -> None:
         """Close the shards that this process has open; reading opens them again."""
-        self._pool.close()
+        self.pool.close()
 
     def make_arrays(self, count: int, allocate: Allocate = np.empty) -> dict[str, NDArray[Any]]:
         """Make the arrays of pictures and labels of so many samples, whatever is in them."""
@@ -281,22 +295,23 @@ class PoseDataset:
                 found[name] += values
         return found | dict(arrays)
 
-    def _choose_samples(self, labels: Sequence[StoredLabel], widen: Widen | None) -> Samples:
+    def _make_drawer(self, labels: Sequence[StoredLabel], where: LabelsDrawn) -> ViewDrawer | None:
+        """Make what draws fresh views, or tells of them; None where there are none."""
+        if self.views is None and where == "here":
+            return None
+        if self.flip:
+            raise ConfigError("views and flip do not go together: ask for mirrored views by flip=0.5 among the views")
+        views = read_drawn(self.views, self.seed, where, raw=self.raw)
+        return open_drawer(self.path, self.manifest, labels, views=views, raw=self.raw)
+
+    def _choose_samples(self, labels: Sequence[StoredLabel], drawer: ViewDrawer | None, widen: Widen | None) -> Samples:
         """Choose how samples are read: as they are stored, perhaps mirrored, or in fresh views."""
-        files = SampleFiles(self._pool, self.shard_sizes, labels)
-        if self.views is None:
+        files = SampleFiles(self.pool, self.shard_sizes, labels)
+        if drawer is None:
             mirror = Mirror.of(self.config, self.skeleton, labels) if self.flip else None
             chance = RandomFlips(self.seed) if self.flip == "random" else None
             return StoredSamples(files, self._fields, labels, mirror=mirror, chance=chance, raw=self.raw, widen=widen)
-        if self.flip:
-            raise ConfigError("views and flip do not go together: ask for mirrored views by flip=0.5 among the views")
-        drawer = ViewDrawer(self.config, self.skeleton, labels, views=read_views(self.views, self.seed), raw=self.raw)
-        if drawer.asking is not None and self.manifest.format_version == 1:
-            raise ConfigError(
-                f"{self.path}: views have no '{drawer.asking}': shards of format 1 do not say what is ignored in a "
-                "picture; build the dataset again, or leave it out of the fields"
-            )
-        return ViewedSamples(files, self._fields, drawer)
+        return (ViewedSamples if self.undrawn is None else UndrawnSamples)(files, self._fields, drawer)
 
     def _normalize(self, index: int) -> int:
         number = operator.index(index)

@@ -46,15 +46,22 @@ class ArrayInfo:
 class ShardReader:
     """Reads one shard. To be opened in the process that uses it; a context manager.
 
+    Parameters
+    ----------
+    path
+        Of its file.
+    shown
+        What to call it in messages, if that is not its path.
+
     Raises
     ------
     ShardError
         If the file is not a shard, is damaged, or of an unknown format version.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._file = GuardedFile(path)
+    def __init__(self, path: Path, *, shown: str | None = None) -> None:
+        self.path: Path | str = path if shown is None else shown
+        self._file = GuardedFile(path, shown)
         try:
             self._read_header()
         except BaseException:
@@ -103,6 +110,14 @@ class ShardReader:
     def people(self) -> NDArray[np.float32]:
         """Return the keypoints of all people in the shard, (M, K, 3) float32 x, y, v."""
         return np.asarray(self._read("person/keypoints", ...), np.float32)
+
+    def whole_column(self, name: str) -> NDArray[Any]:
+        """Return one of the columns that `sample` tells of, of all samples (N, ...) or all people (M, ...); no text."""
+        return self._read_whole(self._columns[name].path)
+
+    def person_offsets(self) -> NDArray[np.int64]:
+        """Return where each sample's people start among all people, (N + 1,)."""
+        return self._read_offsets("person")
 
     def picture(self, index: int) -> StoredPicture:
         """Read a sample's picture, as `pictures` does."""
@@ -182,7 +197,7 @@ class ShardReader:
 
         A dict of the columns of `posegen.shards.schema.COLUMNS` that there are: `image_id`, `file_name`, `width`,
         `height`, `affine` (2, 3), `keypoints` (n, K, 3), `bbox` (n, 4) and `annotation_id` (n,); where views were drawn
-        also `copy` and `view` (5,), see `posegen.images.augment.View`.
+        also `copy` and `view` (5,), see `posegen.images.augment.View`; and of several sources which, `source`.
         """
         return {name: self.column(name, [index])[0] for name in self._columns}
 
@@ -192,7 +207,8 @@ class ShardReader:
         (copy,) = self.column("copy", [index]) if self.config.copies > 1 else [0]
         if self.config.unit == "person" and len(people) != 1:
             raise self._file.damage(f"sample {index} has {len(people)} people, and is to be one person")
-        return SampleKey.of(self.config, image_id, people, copy)
+        (source,) = self.column("source", [index]) if self.config.sources else [""]
+        return SampleKey.of(self.config, image_id, people, copy, source)
 
     def column(self, name: str, indices: Sequence[int]) -> list[Any]:
         """Return one of the columns that `sample` tells of, of several samples."""
@@ -262,14 +278,20 @@ class ShardReader:
 
     def _rows(self, group: str, index: int) -> tuple[int, int]:
         """Find from which on and to before which a sample's people are, or the bytes of its picture or bitmap."""
+        offsets = self._offsets.get(group)
+        if offsets is None:
+            offsets = self._read_offsets(group)
+        start, stop = offsets[index : index + 2].tolist()
+        return start, stop
+
+    def _read_offsets(self, group: str) -> NDArray[np.int64]:
         if group not in self._offsets:
             offsets = np.asarray(self._read(f"{group}/offsets", ...))
             rows = self._rules["person/keypoints" if group == "person" else f"{group}/bytes"].shape[0]
             if offsets[0] != 0 or offsets[-1] != rows or (offsets[1:] < offsets[:-1]).any():
                 raise self._file.damage(f"{group}/offsets do not lead from 0 to {rows}")
             self._offsets[group] = offsets
-        start, stop = self._offsets[group][index : index + 2].tolist()
-        return start, stop
+        return self._offsets[group]
 
     def _read(self, name: str, where: Any) -> Any:
         """Read a part of an array."""

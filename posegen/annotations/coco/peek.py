@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import chain
-from pathlib import Path
 
+from posegen.errors import AnnotationError
 from posegen.skeleton import Skeleton
+from posegen.storage import AnyPath
 
 _NAMES = re.compile(rb'"keypoints"\s*:\s*(?=\[\s*")')
 _NUMBERS = re.compile(rb'"keypoints"\s*:\s*\[[\[\s]*-?\d')
 _LONGEST = 1 << 20
 
 
-def fits_skeleton(path: Path, skeleton: Skeleton) -> bool:
+def fits_skeleton(path: AnyPath, skeleton: Skeleton) -> bool:
     """Tell whether a skeleton can be derived from what an annotation file names; True where that cannot be told.
 
     A file that names no keypoints but has some does not fit: unless it says so, nobody knows whose they are.
@@ -29,7 +30,14 @@ def fits_skeleton(path: Path, skeleton: Skeleton) -> bool:
         data = data.decode(encoding, "replace").encode()
     needed = set(chain(*skeleton.parents))
     lists = list(_find_names(data))
-    return any(needed <= set(names) for names in lists) if lists else _NUMBERS.search(data) is None
+    return any(needed <= set(_call(skeleton, names)) for names in lists) if lists else _NUMBERS.search(data) is None
+
+
+def _call(skeleton: Skeleton, names: list[str]) -> Sequence[str]:
+    try:
+        return skeleton.call(names)
+    except AnnotationError:
+        return names
 
 
 def _find_names(data: bytes) -> Iterator[list[str]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -15,9 +14,11 @@ from posegen.loader.dataset import PoseDataset
 from posegen.loader.fields import list_padded, list_plain
 from posegen.loader.torch.epoch import SharedEpoch
 from posegen.loader.torch.halves import widen_halves
-from posegen.loader.torch.pictures import ImageDtype, Normalization, Transform, recolour, show_channels
+from posegen.loader.torch.pictures import ImageDtype, Transform, choose_normalization, recolour, show_channels
 from posegen.loader.torch.sharing import SharedArrays, SharedBatch
-from posegen.loader.views import Views
+from posegen.loader.views import LabelsDrawn, Views
+from posegen.shards.cache import CACHE_SIZE
+from posegen.storage import Location
 
 
 class TorchPoseDataset(Dataset):
@@ -44,10 +45,14 @@ class TorchPoseDataset(Dataset):
         and to a GPU.
     raw, flip, views, seed
         As in `posegen.PoseDataset`.
+    labels
+        `device` leaves labels to `DeviceViews`; pictures come as bytes.
     transform
         Changes the colours of a picture: given (3, H, W) uint8 it returns as much. It is called for every picture that
         is read, after it was flipped or seen anew and before it is normalised, by whoever reads. A GPU does that in
         less time: take pictures of `uint8`, and change the batch there.
+    cache_size
+        As in `posegen.PoseDataset`.
 
     Attributes
     ----------
@@ -64,7 +69,7 @@ class TorchPoseDataset(Dataset):
 
     def __init__(
         self,
-        path: str | os.PathLike[str],
+        path: Location,
         *,
         fields: Sequence[str] | None = None,
         mean: Sequence[float] | None = None,
@@ -73,20 +78,24 @@ class TorchPoseDataset(Dataset):
         raw: bool = False,
         flip: bool | Literal["random"] = False,
         views: Views | None = None,
+        labels: LabelsDrawn = "here",
         seed: int | None = None,
         transform: Transform | None = None,
+        cache_size: int = CACHE_SIZE,
     ) -> None:
-        self._normalization = Normalization(image_dtype, mean, std)
+        self._normalization = choose_normalization(labels, image_dtype, mean, std)
         self._transform = transform
         self._epoch = SharedEpoch()
         self.data = PoseDataset(
             path,
-            fields=list_plain(PoseDataset(path).fields) if fields is None else fields,
+            fields=list_plain(PoseDataset(path, cache_size=cache_size).fields) if fields is None else fields,
             raw=raw,
             flip=flip,
             views=views,
+            labels=labels,
             seed=seed,
             widen=widen_halves,
+            cache_size=cache_size,
         )
 
     @property

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from typing import Any, Literal
@@ -18,10 +17,12 @@ from posegen.loader.threads import count_threads, make_ahead
 from posegen.loader.torch.buffers import Buffers
 from posegen.loader.torch.halves import keep_to_one_thread, widen_halves
 from posegen.loader.torch.making import BatchMaker
-from posegen.loader.torch.pictures import ImageDtype, Normalization, Transform
+from posegen.loader.torch.pictures import ImageDtype, Transform, choose_normalization
 from posegen.loader.torch.sampling import ShardShuffleSampler
 from posegen.loader.torch.workers import Workers
-from posegen.loader.views import Views
+from posegen.loader.views import LabelsDrawn, Views
+from posegen.shards.cache import CACHE_SIZE
+from posegen.storage import Location
 
 _AHEAD = 3
 """Batches."""
@@ -53,8 +54,10 @@ class PoseLoader:
         Samples a batch; the last one of an epoch may have less.
     fields, mean, std, image_dtype
         As in `TorchPoseDataset`.
-    raw, flip, views
+    raw, flip, views, cache_size
         As in `posegen.PoseDataset`.
+    labels
+        `device` leaves labels to `DeviceViews`; pictures come as bytes.
     transform
         As in `TorchPoseDataset`; called by several threads.
     shuffle, seed, window
@@ -87,7 +90,7 @@ class PoseLoader:
 
     def __init__(
         self,
-        path: str | os.PathLike[str],
+        path: Location,
         *,
         batch_size: int = 16,
         fields: Sequence[str] | None = None,
@@ -97,6 +100,7 @@ class PoseLoader:
         raw: bool = False,
         flip: bool | Literal["random"] = False,
         views: Views | None = None,
+        labels: LabelsDrawn = "here",
         transform: Transform | None = None,
         shuffle: bool = True,
         seed: int = 0,
@@ -109,6 +113,7 @@ class PoseLoader:
         rank: int | None = None,
         ranks: int | None = None,
         remainder: Remainder = "repeat",
+        cache_size: int = CACHE_SIZE,
     ) -> None:
         self.batch_size = batch_size
         self.drop_last = drop_last
@@ -118,9 +123,19 @@ class PoseLoader:
         for name, least in (("batch_size", 1), ("threads", 1), ("workers", 0), ("ahead", 1)):
             if getattr(self, name) < least:
                 raise ConfigError(f"{name} must be at least {least}, not {getattr(self, name)}")
-        normalization = Normalization(image_dtype, mean, std)
-        wanted = list_plain(PoseDataset(path).fields) if fields is None else fields
-        self.data = PoseDataset(path, fields=wanted, raw=raw, flip=flip, views=views, seed=seed, widen=widen_halves)
+        normalization = choose_normalization(labels, image_dtype, mean, std)
+        wanted = list_plain(PoseDataset(path, cache_size=cache_size).fields) if fields is None else fields
+        self.data = PoseDataset(
+            path,
+            fields=wanted,
+            raw=raw,
+            flip=flip,
+            views=views,
+            labels=labels,
+            seed=seed,
+            widen=widen_halves,
+            cache_size=cache_size,
+        )
         self._order: dict[str, Any] = {
             "shuffle": shuffle, "seed": seed, "window": window, "rank": rank, "ranks": ranks, "remainder": remainder
         }  # fmt: skip
@@ -188,6 +203,7 @@ class PoseLoader:
         epoch, numbers = sampler.epoch, list(sampler)
         stop = min(len(numbers), self._count_batches(len(numbers)) * self.batch_size)
         left, done = numbers[start:stop], start
+        self.data.pool.expect(left)
         firsts = range(0, len(left), self.batch_size)
         requests = [Request(left[first : first + self.batch_size], epoch) for first in firsts]
         made = self._make(requests) if self._workers is None else self._workers.make(requests)

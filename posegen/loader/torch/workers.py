@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
@@ -45,6 +45,7 @@ class Workers:
         self._again = partial(Workers, maker, workers=workers, threads=threads, ahead=ahead, pin_memory=pin_memory)
         self._idle: list[DataLoader] = []
         self._lock = threading.Lock()
+        self._reach = maker.data.pool.reach
         self._make = partial(
             DataLoader,
             _Batches(maker, threads),
@@ -62,7 +63,7 @@ class Workers:
     def make(self, requests: Sequence[Request]) -> Generator[dict[str, Any], None, None]:
         """Make batches in their order. An error of a process is raised in the place of its batch."""
         with self._lock:
-            loader = self._idle.pop() if self._idle else self._make(batch_sampler=_Requests())
+            loader = self._idle.pop() if self._idle else self._make(batch_sampler=_Requests(self._reach))
         loader.batch_sampler.requests = requests
         is_done = False
         try:
@@ -94,13 +95,16 @@ def _end(loader: DataLoader) -> None:
 
 
 class _Requests(Sampler):
-    """The batches of the pass that is about to begin."""
+    """The batches of the pass that is about to begin; `reach` is told of a sample of each that is handed out."""
 
-    def __init__(self) -> None:
+    def __init__(self, reach: Callable[[int], None]) -> None:
         self.requests: Sequence[Request] = ()
+        self._reach = reach
 
     def __iter__(self) -> Iterator[Request]:
-        return iter(self.requests)
+        for request in self.requests:
+            self._reach(request.numbers[0])
+            yield request
 
     def __len__(self) -> int:
         return len(self.requests)
