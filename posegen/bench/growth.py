@@ -114,7 +114,7 @@ def _build_and_tell(connection: Any, paths: CocoPaths, out: Path, workers: int) 
 def _watch(pid: int, peaks: _Peaks, ended: threading.Event) -> None:
     while not ended.wait(_LOOK_EVERY_S):
         peaks.parent = max(peaks.parent, read_peak(pid))
-        peaks.worker = max([peaks.worker, *map(read_peak, _children(pid))])
+        peaks.worker = max([peaks.worker, *map(read_peak, list_children(pid))])
 
 
 def read_peak(pid: int) -> int:
@@ -126,7 +126,8 @@ def read_peak(pid: int) -> int:
     return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:")), 0)
 
 
-def _children(pid: int) -> list[int]:
+def list_children(pid: int) -> list[int]:
+    """List the processes that a process has started, where the system tells."""
     found = []
     for status in _PROC.glob("[0-9]*/stat"):
         try:

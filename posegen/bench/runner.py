@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from posegen.bench.endurance import measure_endurance
 from posegen.bench.growth import measure_growth
 from posegen.bench.labels import measure_heatmap, measure_labels, measure_paf
 from posegen.bench.presets import measure_presets
@@ -35,10 +36,11 @@ SECTIONS: Mapping[str, int] = {
     "read": 5,
     "suspects": 3,
     "scale": 1,
+    "endurance": 2,
 }
 """What can be measured, and in how many rounds if nobody says."""
 
-DEFAULT_SECTIONS = tuple(name for name in SECTIONS if name not in {"growth", "read", "suspects", "scale"})
+DEFAULT_SECTIONS = tuple(name for name in SECTIONS if name not in {"growth", "read", "suspects", "scale", "endurance"})
 
 _A_DAY_S = 86400
 
@@ -67,7 +69,7 @@ def run(
     repeats
         Rounds a section; by default what `SECTIONS` says.
     workers
-        How many processes `build` compares with one, `growth` builds with and `read` reads with.
+        How many processes `build` compares with one, `growth` builds with, and `read` and `endurance` read with.
     build_seconds
         How long, about, a build of `build` lasts.
     notify
@@ -86,7 +88,7 @@ def run(
     BuildError
         If a build fails.
     MissingExtraError
-        If `read` is asked for, and PyTorch is not installed.
+        If `read` or `endurance` is asked for, and PyTorch is not installed.
     """
     for name in sections:
         if name not in SECTIONS:
@@ -139,6 +141,8 @@ def _measure(
         return measure_suspects(None if source.synthetic else source.paths, scratch, rounds, notify)
     if name == "scale":
         return measure_scale(source, scratch, notify)
+    if name == "endurance":
+        return measure_endurance(source, scratch, rounds, notify, workers=workers)
     if name == "read":
         return measure_reading(source, scratch, rounds, notify, workers=workers)
     of_people = {"heatmap": measure_heatmap, "paf": measure_paf, "labels": measure_labels, "presets": measure_presets}

@@ -22,6 +22,7 @@ _TITLES = {
     "build": "build: {samples} samples in {shards} shards, against the same build without labels, and one worker",
     "growth": "growth: many images against few, {workers} workers",
     "read": "read: {samples} samples in {shards} shards, by {workers} workers in batches of {batch}",
+    "endurance": "endurance: {epochs} epochs of {samples} samples in fresh views, by {workers} at once",
     "scale": "scale: steps that need no picture, of few samples and of many, in shards of 1,000",
     "suspects": "suspects: errors planted among {people} people on {images} images, {rounds} rounds",
 }
@@ -53,8 +54,9 @@ def command(  # noqa: PLR0917 (one argument an option)
 
     \b
     Sections: heatmap, paf, labels, presets, scaling, build; and, only when they are named, growth, which builds
-    55,000 images, read, which needs PyTorch, suspects, which plants errors in annotations for audit to find, and scale,
-    which plans, opens, shuffles, resumes and finishes 10 million samples, as far as that needs no picture.
+    55,000 images, read and endurance, which need PyTorch, suspects, which plants errors in annotations for audit to
+    find, and scale, which plans, opens, shuffles, resumes and finishes 10 million samples, as far as that needs no
+    picture.
 
     \b
       posegen bench
@@ -88,7 +90,13 @@ def _format(found: Mapping[str, Any]) -> str:
         if name == "scaling":
             values["height"], values["width"] = section["input_size"]
         lines += ["", _TITLES[name].format(**values)]
-        tables = {"scaling": _scaling, "growth": _growth, "scale": _scale, "suspects": _suspects}
+        tables = {
+            "scaling": _scaling,
+            "growth": _growth,
+            "scale": _scale,
+            "suspects": _suspects,
+            "endurance": _endurance,
+        }
         lines += tables.get(name, _comparisons)(section)
         if name == "labels":
             steps = [(step, _spread(taken, ".3f")) for step, taken in section["parts"].items()]
@@ -190,6 +198,15 @@ def _scale(section: Mapping[str, Any]) -> list[str]:
                            for key, of, digits in (("seconds", 1, 2), ("bytes", 1e6, 0)))  # fmt: skip
         rows.append((row["step"], *seconds, f"{row['time_growth']:.2f} x", *memory, f"{row['memory_growth']:.2f} x"))
     return align(rows[0], rows[1:])
+
+
+def _endurance(section: Mapping[str, Any]) -> list[str]:
+    rows = []
+    for row in section["rows"]:
+        for mark in row["marks"]:
+            held = _megabytes(mark["bytes"] or None), str(mark["files"]), str(mark["processes"])
+            rows.append((row["loader"], f"{mark['samples']:,}", f"{mark['samples'] / mark['seconds']:.0f}", *held))
+    return align(("by", "samples", "samples/s", "MB held", "open files", "processes"), rows)
 
 
 def _megabytes(count: int | None) -> str:
