@@ -10,6 +10,7 @@ from pathlib import Path
 
 from posegen.annotations import Annotations, Sample
 from posegen.annotations.audit import counted
+from posegen.annotations.sources import rank_image
 from posegen.build.persons import split_people
 from posegen.config import BuildConfig
 from posegen.errors import ConfigError
@@ -121,10 +122,11 @@ class BuildPlan:
 def make_plan(annotations: Annotations, config: BuildConfig) -> BuildPlan:
     """Shuffle the samples, keep the first `config.limit`, and cut them into shards of `config.shard_size`.
 
-    Samples are ordered by a hash of the seed and their image id, so the order of two images never depends on which
-    others there are; the copies of an image are ordered as if they were images. People who are samples of their own
-    follow each other where they share an image, which is then decoded once. Who cannot be one, and what the limit
-    leaves out, is counted in the audit; which labels the skeleton cannot have is noted there.
+    Samples are ordered by a hash of the seed, their image id and, of several sources, the source's name, so the order
+    of two images never depends on which others there are; the copies of an image are ordered as if they were images.
+    People who are samples of their own follow each other where they share an image, which is then decoded once. Who
+    cannot be one, and what the limit leaves out, is counted in the audit; which labels the skeleton cannot have is
+    noted there.
 
     Raises
     ------
@@ -138,7 +140,7 @@ def make_plan(annotations: Annotations, config: BuildConfig) -> BuildPlan:
     samples = split_people(annotations.samples, annotations.audit) if by_person else annotations.samples
 
     def rank(sample: Sample) -> tuple[bytes, SampleKey]:
-        return _rank(config.seed, sample.image_id, sample.copy), find_key(sample, config)
+        return rank_image(config.seed, sample.source, sample.image_id, sample.copy), find_key(sample, config)
 
     def name(sample: Sample) -> SampleKey:
         return dataclasses.replace(find_key(sample, config), copy=None)
@@ -160,19 +162,14 @@ def make_plan(annotations: Annotations, config: BuildConfig) -> BuildPlan:
 
 def find_key(sample: Sample, config: BuildConfig) -> SampleKey:
     """Return what tells a sample of a plan from all others, as `ShardReader.key` does of one that is stored."""
-    return SampleKey.of(config, sample.image_id, sample.annotation_ids.tolist(), sample.copy)
+    return SampleKey.of(config, sample.image_id, sample.annotation_ids.tolist(), sample.copy, sample.source)
 
 
 def _count_people(kept: Sequence[Sample], beyond: Sequence[Sample]) -> int:
     """Count the people on images of which no copy is kept."""
-    images = {sample.image_id for sample in kept}
-    lost = {sample.image_id: len(sample.annotation_ids) for sample in beyond if sample.image_id not in images}
-    return sum(lost.values())
-
-
-def _rank(seed: int, image_id: int, copy: int) -> bytes:
-    words = (seed, image_id, copy) if copy else (seed, image_id)
-    return hashlib.blake2b(" ".join(map(str, words)).encode(), digest_size=8).digest()
+    images = {(sample.source, sample.image_id) for sample in kept}
+    lost = {(sample.source, sample.image_id): len(sample.annotation_ids) for sample in beyond}
+    return sum(people for image, people in lost.items() if image not in images)
 
 
 def _cut(samples: Sequence[Sample], size: int) -> list[tuple[Sample, ...]]:

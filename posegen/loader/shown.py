@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from posegen.geometry import Affine, Size, overlap
+from posegen.geometry import Affine, Size, map_boxes, overlap
 from posegen.images.warp import is_fitted
 from posegen.labels import Region
 
@@ -76,3 +77,10 @@ def _find_picture(image_size: Size, affine: Affine, input_size: Size) -> NDArray
         inside = np.minimum(at + 0.5, size - 0.5 - at) / slope
         covered *= np.clip(inside + 0.5, 0, 1)
     return np.rint(covered * 255).astype(np.uint8)
+
+
+def find_boxes(ignored: NDArray[np.bool_], view: Affine) -> NDArray[np.float32] | None:
+    """Find the boxes (M, 4), in pixels of a view, of the connected parts of what is ignored as it is stored (H, W)."""
+    _, _, stats, _ = cv2.connectedComponentsWithStats(ignored.view(np.uint8), connectivity=8)
+    boxes = stats[1:, : cv2.CC_STAT_AREA].astype(np.float64)
+    return map_boxes(boxes, view).astype(np.float32) if len(boxes) else None

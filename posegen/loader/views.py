@@ -2,7 +2,8 @@
 
 The picture is warped, keypoints and boxes are mapped, and every label is drawn of them as a build draws it: labels are
 what a dataset has that was built with that very view. A mask is not drawn of segmentations, which are not stored, but
-is what the warped bitmap of ignored pixels shows of each cell. What lies outside of the stored picture, as around a
+is what the warped bitmap of ignored pixels shows of each cell; the boxes of what is ignored are those of the bitmap's
+connected parts. What lies outside of the stored picture, as around a
 person's crop, is padding in every view of it.
 """
 
@@ -26,8 +27,8 @@ from posegen.images.augment import Augmentation, View
 from posegen.images.stored import StoredPicture
 from posegen.images.warp import warp_plane, warp_shown
 from posegen.labels import Label, Scene, needs_ignored, render_scenes
-from posegen.labels.base import reads_shown
-from posegen.loader.shown import find_region, find_there
+from posegen.labels.base import needs_ignored_boxes, reads_shown
+from posegen.loader.shown import find_boxes, find_region, find_there
 from posegen.shards import StoredLabel
 from posegen.shards.manifest import Manifest
 from posegen.shards.scene import make_scene, see_people
@@ -175,10 +176,12 @@ class ViewDrawer:
         self.asking = asking[0].spec.name if asking else None
         """A label that has to know what is ignored; None if there is none."""
 
-        self.needs_picture = any(map(reads_shown, asking))
+        of_region = [label for label in asking if not needs_ignored_boxes(label)]
+        self.needs_picture = any(map(reads_shown, of_region))
         """Whether a label is made of what the picture covers."""
 
-        self._needs_region = not all(map(reads_shown, asking))
+        self._needs_region = not all(map(reads_shown, of_region))
+        self._needs_boxes = len(of_region) < len(asking)
 
     @property
     def needed(self) -> tuple[str, ...]:
@@ -209,6 +212,7 @@ class ViewDrawer:
             image_size=image_size,
             ignored=find_region(ignored, stored, image_size) if self._needs_region and ignored is not None else None,
             unknown=unknown,
+            ignored_boxes=find_boxes(ignored, mapped) if self._needs_boxes and ignored is not None else None,
         )
         there = find_there(image_size, stored, size, ignored) if self.needs_picture else None
         columns = {**told, "keypoints": keypoints, "bbox": bboxes, "affine": affine.matrix}

@@ -20,7 +20,6 @@ from posegen.annotations.coco.joining import People, join_same
 from posegen.annotations.coco.people import AnnotationReader, Person
 from posegen.annotations.coco.turning import refuse_turned, turn_unstated
 from posegen.annotations.sample import Annotations, Sample, Shape
-from posegen.annotations.unknown import describe_unknown
 from posegen.config import BuildConfig
 from posegen.errors import AnnotationError
 from posegen.skeleton import Skeleton
@@ -88,8 +87,6 @@ def _read(path: Path, config: BuildConfig, images: Path | None) -> Annotations:
     audit.note_corners()
     join_same(entries, people, audit)
     samples = tuple(_make_samples(entries, people, config, audit, len(reading.names)))
-    if unknown := describe_unknown(samples, reading.names, reading.skeleton):
-        audit.notes.append(unknown)
     return Annotations(
         path=path,
         images=path.parent if images is None else images,
