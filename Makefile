@@ -7,8 +7,10 @@ COCO   ?= data/sample
 OUT    ?= data/dataset
 ARGS   ?=
 
-# What test-all installs: builds for the CPU.
-FRAMEWORKS ?= torch==2.13.0 tensorflow-cpu
+# What test-all installs, and bench-peers beside other readers: builds for the CPU.
+TORCH      ?= torch==2.13.0
+FRAMEWORKS ?= $(TORCH) tensorflow-cpu
+PEERS      ?= ffcv webdataset mosaicml-streaming litdata
 
 # How many mistakes `make mutants` draws, which, and after how many minutes it tries no further one.
 MUTANTS ?= 100
@@ -116,5 +118,5 @@ clean:
 
 .venv-peers/installed: pyproject.toml
 	$(PYTHON) -m venv .venv-peers
-	.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check -e '.[fast]' torch ffcv webdataset
+	.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check -e '.[fast]' $(TORCH) $(PEERS)
 	@touch $@
