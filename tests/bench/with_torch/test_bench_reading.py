@@ -48,7 +48,8 @@ def test_loaders_are_compared_with_those_of_others(found: dict[str, Any]) -> Non
 def test_peers_hand_over_what_the_dataset_has(source: Source, tmp_path: Path) -> None:
     config = dataclasses.replace(BuildConfig.preset("tf-pose"), label_dtype="float32")
     build(source.paths.annotations, tmp_path / "out", config, images=source.paths.images, workers=1)
-    data = PoseDataset(tmp_path / "out", fields=["image", "heatmap", "paf", "mask"])
+    # Whole batches: some fill up the last one.
+    data = list(PoseDataset(tmp_path / "out", fields=["image", "heatmap", "paf", "mask"]))[:4]
     expected = sorted(data, key=lambda sample: sample["heatmap"].sum())
     for peer in peers.find_peers(lambda _: None):
         (tmp_path / peer.PACKAGE).mkdir()
