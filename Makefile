@@ -18,6 +18,9 @@ VIEWS   ?= scale=0.7-1.2,rotate=30,shift=8,flip=0.5
 PROOF   := data/proof
 PEOPLE  := --unit person --input-size 96x128 --stride 4 --sigma 5 --min-area 3000 --labels heatmap,mask --shard-size 128
 
+# How many requests to a server `make test-s3` spoils, of each of its campaigns.
+FAULTS ?= 1000
+
 # How many mistakes `make mutants` draws, which, and after how many minutes it tries no further one.
 MUTANTS ?= 100
 SEED    ?= 0
@@ -30,13 +33,14 @@ CODE := posegen tests examples
 # A browser comes from no package of Python: make test-browser.
 WITH_EXTRAS := $(filter-out %/with_browser,$(wildcard tests/*/with_*))
 
-.PHONY: help dataset test test-all test-browser test-oldest mutants bench lint format clean proof
+.PHONY: help dataset test test-all test-s3 test-browser test-oldest mutants bench bench-peers proof lint format clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make dataset [COCO=PATH] [OUT=DIR] [ARGS='...']   build a dataset; without COCO from a synthetic sample"
 	@echo "make test      run the tests"
 	@echo "make test-all  run these and those that need PyTorch and TensorFlow, which it installs for the CPU"
+	@echo "make test-s3   spoil 1,000 requests to an S3 server, while datasets are read from it and built (FAULTS=1000)"
 	@echo "make test-browser  run the tests of pages in a Chromium without a window, which the system has to have"
 	@echo "make test-oldest  run the tests with the oldest versions that pyproject.toml admits"
 	@echo "make mutants   draw mistakes into a copy of the code and list those that no test catches (MUTANTS=100 SEED=0 MINUTES=60)"
@@ -63,12 +67,18 @@ test: .venv/dev
 test-all: test .venv/frameworks
 	$(BIN)/python -m pytest -n 2 $(WITH_EXTRAS) tests/shards tests/build/test_exactness.py
 
-# The driver of the browser is a package of Python; the browser comes from the system.
+test-s3: .venv/frameworks
+	POSEGEN_FAULTS=$(FAULTS) $(BIN)/python -m pytest -n 2 --timeout 3600 $(wildcard tests/*/with_s3)
+
+# The driver of the browser is a package of Python; the browser comes from the system. H5Web is built where npm is.
 test-browser: .venv/dev
 	@command -v chromium >/dev/null && command -v chromedriver >/dev/null || { \
 		echo "test-browser needs chromium and chromedriver, which are not here; on Debian: apt-get install chromium chromium-driver"; \
 		exit 2; }
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check selenium
+	@command -v npm >/dev/null || echo "without npm H5Web is not built, and its tests are left out"
+	@if command -v npm >/dev/null; then rm -rf .venv/h5web && cp -r tests/inspect/with_browser/h5web .venv/h5web && \
+		cd .venv/h5web && npm install --silent --no-package-lock --no-audit --no-fund && npm run --silent build; fi
 	$(BIN)/python -m pytest $(wildcard tests/*/with_browser)
 
 # The least that pyproject.toml admits of each dependency; of OpenCV the last release of that version.
@@ -133,7 +143,7 @@ clean:
 	@touch $@
 
 .venv/frameworks: .venv/dev
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]' $(FRAMEWORKS)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,dask,export,remote]' 'moto[server,s3]' datasets pillow $(FRAMEWORKS)
 	@touch $@
 
 .venv-peers/installed: pyproject.toml

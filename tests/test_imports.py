@@ -14,6 +14,8 @@ PACKAGE = Path(posegen.__file__).parent
 PROMISED = {"click", "cv2", "h5py", "hdf5plugin", "numpy", "pycocotools", "tomli", "tqdm"}
 EXTRAS = {
     "bench": {"torch"},  # it measures the DataLoader that others read with
+    "build/executors/dask.py": {"dask", "distributed"},
+    "build/executors/remote.py": {"distributed"},
     "bench/peers": {"ffcv", "webdataset"},
     "images/codec.py": {"simplejpeg"},
     "labels/online/tensorflow.py": {"tensorflow"},

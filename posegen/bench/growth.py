@@ -113,11 +113,11 @@ def _build_and_tell(connection: Any, paths: CocoPaths, out: Path, workers: int) 
 
 def _watch(pid: int, peaks: _Peaks, ended: threading.Event) -> None:
     while not ended.wait(_LOOK_EVERY_S):
-        peaks.parent = max(peaks.parent, _peak_of(pid))
-        peaks.worker = max([peaks.worker, *map(_peak_of, _children(pid))])
+        peaks.parent = max(peaks.parent, read_peak(pid))
+        peaks.worker = max([peaks.worker, *map(read_peak, _children(pid))])
 
 
-def _peak_of(pid: int) -> int:
+def read_peak(pid: int) -> int:
     """Read the most memory a process ever had resident; `getrusage` would tell that of its parent before the exec."""
     try:
         lines = (_PROC / str(pid) / "status").read_text().splitlines()

@@ -14,8 +14,10 @@ from posegen.bench.growth import measure_growth
 from posegen.bench.labels import measure_heatmap, measure_labels, measure_paf
 from posegen.bench.presets import measure_presets
 from posegen.bench.reading import measure_reading
+from posegen.bench.scale import measure_scale
 from posegen.bench.scaling import measure_scaling
 from posegen.bench.source import Source, open_source
+from posegen.bench.suspects import measure_suspects
 from posegen.bench.throughput import measure_build
 from posegen.bench.turns import Notify
 from posegen.build.executors import available_cpus
@@ -31,10 +33,12 @@ SECTIONS: Mapping[str, int] = {
     "build": 3,
     "growth": 1,
     "read": 5,
+    "suspects": 3,
+    "scale": 1,
 }
 """What can be measured, and in how many rounds if nobody says."""
 
-DEFAULT_SECTIONS = tuple(name for name in SECTIONS if name not in {"growth", "read"})
+DEFAULT_SECTIONS = tuple(name for name in SECTIONS if name not in {"growth", "read", "suspects", "scale"})
 
 _A_DAY_S = 86400
 
@@ -131,6 +135,10 @@ def _measure(
         return measure_build(source, scratch, rounds, notify, workers=workers, seconds=seconds)
     if name == "growth":
         return measure_growth(source, scratch, rounds, notify, workers=workers)
+    if name == "suspects":
+        return measure_suspects(None if source.synthetic else source.paths, scratch, rounds, notify)
+    if name == "scale":
+        return measure_scale(source, scratch, notify)
     if name == "read":
         return measure_reading(source, scratch, rounds, notify, workers=workers)
     of_people = {"heatmap": measure_heatmap, "paf": measure_paf, "labels": measure_labels, "presets": measure_presets}

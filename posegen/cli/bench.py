@@ -22,6 +22,8 @@ _TITLES = {
     "build": "build: {samples} samples in {shards} shards, against the same build without labels, and one worker",
     "growth": "growth: many images against few, {workers} workers",
     "read": "read: {samples} samples in {shards} shards, by {workers} workers in batches of {batch}",
+    "scale": "scale: steps that need no picture, of few samples and of many, in shards of 1,000",
+    "suspects": "suspects: errors planted among {people} people on {images} images, {rounds} rounds",
 }
 
 
@@ -51,7 +53,8 @@ def command(  # noqa: PLR0917 (one argument an option)
 
     \b
     Sections: heatmap, paf, labels, presets, scaling, build; and, only when they are named, growth, which builds
-    55,000 images, and read, which needs PyTorch.
+    55,000 images, read, which needs PyTorch, suspects, which plants errors in annotations for audit to find, and scale,
+    which plans, opens, shuffles, resumes and finishes 10 million samples, as far as that needs no picture.
 
     \b
       posegen bench
@@ -85,7 +88,8 @@ def _format(found: Mapping[str, Any]) -> str:
         if name == "scaling":
             values["height"], values["width"] = section["input_size"]
         lines += ["", _TITLES[name].format(**values)]
-        lines += {"scaling": _scaling, "growth": _growth}.get(name, _comparisons)(section)
+        tables = {"scaling": _scaling, "growth": _growth, "scale": _scale, "suspects": _suspects}
+        lines += tables.get(name, _comparisons)(section)
         if name == "labels":
             steps = [(step, _spread(taken, ".3f")) for step, taken in section["parts"].items()]
             lines += ["", *align(("step", "ms/image"), steps)]
@@ -165,6 +169,27 @@ def _growth(section: Mapping[str, Any]) -> list[str]:
             )
         )
     return [*align(rows[0], rows[1:]), f"  time a sample: {_ratio(section['ratio'])}"]
+
+
+def _suspects(section: Mapping[str, Any]) -> list[str]:
+    rows = []
+    for row in section["rows"]:
+        shares = ("-" if row[key] is None else f"{row[key]:.0%}" for key in ("recall", "precision"))
+        counts = (str(row[key]) for key in ("planted", "found", "suspected", "right"))
+        rows.append((row["kind"], *counts, *shares, str(section["unplanted"][row["kind"]])))
+    header = ("", "planted", "found", "suspected", "right", "recall", "precision", "suspected without planting")
+    return align(header, rows)
+
+
+def _scale(section: Mapping[str, Any]) -> list[str]:
+    few, many = (f"{count:,}" for count in (section["samples"][0], section["samples"][-1]))
+    rows = [("", f"s, {few}", f"s, {many}", "growth a sample", "MB", "MB", "growth a sample")]
+    for row in section["rows"]:
+        first, last = row["runs"][0], row["runs"][-1]
+        seconds, memory = ([f"{run[key] / of:.{digits}f}" for run in (first, last)]
+                           for key, of, digits in (("seconds", 1, 2), ("bytes", 1e6, 0)))  # fmt: skip
+        rows.append((row["step"], *seconds, f"{row['time_growth']:.2f} x", *memory, f"{row['memory_growth']:.2f} x"))
+    return align(rows[0], rows[1:])
 
 
 def _megabytes(count: int | None) -> str:

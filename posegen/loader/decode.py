@@ -166,13 +166,14 @@ def _choose(
 
 def _read_one(name: str, given: Any, label: Label, config: BuildConfig, count: int) -> Sequence[NDArray[Any]]:
     """Read one array of B samples: each (C, h, w), or what was drawn where that is something else."""
-    spec = getattr(label, "predicted", label.spec)
-    if spec is not label.spec and (isinstance(given, list) or np.shape(given) == (count, *label.spec.shape)):
+    predicted: ArraySpec | None = getattr(label, "predicted", None)
+    spec = predicted or label.spec
+    if predicted and (isinstance(given, list) or np.shape(given) == (count, *label.spec.shape)):
         return [*map(np.asarray, given)]
     values = _to_numpy(given)
     if config.layout == "hwc" and spec.cells and values.ndim == len(spec.shape) + 1:
         values = np.moveaxis(values, -1, 1)
-    _check(name, values, spec, count, several=spec is not label.spec)
+    _check(name, values, spec, count, several=predicted is not None)
     return [*values]
 
 
@@ -200,3 +201,12 @@ def _to_image(keypoints: NDArray[np.float64], affine: NDArray[np.floating], skel
         found = found[:, skeleton.mirrored]
     found[~(found[..., 2] > 0)] = 0
     return found
+
+
+def require_seed(seed: int | None) -> None:
+    """Raise `ConfigError` if samples were flipped or seen by chance without a seed: nobody knows how."""
+    if seed is None:
+        raise ConfigError(
+            "how samples were flipped or seen cannot be told without a seed; give PoseDataset one, or "
+            "posegen.decode each batch's affine"
+        )

@@ -13,7 +13,6 @@ import dataclasses
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 import cv2
@@ -33,6 +32,7 @@ from posegen.shards import StoredLabel
 from posegen.shards.manifest import Manifest
 from posegen.shards.scene import make_scene, see_people
 from posegen.skeleton import Skeleton
+from posegen.storage import AnyPath
 
 Views = Augmentation | str | Mapping[str, Any] | Callable[[int, int], View]
 """How views are asked for: by ranges, as `posegen build --augment` has them, in a text, or in a table such as
@@ -272,7 +272,7 @@ class ViewDrawer:
 
 
 def open_drawer(
-    path: Path, manifest: Manifest, labels: Sequence[StoredLabel], *, views: Callable[[int, int], View], raw: bool
+    path: AnyPath, manifest: Manifest, labels: Sequence[StoredLabel], *, views: Callable[[int, int], View], raw: bool
 ) -> ViewDrawer:
     """Make what draws views of a dataset.
 

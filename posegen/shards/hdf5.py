@@ -102,8 +102,8 @@ class GuardedFile:
         Here and in every method: if the file is missing, no HDF5, or not as it has to be.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, shown: str | None = None) -> None:
+        self.path: Path | str = path if shown is None else shown
         self._found: dict[str, h5py.Group | h5py.Dataset] = {}
         self._arrays: dict[str, _Array] = {}
         self._file, self.size = open_file(path)

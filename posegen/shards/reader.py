@@ -46,15 +46,22 @@ class ArrayInfo:
 class ShardReader:
     """Reads one shard. To be opened in the process that uses it; a context manager.
 
+    Parameters
+    ----------
+    path
+        Of its file.
+    shown
+        What to call it in messages, if that is not its path.
+
     Raises
     ------
     ShardError
         If the file is not a shard, is damaged, or of an unknown format version.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._file = GuardedFile(path)
+    def __init__(self, path: Path, *, shown: str | None = None) -> None:
+        self.path: Path | str = path if shown is None else shown
+        self._file = GuardedFile(path, shown)
         try:
             self._read_header()
         except BaseException:

@@ -11,7 +11,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from click.testing import CliRunner
+from conftest import run_command
 from each import each
 
 from posegen import bench
@@ -19,11 +19,11 @@ from posegen.annotations import find_coco, read_coco
 from posegen.bench import labels
 from posegen.bench.growth import measure_growth
 from posegen.bench.reading import measure_reading
+from posegen.bench.scale import measure_scale
 from posegen.bench.scaling import make_people, measure_scaling
 from posegen.bench.source import Source, open_source, replicate
 from posegen.bench.throughput import measure_build
 from posegen.build.pipeline import build
-from posegen.cli import main
 from posegen.config import BuildConfig
 from posegen.errors import ConfigError, MissingExtraError
 from posegen.labels import PafLabel
@@ -51,9 +51,9 @@ def printed(coco: Path) -> tuple[dict[str, Any], str]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(labels, "_LOOP_IMAGES", 1)
         call = ["bench", "heatmap", "paf", "labels", "--coco", str(coco), "--repeats", "1", "--json"]
-        result = CliRunner().invoke(main, call, catch_exceptions=False)
-    assert result.exit_code == 0
-    return json.loads(result.stdout), result.stderr
+        outcome = run_command(*call)
+    assert outcome.status == 0
+    return json.loads(outcome.out), outcome.err
 
 
 def ignore(_what: str) -> None:
@@ -206,6 +206,19 @@ def test_a_build_is_measured_against_its_floor_and_one_worker(source: Source, tm
     assert 0 < found["starting_s"]["median"] < found["seconds"]["build"]["max"]
 
 
+def test_scale_tells_time_and_memory_of_each_step(source: Source, tmp_path: Path) -> None:
+    found = measure_scale(source, tmp_path, ignore, samples=(2000, 4000))
+    assert (found["samples"], found["shards"]) == ([2000, 4000], [2, 4])
+    assert [row["step"] for row in found["rows"]] == [
+        "planned", "tasks made", "finished from parts", "opened", "shuffled by rank", "resumed in mid-epoch",
+    ]  # fmt: skip
+    for row in found["rows"]:
+        assert [run["samples"] for run in row["runs"]] == [2000, 4000]
+        assert all(run["seconds"] > 0 and run["bytes"] >= 0 for run in row["runs"])
+        few, many = (run["seconds"] for run in row["runs"])
+        assert row["time_growth"] == pytest.approx(many / max(few, 1e-3) / 2)
+
+
 def test_growth_tells_time_and_memory_of_few_and_many(source: Source, tmp_path: Path) -> None:
     found = measure_growth(source, tmp_path, 1, ignore, workers=1, images=(2, 4))
     assert [row["images"] for row in found["rows"]] == [2, 4]
@@ -258,10 +271,9 @@ def test_people_made_up_for_scaling_lie_inside_the_input_and_do_not_repeat() -> 
     ],
 )
 def test_a_wrong_call_is_refused_before_anything_is_measured(options: list[str], said: str) -> None:
-    result = CliRunner().invoke(main, ["bench", *options])
-    assert result.exit_code == 2
-    assert said in result.stderr
-    assert result.stdout == ""
+    outcome = run_command("bench", *options)
+    assert (outcome.status, outcome.out) == (2, "")
+    assert said in outcome.err
 
 
 def test_a_dataset_on_which_nobody_is_labelled_is_refused(coco: Path, tmp_path: Path) -> None:

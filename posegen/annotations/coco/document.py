@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 from posegen.errors import AnnotationError
 from posegen.images.kinds import PACKED, name_kind
+from posegen.storage import AnyPath
 
 _SHOWN = 8
 _BEFORE = 20
 
 
-def load_document(path: Path) -> dict[str, Any]:
+def load_document(path: AnyPath) -> dict[str, Any]:
     """Load an annotation file: an object with the lists images, annotations and, even if it has none, categories.
 
     Raises

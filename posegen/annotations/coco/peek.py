@@ -6,17 +6,17 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from itertools import chain
-from pathlib import Path
 
 from posegen.errors import AnnotationError
 from posegen.skeleton import Skeleton
+from posegen.storage import AnyPath
 
 _NAMES = re.compile(rb'"keypoints"\s*:\s*(?=\[\s*")')
 _NUMBERS = re.compile(rb'"keypoints"\s*:\s*\[[\[\s]*-?\d')
 _LONGEST = 1 << 20
 
 
-def fits_skeleton(path: Path, skeleton: Skeleton) -> bool:
+def fits_skeleton(path: AnyPath, skeleton: Skeleton) -> bool:
     """Tell whether a skeleton can be derived from what an annotation file names; True where that cannot be told.
 
     A file that names no keypoints but has some does not fit: unless it says so, nobody knows whose they are.

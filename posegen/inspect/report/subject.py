@@ -19,9 +19,10 @@ from posegen.images import codec
 from posegen.images.files import read_file
 from posegen.inspect.people import People, Progress, Shards, read_shards, tabulate
 from posegen.inspect.report.heat import LabelMeasures
-from posegen.inspect.report.measures import Measures
+from posegen.inspect.report.measures import Measures, measure
 from posegen.inspect.summary import describe, list_shards
 from posegen.shards.manifest import MANIFEST_NAME
+from posegen.shards.source import find_directory
 
 Pictures = Callable[[Sequence[int]], Iterator[tuple[int, NDArray[np.uint8]]]]
 """Yields for samples, in the order of their numbers, the number and the frame, (rows, columns, 3) uint8 B, G, R."""
@@ -75,9 +76,8 @@ def open_subject(
     AnnotationError, ShardError
         If it is damaged.
     """
-    from posegen.inspect.report.measures import measure
-
-    if (path / MANIFEST_NAME).is_file() or path.suffix in {".h5", ".hdf5"}:
+    place = find_directory(path)
+    if (place / MANIFEST_NAME).is_file() or place.suffix in {".h5", ".hdf5"}:
         description = describe(path)
         shards = Shards(files=list_shards(path))
         people = read_shards(shards, progress)
@@ -91,9 +91,18 @@ def open_subject(
             shards=shards,
             measures=measure(people),
         )
-    found = read_annotations(path, BuildConfig.preset("coco"), split=split, images=images, need_images=False)
+    subject = open_annotations(path, None, split=split, images=images)
+    progress(1, 1)
+    return subject
+
+
+def open_annotations(
+    path: Path, config: BuildConfig | None, *, split: str | None, images: str | os.PathLike[str] | None
+) -> Subject:
+    """Read annotations, by default with the keypoints that the file has; raises what `open_subject` does."""
+    config = config or BuildConfig.preset("coco")
+    found = read_annotations(path, config, split=split, images=images, need_images=False)
     people = tabulate(found)
-    progress(people.samples, people.samples)
     subject = Subject(
         title=found.path.name,
         kind="annotations",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,6 +24,8 @@ from posegen.loader.torch.halves import widen_in_thread
 from posegen.loader.torch.pictures import ImageDtype, Transform, choose_normalization, recolour, show_channels
 from posegen.loader.torch.sampling import ShardShuffleSampler
 from posegen.loader.views import LabelsDrawn, Views
+from posegen.shards.cache import CACHE_SIZE
+from posegen.storage import Location
 
 _AHEAD = 3
 """Batches."""
@@ -56,7 +57,7 @@ class PoseLoader:
         Samples a batch; the last one of an epoch may have less.
     fields, mean, std, image_dtype
         As in `TorchPoseDataset`.
-    raw, flip, views
+    raw, flip, views, cache_size
         As in `posegen.PoseDataset`.
     labels
         `device` leaves labels to `DeviceViews`; pictures come as bytes.
@@ -87,7 +88,7 @@ class PoseLoader:
 
     def __init__(
         self,
-        path: str | os.PathLike[str],
+        path: Location,
         *,
         batch_size: int = 16,
         fields: Sequence[str] | None = None,
@@ -109,6 +110,7 @@ class PoseLoader:
         rank: int | None = None,
         ranks: int | None = None,
         remainder: Remainder = "repeat",
+        cache_size: int = CACHE_SIZE,
     ) -> None:
         self.batch_size = batch_size
         self.drop_last = drop_last
@@ -118,10 +120,18 @@ class PoseLoader:
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} must be at least 1, not {getattr(self, name)}")
         self._normalization = choose_normalization(labels, image_dtype, mean, std)
-        wanted = list_plain(PoseDataset(path).fields) if fields is None else fields
+        wanted = list_plain(PoseDataset(path, cache_size=cache_size).fields) if fields is None else fields
         self._transform = transform
         self.data = PoseDataset(
-            path, fields=wanted, raw=raw, flip=flip, views=views, labels=labels, seed=seed, widen=widen_in_thread
+            path,
+            fields=wanted,
+            raw=raw,
+            flip=flip,
+            views=views,
+            labels=labels,
+            seed=seed,
+            widen=widen_in_thread,
+            cache_size=cache_size,
         )
         self._order: dict[str, Any] = {
             "shuffle": shuffle, "seed": seed, "window": window, "rank": rank, "ranks": ranks, "remainder": remainder
@@ -191,6 +201,7 @@ class PoseLoader:
         epoch, numbers = sampler.epoch, list(sampler)
         stop = min(len(numbers), self._count_batches(len(numbers)) * self.batch_size)
         left, done = numbers[start:stop], start
+        self.data.pool.expect(left)
         made = make_ahead(
             [left[first : first + self.batch_size] for first in range(0, len(left), self.batch_size)],
             fetch=lambda some: self.data.fetch(some, epoch),

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch.utils.data import Dataset, DistributedSampler
 
 from posegen.errors import ConfigError
+from posegen.loader.ahead import follow
 from posegen.loader.shuffle import Remainder, shuffle_shards, take_share
 from posegen.loader.torch.parts import Sharded, find_parts
 
@@ -100,7 +101,7 @@ class ShardShuffleSampler(DistributedSampler):
         """Iterate over this process's samples of the epoch; after `load_state_dict` over those that are left, once."""
         start, self._start = self._start, 0
         self._handed_out = start
-        for index in self._indices()[start:]:
+        for index in follow(self._parts.sources, self._indices()[start:]):
             self._handed_out += 1
             yield index
 
