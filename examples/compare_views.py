@@ -23,6 +23,7 @@ def main():
     parser.add_argument("--seconds", type=float, default=300, help="for which each is trained")
     parser.add_argument("--batch", type=int, default=16)
     options = parser.parse_args()
+    torch.set_num_threads(1)  # the loader's threads have the other processors
 
     shown = {"mean": (0.5, 0.5, 0.5), "std": (0.25, 0.25, 0.25)}
     held_out = TorchPoseDataset(options.val, fields=["image"], **shown)
