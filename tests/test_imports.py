@@ -16,7 +16,7 @@ EXTRAS = {
     "bench": {"torch"},  # it measures the DataLoader that others read with
     "build/executors/dask.py": {"dask", "distributed"},
     "build/executors/remote.py": {"distributed"},
-    "bench/peers": {"ffcv", "webdataset"},
+    "bench/peers": {"ffcv", "litdata", "streaming", "webdataset"},
     "images/codec.py": {"simplejpeg"},
     "labels/online/tensorflow.py": {"tensorflow"},
     "labels/online/torch/": {"torch"},
