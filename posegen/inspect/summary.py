@@ -60,7 +60,8 @@ def describe(path: Location) -> dict[str, Any]:
             continue
         with open_one() as reader:
             _add(description, _describe_shard(reader))
-            outline = outline or (Outline(reader) if record else None)
+            # How many samples are of which source stands in the shards alone.
+            outline = outline or (Outline(reader) if record and not reader.config.sources else None)
     kind = "dataset" if path.is_dir() else "shard"
     for array in description["arrays"].values():
         array["ratio"] = round(array["logical"] / array["stored"], 2) if array["stored"] else 1.0
