@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -83,7 +83,7 @@ class Annotations:
     skeleton
         Of the labels.
     samples
-        By image id.
+        By image id. Of a file that is read as columns each is made when it is asked for.
     audit
         What was left out or noticed.
     missing
@@ -96,7 +96,7 @@ class Annotations:
     images: Path
     names: tuple[str, ...]
     skeleton: Skeleton
-    samples: tuple[Sample, ...]
+    samples: Sequence[Sample]
     audit: Audit
     missing: Mapping[str, str] = field(default_factory=dict)
     limbs_left_out: str = ""

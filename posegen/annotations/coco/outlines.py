@@ -1,0 +1,140 @@
+"""Segmentations as an annotation file has them: checked many at a time, kept as text, parsed where they are drawn.
+
+It imports msgspec, as `posegen.annotations.coco.typed` does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any, TypeVar
+
+import msgspec
+import numpy as np
+from msgspec import Raw, Struct
+from numpy.typing import NDArray
+
+from posegen.annotations.coco.segmentation import is_segmentation
+from posegen.annotations.columns import Shapes
+from posegen.annotations.sample import Shape
+from posegen.geometry import Size
+
+_Decoded = TypeVar("_Decoded")
+
+_LEAST = 6
+"""Numbers of a polygon."""
+
+
+class Unusual(Exception):  # noqa: N818 (no mistake: the file is read in another way)
+    """A file has something that is not read as columns."""
+
+
+class _RunLengths(Struct, gc=False):
+    size: list[int | float]
+    counts: str | list[int | float]
+
+
+_decode_segmentation = msgspec.json.Decoder(list[list[float]] | _RunLengths | None).decode
+_decode_any = msgspec.json.Decoder().decode
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class TypedShapes:
+    """The shapes of samples, which are parsed when they are asked for.
+
+    Attributes
+    ----------
+    sizes
+        (S, 2) int64 height, width of the images.
+    ignored_starts, drawn_starts
+        (S + 1,) int64 where the shapes of each begin.
+    ignored, drawn
+        Of each person the segmentation as the file has it, or None.
+    ignored_boxes, drawn_boxes
+        (n, 4) float64, NaN where there is none.
+    """
+
+    sizes: NDArray[np.int64]
+    ignored_starts: NDArray[np.int64]
+    drawn_starts: NDArray[np.int64]
+    ignored: Sequence[bytes | None]
+    drawn: Sequence[bytes | None]
+    ignored_boxes: NDArray[np.float64]
+    drawn_boxes: NDArray[np.float64]
+
+    def __call__(self, number: int) -> Shapes:
+        """Return the ignored and the drawn shapes of a sample."""
+        start, stop = self.ignored_starts[number : number + 2].tolist()
+        if start == stop:
+            return (), ()
+        height, width = self.sizes[number].tolist()
+        ignored = _parse_shapes(self.ignored[start:stop], self.ignored_boxes[start:stop], (height, width))
+        start, stop = self.drawn_starts[number : number + 2].tolist()
+        return ignored, _parse_shapes(self.drawn[start:stop], self.drawn_boxes[start:stop], (height, width))
+
+
+def decode(decoder: Callable[[bytes | Raw], _Decoded], data: bytes | Raw) -> _Decoded:
+    """Decode JSON; raises `Unusual` where it has not the types that it is to have."""
+    try:
+        return decoder(data)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise Unusual from error
+
+
+def check_segmentations(
+    raws: Sequence[Raw | None], sizes: NDArray[np.int64]
+) -> tuple[list[Raw | None], NDArray[np.bool_]]:
+    """Tell which segmentations can be drawn, as `is_segmentation` does.
+
+    Parameters
+    ----------
+    raws
+        n of them as the file has them; None where it has none.
+    sizes
+        (n, 2) int64 height, width of their images.
+
+    Returns
+    -------
+    Those that can be drawn, None for others; and (n,) which are there, and cannot.
+    """
+    values: list[Any] = [None if raw is None else decode(_decode_segmentation, raw) for raw in raws]
+    outlines = [value if isinstance(value, list) else [] for value in values]
+    refused = _leave(outlines, sizes)
+    for i, value in enumerate(values):
+        if isinstance(value, _RunLengths):
+            height, width = sizes[i].tolist()
+            refused[i] = not is_segmentation(_decode_any(raws[i]), (height, width))
+    drawable = [raw if value and not bad else None for raw, value, bad in zip(raws, values, refused, strict=True)]
+    return drawable, refused
+
+
+def _leave(outlines: list[list[list[float]]], sizes: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Tell which lists of polygons have one that is none, or that leaves its image by more than its size."""
+    polygons = list(chain.from_iterable(outlines))
+    refused = np.zeros(len(outlines), bool)
+    if not polygons:
+        return refused
+    lengths = np.fromiter(map(len, polygons), np.int64, len(polygons))
+    owners = np.repeat(np.arange(len(outlines)), list(map(len, outlines)))
+    bad = (lengths < _LEAST) | (lengths % 2 == 1)
+    refused[owners[bad]] = True
+    whole = lengths > 0
+    if whole.any():
+        numbers = np.fromiter(chain.from_iterable(polygons), np.float64, int(lengths.sum()))
+        starts = (np.cumsum(lengths) - lengths)[whole]
+        reach = sizes.max(axis=1)[owners[whole]]
+        low, high = np.minimum.reduceat(numbers, starts), np.maximum.reduceat(numbers, starts)
+        refused[owners[whole][(low < -reach) | (high > 2 * reach)]] = True
+    return refused
+
+
+def _parse_shapes(raws: Sequence[bytes | None], boxes: NDArray[np.float64], size: Size) -> tuple[Shape, ...]:
+    shapes = []
+    for raw, (x, y, width, height) in zip(raws, boxes.tolist(), strict=True):
+        segmentation = None if raw is None else _decode_any(raw)
+        if isinstance(segmentation, dict):
+            segmentation = {"size": list(size), "counts": segmentation["counts"]}
+        bbox = None if x != x else (x, y, width, height)  # noqa: PLR0124 (not a number: there is none)
+        shapes.append(Shape(segmentation=segmentation, bbox=bbox))
+    return tuple(shapes)

@@ -1,0 +1,110 @@
+"""Samples kept as columns: a few arrays for all of them, of which each sample is made when it is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from posegen.annotations.sample import Sample, Shape
+
+Shapes = tuple[tuple[Shape, ...], tuple[Shape, ...]]
+"""Those of the people and crowds nobody labelled on an image, and those of its drawn people."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class SampleColumns(Sequence[Sample]):
+    """S samples with P people, one image's people behind the other's.
+
+    Attributes
+    ----------
+    image_ids, file_names
+        Of the samples: (S,) int64, and S names.
+    sizes
+        (S, 2) int64 height, width in pixels.
+    starts
+        (S + 1,) int64: where each sample's people begin, and where the last one's end.
+    keypoints, bboxes, annotation_ids
+        Of the people: (P, K0, 3), (P, 4) float64 and (P,) int64, as `Sample` has them.
+    find_shapes
+        Returns the shapes of a sample by its number.
+    unknown
+        (P, K0) uint8, as `Sample.unknown`; None where all keypoints of all people are known.
+    """
+
+    image_ids: NDArray[np.int64]
+    file_names: Sequence[str]
+    sizes: NDArray[np.int64]
+    starts: NDArray[np.int64]
+    keypoints: NDArray[np.float64]
+    bboxes: NDArray[np.float64]
+    annotation_ids: NDArray[np.int64]
+    find_shapes: Callable[[int], Shapes]
+    unknown: NDArray[np.uint8] | None = None
+    _last: dict[int, Shapes] = field(default_factory=dict)
+    """The shapes of the sample that was made last: who is made of the same image shares them."""
+
+    @classmethod
+    def of(cls, samples: Sequence[Sample]) -> SampleColumns:
+        """Lay samples whose people have as many keypoints side by side; columns are returned as they are."""
+        if isinstance(samples, SampleColumns):
+            return samples
+        counts = [len(sample.annotation_ids) for sample in samples]
+        keypoints = [np.zeros((0, 0, 3))] if not samples else [sample.keypoints for sample in samples]
+        unknown = None
+        if any(sample.unknown is not None for sample in samples):
+            known = (np.zeros(s.keypoints.shape[:2], np.uint8) if s.unknown is None else s.unknown for s in samples)
+            unknown = np.concatenate(list(known))
+        return cls(
+            image_ids=np.array([sample.image_id for sample in samples], np.int64),
+            file_names=[sample.file_name for sample in samples],
+            sizes=np.array([(sample.height, sample.width) for sample in samples], np.int64).reshape(-1, 2),
+            starts=np.cumsum([0, *counts], dtype=np.int64),
+            keypoints=np.concatenate(keypoints),
+            bboxes=np.concatenate([np.zeros((0, 4)), *(sample.bboxes for sample in samples)]),
+            annotation_ids=np.concatenate([np.zeros(0, np.int64), *(s.annotation_ids for s in samples)]),
+            find_shapes=lambda number: (samples[number].ignored, samples[number].drawn),
+            unknown=unknown,
+        )
+
+    def __len__(self) -> int:
+        return len(self.image_ids)
+
+    @overload
+    def __getitem__(self, index: int) -> Sample: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Sample, ...]: ...
+    def __getitem__(self, index: int | slice) -> Sample | tuple[Sample, ...]:
+        numbers = range(len(self))[index]
+        return self.make(numbers) if isinstance(numbers, int) else tuple(map(self.make, numbers))
+
+    def __iter__(self) -> Iterator[Sample]:
+        return map(self.make, range(len(self)))
+
+    def make(self, number: int, person: int | None = None, copy: int = 0) -> Sample:
+        """Make a sample by its number, of all its people or of one of the P alone."""
+        first, last = self.starts[number : number + 2].tolist()
+        start, stop = (first, last) if person is None else (person, person + 1)
+        if number not in self._last:
+            self._last.clear()
+            self._last[number] = self.find_shapes(number)
+        ignored, drawn = self._last[number]
+        height, width = self.sizes[number].tolist()
+        # Where all is known of all people of an image, nothing is said; else something of each.
+        unknown = self.unknown if self.unknown is not None and self.unknown[first:last].any() else None
+        return Sample(
+            image_id=int(self.image_ids[number]),
+            file_name=self.file_names[number],
+            width=width,
+            height=height,
+            keypoints=self.keypoints[start:stop],
+            bboxes=self.bboxes[start:stop],
+            annotation_ids=self.annotation_ids[start:stop],
+            ignored=ignored,
+            drawn=drawn,
+            copy=copy,
+            unknown=None if unknown is None else unknown[start:stop],
+        )
