@@ -15,6 +15,16 @@ Shapes = tuple[tuple[Shape, ...], tuple[Shape, ...]]
 """Those of the people and crowds nobody labelled on an image, and those of its drawn people."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _KeptShapes:
+    """The shapes of samples that had been made; a function of its own could not be sent to another process."""
+
+    shapes: Sequence[Shapes]
+
+    def __call__(self, number: int) -> Shapes:
+        return self.shapes[number]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class SampleColumns(Sequence[Sample]):
     """S samples with P people, one image's people behind the other's.
@@ -66,9 +76,14 @@ class SampleColumns(Sequence[Sample]):
             keypoints=np.concatenate(keypoints),
             bboxes=np.concatenate([np.zeros((0, 4)), *(sample.bboxes for sample in samples)]),
             annotation_ids=np.concatenate([np.zeros(0, np.int64), *(s.annotation_ids for s in samples)]),
-            find_shapes=lambda number: (samples[number].ignored, samples[number].drawn),
+            find_shapes=_KeptShapes([(sample.ignored, sample.drawn) for sample in samples]),
             unknown=unknown,
         )
+
+    @property
+    def images(self) -> NDArray[np.int64]:
+        """(P,) int64: the number of each person's sample."""
+        return np.repeat(np.arange(len(self)), np.diff(self.starts))
 
     def __len__(self) -> int:
         return len(self.image_ids)

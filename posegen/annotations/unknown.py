@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from posegen.annotations.columns import SampleColumns
 from posegen.annotations.sample import Sample
 from posegen.skeleton import Skeleton
@@ -37,6 +35,6 @@ def describe_unknown(samples: Sequence[Sample], names: Sequence[str], skeleton: 
     named = ", ".join(f"{name} of {counts[name]}" for name in most[:_NAMED])
     more = f" and {len(most) - _NAMED} more" if len(most) > _NAMED else ""
     return (
-        f"of {unknown.any(axis=1).sum()} of {len(unknown)} people it is unknown whether keypoints are there: {named}{more}; "
-        "the labels heatmap_mask and paf_mask leave them out of the loss"
+        f"of {unknown.any(axis=1).sum()} of {len(unknown)} people it is unknown whether keypoints are there: "
+        f"{named}{more}; the labels heatmap_mask and paf_mask leave them out of the loss"
     )

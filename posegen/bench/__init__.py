@@ -9,6 +9,7 @@
     scaling   time and memory of the labels by people, keypoints and grid
     build     a build against its own picture floor, and against one worker
     growth    many images against few; takes minutes, and is measured only when it is named
+    plan      planning a build against pycocotools' reading of the same annotations; only when it is named
     read      reading a dataset against computing labels while training; needs PyTorch, and is measured only when named
 
 A program reads these fields of what `run` returns. A *spread* is an object of `median`, `min` and `max`. A *comparison*
@@ -27,6 +28,8 @@ a round, and its `kind`: `times` or `share`), `per_round` (what a round covers: 
                                by `build`, `floor`, `one worker`); `starting_s`, from the plan to the first sample
     sections.growth            `workers`, `rows`: `images`, `seconds`, `ms_sample` and `planning_share` (spreads),
                                `parent_peak_bytes`, `worker_peak_bytes` (None where the system does not tell); `ratio`
+    sections.plan              `comparisons`, `images`, `annotations`, `file_bytes`; by `plan` and `pycocotools` `cpu_s`
+                               (spreads) and `peak_bytes` (None where the system does not tell)
     sections.read              `comparisons`, `bytes_sample` (on disk, by reader), `workers`, `samples`, `shards`,
                                `batch`
 """

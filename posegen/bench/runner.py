@@ -12,6 +12,7 @@ from typing import Any
 
 from posegen.bench.growth import measure_growth
 from posegen.bench.labels import measure_heatmap, measure_labels, measure_paf
+from posegen.bench.planning import IMAGES, measure_planning
 from posegen.bench.presets import measure_presets
 from posegen.bench.reading import measure_reading
 from posegen.bench.scaling import measure_scaling
@@ -31,10 +32,11 @@ SECTIONS: Mapping[str, int] = {
     "build": 3,
     "growth": 1,
     "read": 5,
+    "plan": 3,
 }
 """What can be measured, and in how many rounds if nobody says."""
 
-DEFAULT_SECTIONS = tuple(name for name in SECTIONS if name not in {"growth", "read"})
+DEFAULT_SECTIONS = tuple(name for name in SECTIONS if name not in {"growth", "read", "plan"})
 
 _A_DAY_S = 86400
 
@@ -48,6 +50,7 @@ def run(
     repeats: int | None = None,
     workers: int = 2,
     build_seconds: float = 10.0,
+    plan_images: int = IMAGES,
     notify: Notify | None = None,
 ) -> dict[str, Any]:
     """Measure.
@@ -66,6 +69,8 @@ def run(
         How many processes `build` compares with one, `growth` builds with and `read` reads with.
     build_seconds
         How long, about, a build of `build` lasts.
+    plan_images
+        How many images `plan` plans.
     notify
         Called with what is being measured.
 
@@ -89,7 +94,7 @@ def run(
             raise ConfigError(f"there is no section '{name}' to measure; there are {', '.join(SECTIONS)}")
     if not sections:
         raise ConfigError(f"there is nothing to measure; name some of {', '.join(SECTIONS)}")
-    for option, value in (("repeats", repeats), ("workers", workers)):
+    for option, value in (("repeats", repeats), ("workers", workers), ("plan_images", plan_images)):
         if value is not None and value < 1:
             raise ConfigError(f"{option} must be at least 1, not {value}")
     if not 0 < build_seconds <= _A_DAY_S:
@@ -108,6 +113,9 @@ def run(
         for name in SECTIONS:
             if name in sections:
                 rounds, say = repeats or SECTIONS[name], partial(_tell_of, name, tell)
+                if name == "plan":
+                    found[name] = measure_planning(scratch, rounds, say, images=plan_images)
+                    continue
                 found[name] = _measure(name, source, scratch, rounds, say, workers=workers, seconds=build_seconds)
         return {"machine": describe_machine(), "source": source.to_dict(), "sections": found}
 

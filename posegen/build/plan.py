@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from pathlib import Path
+from typing import overload
+
+import numpy as np
+from numpy.typing import NDArray
 
 from posegen.annotations import Annotations, Sample
-from posegen.annotations.audit import counted
-from posegen.build.persons import split_people
+from posegen.annotations.audit import Audit, counted
+from posegen.annotations.columns import SampleColumns
+from posegen.build.persons import find_croppable
 from posegen.config import BuildConfig
 from posegen.errors import ConfigError
 from posegen.files import canonical_json
@@ -61,12 +67,56 @@ class ShardTask:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PlannedSamples(Sequence[Sample]):
+    """Samples in the order in which they are stored; each is made when it is asked for.
+
+    Attributes
+    ----------
+    columns
+        What they are made of.
+    images
+        (n,) int64 the numbers of their images among the columns.
+    people
+        (n,) int64 who of all people there each is of; None where samples are of images.
+    copies
+        (n,) int64 which copy each is.
+    """
+
+    columns: SampleColumns
+    images: NDArray[np.int64]
+    people: NDArray[np.int64] | None
+    copies: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @overload
+    def __getitem__(self, index: int) -> Sample: ...
+    @overload
+    def __getitem__(self, index: slice) -> PlannedSamples: ...
+    def __getitem__(self, index: int | slice) -> Sample | PlannedSamples:
+        people = None if self.people is None else self.people[index]
+        if isinstance(index, slice):
+            return dataclasses.replace(self, images=self.images[index], people=people, copies=self.copies[index])
+        person = None if people is None else int(people)
+        return self.columns.make(int(self.images[index]), person, int(self.copies[index]))
+
+    def __iter__(self) -> Iterator[Sample]:
+        return (self[index] for index in range(len(self)))
+
+    def select(self, file_names: Container[str]) -> Iterator[Sample]:
+        """Yield those whose file names are among some."""
+        named = self.columns.file_names
+        return (self[index] for index, number in enumerate(self.images.tolist()) if named[number] in file_names)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class BuildPlan:
     """The samples of a dataset, shard by shard."""
 
     annotations: Annotations
     config: BuildConfig
-    shards: tuple[tuple[Sample, ...], ...]
+    shards: tuple[PlannedSamples, ...]
 
     @property
     def samples(self) -> int:
@@ -88,13 +138,13 @@ class BuildPlan:
         """Make the task of one shard; made when it is sent, so that the plan is all that stays in memory."""
         return ShardTask(
             file_name=self.file_name(index),
-            samples=self.shards[index],
+            samples=(samples := tuple(self.shards[index])),
             names=self.annotations.names,
             skeleton=self.annotations.skeleton,
             config=self.config,
             images=self.annotations.images,
             directory=directory,
-            digest=self._digest(self.shards[index]),
+            digest=self._digest(samples),
             quarantined=dict(quarantined or {}),
             hopeless=hopeless,
         )
@@ -134,27 +184,11 @@ def make_plan(annotations: Annotations, config: BuildConfig) -> BuildPlan:
     annotations.audit.notes += _note_labels(config, annotations)
     annotations.audit.notes += _note_flips(config, annotations)
     annotations.audit.notes += _note_doubts(config, annotations)
-    by_person = config.unit == "person"
-    samples = split_people(annotations.samples, annotations.audit) if by_person else annotations.samples
-
-    def rank(sample: Sample) -> tuple[bytes, SampleKey]:
-        return _rank(config.seed, sample.image_id, sample.copy), find_key(sample, config)
-
-    def name(sample: Sample) -> SampleKey:
-        return dataclasses.replace(find_key(sample, config), copy=None)
-
-    copies = range(1, config.copies)
-    order = [*samples, *(dataclasses.replace(sample, copy=copy) for copy in copies for sample in samples)]
-    order.sort(key=rank)
+    order = _order(annotations, config)
     if config.limit is not None and len(order) > config.limit:
-        order, beyond = order[: config.limit], order[config.limit :]
-        # Of what keeps a copy nothing is left out.
-        if lost := {name(sample) for sample in beyond} - {name(sample) for sample in order}:
-            counter = annotations.audit.not_drawn if by_person else annotations.audit.left_out
-            counter["beyond the limit"] = len(lost)
-            if not by_person and (people := _count_people(order, beyond)):
-                annotations.audit.not_drawn["on images beyond the limit"] = people
-    shards = tuple(_cut(order, config.shard_size))
+        _count_lost(order, config.limit, annotations.audit)
+        order = order[: config.limit]
+    shards = tuple(order[i : i + config.shard_size] for i in range(0, len(order), config.shard_size))
     return BuildPlan(annotations=annotations, config=config, shards=shards)
 
 
@@ -163,20 +197,48 @@ def find_key(sample: Sample, config: BuildConfig) -> SampleKey:
     return SampleKey.of(config, sample.image_id, sample.annotation_ids.tolist(), sample.copy)
 
 
-def _count_people(kept: Sequence[Sample], beyond: Sequence[Sample]) -> int:
-    """Count the people on images of which no copy is kept."""
-    images = {sample.image_id for sample in kept}
-    lost = {sample.image_id: len(sample.annotation_ids) for sample in beyond if sample.image_id not in images}
-    return sum(lost.values())
+def _order(annotations: Annotations, config: BuildConfig) -> PlannedSamples:
+    """Put the samples and their copies in order."""
+    columns, people = SampleColumns.of(annotations.samples), None
+    images = np.arange(len(columns))
+    if config.unit == "person":
+        people = find_croppable(columns, annotations.audit)
+        images = columns.images[people]
+    copies = np.repeat(np.arange(config.copies), len(images))
+    images = np.tile(images, config.copies)
+    people = None if people is None else np.tile(people, config.copies)
+    keys = [copies, columns.image_ids[images], _rank(config.seed, columns.image_ids, images, copies)]
+    if people is not None:
+        keys.insert(1, columns.annotation_ids[people])
+    order = np.lexsort(keys)
+    people = None if people is None else people[order]
+    return PlannedSamples(columns=columns, images=images[order], people=people, copies=copies[order])
 
 
-def _rank(seed: int, image_id: int, copy: int) -> bytes:
-    words = (seed, image_id, copy) if copy else (seed, image_id)
-    return hashlib.blake2b(" ".join(map(str, words)).encode(), digest_size=8).digest()
+def _rank(
+    seed: int, image_ids: NDArray[np.int64], images: NDArray[np.int64], copies: NDArray[np.int64]
+) -> NDArray[np.uint64]:
+    """Hash the seed, and the id and the copy of each sample's image."""
+    ids = image_ids.tolist()
+    ranks = np.zeros((int(copies.max(initial=-1)) + 1, len(ids)), ">u8")
+    for copy, row in enumerate(ranks):
+        words = (f"{seed} {image_id} {copy}" if copy else f"{seed} {image_id}" for image_id in ids)
+        row[:] = np.frombuffer(b"".join(blake2b(text.encode(), digest_size=8).digest() for text in words), ">u8")
+    return ranks[copies, images].astype(np.uint64)
 
 
-def _cut(samples: Sequence[Sample], size: int) -> list[tuple[Sample, ...]]:
-    return [tuple(samples[i : i + size]) for i in range(0, len(samples), size)]
+def _count_lost(order: PlannedSamples, limit: int, audit: Audit) -> None:
+    """Count what the limit leaves out: of what keeps a copy nothing is."""
+    named = order.images if order.people is None else order.people
+    lost = np.setdiff1d(named[limit:], named[:limit])
+    if not len(lost):
+        return
+    if order.people is not None:
+        audit.not_drawn["beyond the limit"] = len(lost)
+        return
+    audit.left_out["beyond the limit"] = len(lost)
+    if people := int(np.diff(order.columns.starts)[lost].sum()):
+        audit.not_drawn["on images beyond the limit"] = people
 
 
 def _note_doubts(config: BuildConfig, annotations: Annotations) -> list[str]:

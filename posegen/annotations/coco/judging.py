@@ -1,4 +1,4 @@
-"""Who of many people is drawn, and what is odd about them: what `people` and `Audit.check` say of each, of all at once."""
+"""Who of many people is drawn, and what is odd about them: what `people` and `Audit.check` say of each, at once."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from posegen.annotations.audit import (
 )
 from posegen.annotations.coco.people import UNDRAWABLE, UNMASKED, index_parents, name_reasons
 from posegen.annotations.coco.turning import MARGIN as TURNED_MARGIN
-from posegen.annotations.coco.typed import KEYS, TypedPeople
+from posegen.annotations.coco.typed import TypedPeople
 from posegen.config import BuildConfig
 from posegen.skeleton import Skeleton, find_flip_pairs
 
@@ -34,9 +34,14 @@ _Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Extent:
-    """The box around the labelled keypoints of n people; what is not labelled is infinitely far outside of none."""
+class _Points:
+    """The keypoints of n people, each (K, n), and the box around those that are labelled: without any, of no points.
 
+    NumPy takes a tenth of the time along the people of what it takes along the few keypoints of each.
+    """
+
+    x: NDArray[np.float64]
+    y: NDArray[np.float64]
     labelled: _Mask
     any: _Mask
     left: NDArray[np.float64]
@@ -45,11 +50,12 @@ class _Extent:
     bottom: NDArray[np.float64]
 
     @classmethod
-    def of(cls, keypoints: NDArray[np.float64]) -> _Extent:
-        labelled = keypoints[..., 2] > 0
-        low = np.where(labelled[..., None], keypoints[..., :2], np.inf).min(axis=1)
-        high = np.where(labelled[..., None], keypoints[..., :2], -np.inf).max(axis=1)
-        return cls(labelled, labelled.any(axis=1), low[:, 0], low[:, 1], high[:, 0], high[:, 1])
+    def of(cls, keypoints: NDArray[np.float64]) -> _Points:
+        x, y, v = np.ascontiguousarray(keypoints.transpose(2, 1, 0))
+        labelled = np.asarray(v > 0)
+        low = (np.where(labelled, along, np.inf).min(axis=0) for along in (x, y))
+        high = (np.where(labelled, along, -np.inf).max(axis=0) for along in (x, y))
+        return cls(x, y, labelled, np.asarray(labelled.any(axis=0)), *low, *high)
 
 
 class Judge:
@@ -87,16 +93,16 @@ class Judge:
         """Tell who of n people is drawn; keypoints at 0, 0 lose their v here, if they are to be taken so."""
         notice = self._notice(people)
         notice(UNDRAWABLE, people.refused)
-        extent, keypoints = _Extent.of(people.keypoints), people.keypoints
-        outside = self._check(people, extent, notice)
+        points, keypoints = _Points.of(people.keypoints), people.keypoints
+        outside = self._check(people, points, notice)
         if self._config.exif == "auto" and outside.any():
-            self.suspects += people.images[outside & _fit_only_turned(extent, people.sizes)].tolist()
+            self.suspects += people.images[outside & _fit_only_turned(points, people.sizes)].tolist()
         if self._config.origin == "unlabelled":
             keypoints[(keypoints[..., :2] == 0).all(axis=2), 2] = 0
+        x, y, labelled = points.x, points.y, np.ascontiguousarray(keypoints[..., 2].T) > 0
         same = np.zeros(len(keypoints), bool)
         for a, b in self._pairs:
-            first, second = keypoints[:, a], keypoints[:, b]
-            same |= (first[:, 2] > 0) & (second[:, 2] > 0) & (first[:, :2] == second[:, :2]).all(axis=1)
+            same |= labelled[a] & labelled[b] & (x[a] == x[b]) & (y[a] == y[b])
         notice(ONE_POINT, same)
         return self._choose(people, notice)
 
@@ -108,11 +114,11 @@ class Judge:
 
         return notice
 
-    def _check(self, people: TypedPeople, extent: _Extent, notice: Callable[[str, _Mask], None]) -> _Mask:
+    def _check(self, people: TypedPeople, points: _Points, notice: Callable[[str, _Mask], None]) -> _Mask:
         """Notice what `Audit.check` does; returns of whom a labelled keypoint lies outside the image."""
-        for key in KEYS:
-            notice(f"no '{key}'", ~people.has[key])
-        stated = extent.labelled.sum(axis=1)
+        for key, has in people.has.items():
+            notice(f"no '{key}'", ~has)
+        stated = points.labelled.sum(axis=0)
         notice(DISAGREES, people.has["num_keypoints"] & (people.stated != stated))
         height, width = people.sizes.T
         x, y, wide, high = people.bboxes.T
@@ -120,11 +126,11 @@ class Judge:
         notice(OVER, over)
         tallies = self.audit.tallies
         tallies[REACHING_OUT] += int(over.sum())
-        some, left, top = extent.any, extent.left, extent.top
-        right, bottom = extent.right, extent.bottom
+        some, left, top = points.any, points.left, points.top
+        right, bottom = points.right, points.bottom
         outside = some & ((np.minimum(left, top) < -0.5) | (right > width - 0.5) | (bottom > height - 0.5))
         notice(OUTSIDE, outside)
-        notice(ORIGIN, (extent.labelled & (people.keypoints[..., :2] == 0).all(axis=2)).any(axis=1))
+        notice(ORIGIN, (points.labelled & (points.x == 0) & (points.y == 0)).any(axis=0))
         tallies[PEOPLE] += int(some.sum())
         first = some & (np.minimum(left, top) >= 0) & (np.maximum(right, bottom) <= 1)
         tallies[IN_FIRST_PIXEL] += int((first & ((right > left) | (bottom > top))).sum())
@@ -132,21 +138,21 @@ class Judge:
         tallies[BOXES] += int(boxed.sum())
         corners = (wide > x) & (high > y) & (x - 1 <= left) & (y - 1 <= top) & (right <= wide + 1)
         tallies[AS_CORNERS] += int((boxed & corners & (bottom <= high + 1)).sum())
-        notice(BESIDE, boxed & _lie_beside(people, extent))
+        notice(BESIDE, boxed & _lie_beside(people, points))
         return outside
 
     def _choose(self, people: TypedPeople, notice: Callable[[str, _Mask], None]) -> _Mask:
         """Tell who is drawn, and count by reason who is not: of several, the first."""
-        config, v = self._config, people.keypoints[..., 2]
-        labelled = (v > 0).sum(axis=1)
-        least = 2 if config.visibility == "visible" else 1
-        shown = np.zeros(len(v), bool)
+        config, v = self._config, np.ascontiguousarray(people.keypoints[..., 2].T)
+        labelled = (v > 0).sum(axis=0)
+        counts = v == 2 if config.visibility == "visible" else v > 0
+        shown = np.zeros(len(people.ids), bool)
         for parents in self._parents:
-            shown |= (v[:, parents] >= least).all(axis=1)
+            shown |= counts[parents].all(axis=0)
         boxes = people.bboxes[:, 2] * people.bboxes[:, 3]
         areas = np.where(np.isnan(people.area), np.where(np.isnan(boxes), np.inf, boxes), people.area)
-        small = areas < config.min_area if config.min_area else np.zeros(len(v), bool)
-        drawn = np.ones(len(v), bool)
+        small = areas < config.min_area if config.min_area else np.zeros(len(shown), bool)
+        drawn = np.ones(len(shown), bool)
         whys = (people.crowd, labelled == 0, labelled < config.min_keypoints, small, ~shown)
         for reason, why in zip(self._reasons, whys, strict=True):
             if count := int((drawn & why).sum()):
@@ -157,23 +163,23 @@ class Judge:
         return drawn
 
 
-def _lie_beside(people: TypedPeople, extent: _Extent) -> _Mask:
+def _lie_beside(people: TypedPeople, points: _Points) -> _Mask:
     """Tell of whom most labelled keypoints lie beside the box."""
     x, y, wide, high = people.bboxes.T
     beside_x, beside_y = 1 + MARGIN * wide, 1 + MARGIN * high
     low_x, low_y, high_x, high_y = x - beside_x, y - beside_y, x + wide + beside_x, y + high + beside_y
-    px, py = people.keypoints[..., 0].T, people.keypoints[..., 1].T
+    px, py = points.x, points.y
     within = (low_x <= px) & (px <= high_x) & (low_y <= py) & (py <= high_y)
-    count = extent.labelled.sum(axis=1)
-    beside = (extent.labelled & ~within.T).sum(axis=1)
+    count = points.labelled.sum(axis=0)
+    beside = (points.labelled & ~within).sum(axis=0)
     return np.asarray((count > 1) & (2 * beside > count))
 
 
-def _fit_only_turned(extent: _Extent, sizes: NDArray[np.int64]) -> _Mask:
+def _fit_only_turned(points: _Points, sizes: NDArray[np.int64]) -> _Mask:
     """Tell what `posegen.annotations.coco.turning.fit_only_turned` does."""
     height, width = sizes.T
-    left, top, right, bottom = extent.left, extent.top, extent.right, extent.bottom
-    within = extent.any & (np.minimum(left, top) >= -TURNED_MARGIN)
+    left, top, right, bottom = points.left, points.top, points.right, points.bottom
+    within = points.any & (np.minimum(left, top) >= -TURNED_MARGIN)
     leaves = (right > width + TURNED_MARGIN) | (bottom > height + TURNED_MARGIN)
     fits = (right <= height + TURNED_MARGIN) & (bottom <= width + TURNED_MARGIN)
     return np.asarray(within & leaves & fits)

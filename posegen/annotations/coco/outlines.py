@@ -5,7 +5,7 @@ It imports msgspec, as `posegen.annotations.coco.typed` does.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any, TypeVar
@@ -24,6 +24,13 @@ _Decoded = TypeVar("_Decoded")
 
 _LEAST = 6
 """Numbers of a polygon."""
+
+_AS_ZEROS = bytes.maketrans(b"123456789", b"000000000")
+_PLAIN = frozenset(b"[[" + b"," * (count - 1) + b"]]" for count in range(_LEAST, 1000, 2))
+"""What is left without digits and points of one polygon none of whose numbers has a sign or an exponent."""
+_LONG = b"0000"
+_PLAIN_REACH = 500
+"""In an image with a side as long as that, no number leaves by too much that has three digits before its point."""
 
 
 class Unusual(Exception):  # noqa: N818 (no mistake: the file is read in another way)
@@ -74,10 +81,10 @@ class TypedShapes:
         return ignored, _parse_shapes(self.drawn[start:stop], self.drawn_boxes[start:stop], (height, width))
 
 
-def decode(decoder: Callable[[bytes | Raw], _Decoded], data: bytes | Raw) -> _Decoded:
-    """Decode JSON; raises `Unusual` where it has not the types that it is to have."""
+def decode_all(decode: Callable[[bytes | Raw], _Decoded], data: Iterable[bytes | Raw]) -> list[_Decoded]:
+    """Decode pieces of JSON; raises `Unusual` where one has not the types that it is to have."""
     try:
-        return decoder(data)
+        return [decode(piece) for piece in data]
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise Unusual from error
 
@@ -98,13 +105,32 @@ def check_segmentations(
     -------
     Those that can be drawn, None for others; and (n,) which are there, and cannot.
     """
-    values: list[Any] = [None if raw is None else decode(_decode_segmentation, raw) for raw in raws]
+    # Of two in three a look at the text is enough, and takes a quarter of the time.
+    large = (sizes.max(axis=1) >= _PLAIN_REACH).tolist()
+    odd = [i for i, raw in enumerate(raws) if raw is not None and not (large[i] and _is_plain(bytes(raw)))]
+    drawable, refused = list(raws), np.zeros(len(raws), bool)
+    some, bad = _check_values([raw for i in odd if (raw := raws[i]) is not None], sizes[odd])
+    for i, raw in zip(odd, some, strict=True):
+        drawable[i] = raw
+    refused[odd] = bad
+    return drawable, refused
+
+
+def _is_plain(text: bytes) -> bool:
+    """Tell of JSON whether it is one polygon of numbers from 0 to below 1000; not where it may be another, too."""
+    zeros = text.translate(_AS_ZEROS, b" \n\r\t")
+    return _LONG not in zeros and zeros.translate(None, b"0.") in _PLAIN
+
+
+def _check_values(raws: Sequence[Raw], sizes: NDArray[np.int64]) -> tuple[list[Raw | None], NDArray[np.bool_]]:
+    """Decode segmentations, and tell what `check_segmentations` does."""
+    values: list[Any] = decode_all(_decode_segmentation, raws)
     outlines = [value if isinstance(value, list) else [] for value in values]
     refused = _leave(outlines, sizes)
-    for i, value in enumerate(values):
+    for i, (raw, value) in enumerate(zip(raws, values, strict=True)):
         if isinstance(value, _RunLengths):
             height, width = sizes[i].tolist()
-            refused[i] = not is_segmentation(_decode_any(raws[i]), (height, width))
+            refused[i] = not is_segmentation(_decode_any(raw), (height, width))
     drawable = [raw if value and not bad else None for raw, value, bad in zip(raws, values, refused, strict=True)]
     return drawable, refused
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from posegen.annotations.audit import Audit
 from posegen.annotations.coco.categories import Reading, choose_reading
-from posegen.annotations.coco.checks import is_id, is_text
+from posegen.annotations.coco.checks import is_id
 from posegen.annotations.coco.images import MOST_PIXELS, Image
 from posegen.annotations.coco.names import Names
 from posegen.annotations.coco.turning import refuse_turned
@@ -22,8 +22,12 @@ from posegen.config import BuildConfig
 from posegen.errors import PosegenError
 
 if TYPE_CHECKING:
+    from msgspec import Raw
+
     from posegen.annotations.coco.judging import Judge
     from posegen.annotations.coco.typed import TypedFile, TypedImages, TypedPeople
+
+_Number = TypeVar("_Number", np.int64, np.float64)
 
 
 def read_quickly(path: Path, data: bytes, config: BuildConfig, images: Path | None) -> Annotations | None:
@@ -64,7 +68,7 @@ def _read(path: Path, data: bytes, config: BuildConfig, images: Path | None) -> 
     names = Names(images)
     file_names = _find_files(file.images, names)
     judge = Judge(reading.names, reading.skeleton, config, file_names)
-    groups = _Groups()
+    groups = _Groups(images=file.images, file_names=file_names)
     categories = reading.categories or frozenset()
     for people in file.read_people(len(reading.names), categories, reading.known, reading.only):
         groups.add(people, judge.judge(people))
@@ -77,7 +81,7 @@ def _read(path: Path, data: bytes, config: BuildConfig, images: Path | None) -> 
         audit.not_drawn["of another category"] = file.others
     audit.notes += [*reading.notes, *names.describe()]
     audit.note_corners()
-    samples = _make_samples(file.images, file_names, groups, config, audit, len(reading.names))
+    samples = _make_samples(groups, config, audit, len(reading.names))
     _check_people(samples, audit)
     if unknown := describe_unknown(samples, reading.names, reading.skeleton):
         audit.notes.append(unknown)
@@ -101,14 +105,16 @@ class _Group:
     images: list[NDArray[np.int64]] = field(default_factory=list)
     bboxes: list[NDArray[np.float64]] = field(default_factory=list)
     keypoints: list[NDArray[np.float64]] = field(default_factory=list)
-    raws: list[bytes | None] = field(default_factory=list)
+    raws: list[Raw | bytes | None] = field(default_factory=list)
     """Their segmentations: views of the whole file until `_make_samples` knows which are wanted."""
 
 
 @dataclass(slots=True, eq=False)
 class _Groups:
-    """Who is drawn, and who is ignored."""
+    """Who is drawn, and who is ignored, on which images."""
 
+    images: TypedImages
+    file_names: list[str]
     drawn: _Group = field(default_factory=_Group)
     ignored: _Group = field(default_factory=_Group)
 
@@ -117,7 +123,7 @@ class _Groups:
             group.ids.append(people.ids[chosen])
             group.images.append(people.images[chosen])
             group.bboxes.append(people.bboxes[chosen])
-            group.raws += [people.segmentations[i] for i in np.flatnonzero(chosen).tolist()]  # type: ignore[misc]
+            group.raws += [people.segmentations[i] for i in np.flatnonzero(chosen).tolist()]
         self.drawn.keypoints.append(people.keypoints[drawn])
 
 
@@ -141,7 +147,7 @@ def _find_files(images: TypedImages, names: Names) -> list[str]:
     if len(sizes) and (sizes.min() < 1 or (sizes[:, 0].astype(float) * sizes[:, 1] > MOST_PIXELS).any()):
         raise Unusual
     try:
-        found = [names.find(name) for name in images.file_names if name and "\0" not in name and is_text(name)]
+        found = [names.find(name) for name in images.file_names if name and "\0" not in name]
     except ValueError as error:
         raise Unusual from error
     if len(set(found)) != len(sizes) or any("./" in name or "//" in name for name in found):
@@ -156,13 +162,11 @@ def _find_suspects(judge: Judge, images: TypedImages, file_names: list[str]) -> 
     }
 
 
-def _make_samples(
-    images: TypedImages, file_names: list[str], groups: _Groups, config: BuildConfig, audit: Audit, keypoints: int
-) -> SampleColumns:
+def _make_samples(groups: _Groups, config: BuildConfig, audit: Audit, keypoints: int) -> SampleColumns:
     """Sort people by image, in the order of the file, and leave out the images that have none to draw."""
     from posegen.annotations.coco.outlines import TypedShapes
 
-    count, drawn, ignored = len(file_names), groups.drawn, groups.ignored
+    images, count, drawn, ignored = groups.images, len(groups.file_names), groups.drawn, groups.ignored
     of_drawn, of_ignored = _sort(drawn, count), _sort(ignored, count)
     kept = np.ones(count, bool) if config.keep_empty else of_drawn.counts > 0
     for reason, found in (
@@ -173,7 +177,10 @@ def _make_samples(
             audit.left_out[reason] = some
     rows = of_ignored.order[kept[of_ignored.images]]
     masked = (kept & (of_ignored.counts > 0))[of_drawn.images].tolist()
-    boxes, ignored_boxes = _join(drawn.bboxes, (4,))[of_drawn.order], _join(ignored.bboxes, (4,))[rows]
+    boxes, ignored_boxes = (
+        _join(drawn.bboxes, (4,), np.float64)[of_drawn.order],
+        _join(ignored.bboxes, (4,), np.float64)[rows],
+    )
     starts = of_drawn.starts(kept)
     shapes = TypedShapes(
         sizes=images.sizes[kept],
@@ -192,10 +199,10 @@ def _make_samples(
     numbers = np.flatnonzero(kept)
     return SampleColumns(
         image_ids=images.ids[kept],
-        file_names=[file_names[number] for number in numbers.tolist()],
+        file_names=[groups.file_names[number] for number in numbers.tolist()],
         sizes=images.sizes[kept],
         starts=starts,
-        keypoints=_join(drawn.keypoints, (keypoints, 3))[of_drawn.order],
+        keypoints=_join(drawn.keypoints, (keypoints, 3), np.float64)[of_drawn.order],
         bboxes=boxes,
         annotation_ids=_join(drawn.ids, (), np.int64)[of_drawn.order],
         find_shapes=shapes,
@@ -221,30 +228,30 @@ def _sort(group: _Group, count: int) -> _Sorted:
     return _Sorted(np.bincount(images, minlength=count), order, images[order])
 
 
-def _join(parts: list[NDArray[np.generic]], shape: tuple[int, ...], dtype: type = np.float64) -> NDArray[np.generic]:
+def _join(parts: list[NDArray[_Number]], shape: tuple[int, ...], dtype: type[_Number]) -> NDArray[_Number]:
     """Join arrays, which are given up; without any, return one of no rows."""
-    joined = np.concatenate([np.zeros((0, *shape), dtype), *parts])
+    joined: NDArray[_Number] = np.concatenate([np.zeros((0, *shape), dtype), *parts])
     parts.clear()
     return joined
 
 
-def _copy(raw: bytes | None) -> bytes | None:
+def _copy(raw: Raw | bytes | None) -> bytes | None:
     """Copy the text of a segmentation out of the file, which can be forgotten then."""
     return None if raw is None else bytes(raw)
 
 
 def _check_people(samples: SampleColumns, audit: Audit) -> None:
     """Notice people of one image with the very same keypoints, as `Audit.check_people` does where some may be."""
-    words = np.ascontiguousarray(samples.keypoints).view(np.uint64).reshape(len(samples.keypoints), -1)
+    words = (
+        np.ascontiguousarray(samples.keypoints)
+        .view(np.uint64)
+        .reshape(len(samples.keypoints), 3 * samples.keypoints.shape[1])
+    )
     odd = np.random.default_rng(0).integers(1 << 63, size=words.shape[1], dtype=np.uint64) * np.uint64(2) + np.uint64(1)
-    of = np.repeat(np.arange(len(samples)), np.diff(samples.starts))
+    of = samples.images
     keys = words @ odd
     order = np.lexsort((keys, of))
     alike = (keys[order][1:] == keys[order][:-1]) & (of[order][1:] == of[order][:-1])
     for number in np.unique(of[order][1:][alike]).tolist():
         here = slice(samples.starts[number], samples.starts[number + 1])
-        audit.check_people(
-            samples.annotation_ids[here].tolist(), samples.keypoints[here], samples.file_names[number]
-        )
-
-
+        audit.check_people(samples.annotation_ids[here].tolist(), samples.keypoints[here], samples.file_names[number])

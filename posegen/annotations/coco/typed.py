@@ -11,15 +11,14 @@ import codecs
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import numpy as np
 from msgspec import UNSET, Raw, Struct, UnsetType
 from numpy.typing import NDArray
 
-from posegen.annotations.coco.keypoints import PARTS
-from posegen.annotations.coco.outlines import Unusual, check_segmentations, decode
+from posegen.annotations.coco.outlines import Unusual, check_segmentations, decode_all
 
 _TOGETHER = 4096
 """Entries that are objects at a time."""
@@ -27,8 +26,9 @@ _TOGETHER = 4096
 _LARGEST = 1e15
 _PIECE = 1 << 20
 
-KEYS = ("area", "bbox", "iscrowd", "num_keypoints", "segmentation")
-"""What an annotation may lack."""
+
+_Nothing = Literal["\0"]
+"""What no field has: one that is there is refused."""
 
 
 class _Image(Struct, gc=False):
@@ -36,8 +36,8 @@ class _Image(Struct, gc=False):
     file_name: str
     width: int
     height: int
-    ignore_regions_x: Raw | UnsetType = UNSET
-    ignore_regions_y: Raw | UnsetType = UNSET
+    ignore_regions_x: _Nothing | UnsetType = UNSET
+    ignore_regions_y: _Nothing | UnsetType = UNSET
 
 
 class _Document(Struct, gc=False):
@@ -50,16 +50,16 @@ class _Annotation(Struct, gc=False):
     id: int
     image_id: int
     category_id: int | None = None
-    keypoints: list[float] | None | UnsetType = UNSET
-    bbox: list[float] | None | UnsetType = UNSET
+    keypoints: list[float] | UnsetType | None = UNSET
+    bbox: list[float] | UnsetType | None = UNSET
     segmentation: Raw | UnsetType = UNSET
-    num_keypoints: int | float | None | UnsetType = UNSET
-    area: int | float | None | UnsetType = UNSET
-    iscrowd: int | bool | None | UnsetType = UNSET
-    foot_kpts: Raw | UnsetType = UNSET
-    face_kpts: Raw | UnsetType = UNSET
-    lefthand_kpts: Raw | UnsetType = UNSET
-    righthand_kpts: Raw | UnsetType = UNSET
+    num_keypoints: int | float | UnsetType | None = UNSET
+    area: int | float | UnsetType | None = UNSET
+    iscrowd: int | bool | UnsetType | None = UNSET
+    foot_kpts: _Nothing | UnsetType = UNSET
+    face_kpts: _Nothing | UnsetType = UNSET
+    lefthand_kpts: _Nothing | UnsetType = UNSET
+    righthand_kpts: _Nothing | UnsetType = UNSET
 
 
 _decode_annotation = msgspec.json.Decoder(_Annotation).decode
@@ -104,7 +104,7 @@ class TypedPeople:
     crowd
         (n,) bool.
     has
-        (n,) bool by key of `KEYS`.
+        (n,) bool by key of what an annotation may lack.
     segmentations
         As the file has them; None where there is none that can be drawn.
     refused
@@ -140,7 +140,7 @@ class TypedFile:
     def __init__(self, data: bytes) -> None:
         if not data.isascii():
             check_utf8(data)
-        document = decode(msgspec.json.Decoder(_Document).decode, data)
+        (document,) = decode_all(msgspec.json.Decoder(_Document).decode, [data])
         self._entries = document.annotations
         self.categories = document.categories
         self.images = _take_images(document.images)
@@ -160,7 +160,7 @@ class TypedFile:
         """
         all_ids = np.zeros(len(self._entries), np.int64)
         for start in range(0, len(self._entries), _TOGETHER):
-            entries = [decode(_decode_annotation, raw) for raw in self._entries[start : start + _TOGETHER]]
+            entries = decode_all(_decode_annotation, self._entries[start : start + _TOGETHER])
             self.annotations += len(entries)
             all_ids[start : start + len(entries)] = _whole([entry.id for entry in entries])
             images = self._find_images(_whole([entry.image_id for entry in entries]))
@@ -201,8 +201,6 @@ def _whole(values: list[int]) -> NDArray[np.int64]:
 
 
 def _take_images(entries: list[_Image]) -> TypedImages:
-    if any(entry.ignore_regions_x is not UNSET or entry.ignore_regions_y is not UNSET for entry in entries):
-        raise Unusual
     ids = _whole([entry.id for entry in entries])
     sizes = np.array([_whole([entry.height for entry in entries]), _whole([entry.width for entry in entries])]).T
     order = np.argsort(ids, kind="stable")
@@ -215,8 +213,6 @@ def _take_images(entries: list[_Image]) -> TypedImages:
 def _take_people(
     entries: list[_Annotation], images: NDArray[np.int64], sizes: NDArray[np.int64], count: int
 ) -> TypedPeople:
-    if any(getattr(entry, part.field) is not UNSET for part in PARTS for entry in entries):
-        raise Unusual
     crowd = [0 if entry.iscrowd is UNSET or entry.iscrowd is None else entry.iscrowd for entry in entries]
     if not {0, 1}.issuperset(crowd):
         raise Unusual
@@ -231,7 +227,13 @@ def _take_people(
         area=_take_numbers([entry.area for entry in entries]),
         stated=_take_numbers([entry.num_keypoints for entry in entries]),
         crowd=np.array(crowd, bool),
-        has={key: np.array([getattr(entry, key) is not UNSET for entry in entries], bool) for key in KEYS},
+        has={
+            "area": np.array([entry.area is not UNSET for entry in entries]),
+            "bbox": np.array([entry.bbox is not UNSET for entry in entries]),
+            "iscrowd": np.array([entry.iscrowd is not UNSET for entry in entries]),
+            "num_keypoints": np.array([entry.num_keypoints is not UNSET for entry in entries]),
+            "segmentation": np.array([raw is not None for raw in raws]),
+        },
         segmentations=segmentations,
         refused=refused,
     )
@@ -241,9 +243,9 @@ def _take_keypoints(entries: list[_Annotation], count: int) -> NDArray[np.float6
     """Lay keypoints side by side; those of a person none of which is labelled are 0, as `read_triplets` gives them."""
     none = [0.0] * (3 * count)
     lists = [entry.keypoints or none for entry in entries]
-    if {*map(len, lists)} != {3 * count}:  # type: ignore[arg-type] (UNSET is false)
+    if {*map(len, lists)} != {3 * count}:
         raise Unusual
-    found = np.fromiter(chain.from_iterable(lists), np.float64, 3 * count * len(lists))  # type: ignore[arg-type]
+    found = np.fromiter(chain.from_iterable(lists), np.float64, 3 * count * len(lists))
     found = found.reshape(len(lists), count, 3)
     v = found[..., 2]
     if not (np.abs(found) < _LARGEST).all() or not ((v == 0) | (v == 1) | (v == 2)).all():
@@ -255,7 +257,7 @@ def _take_keypoints(entries: list[_Annotation], count: int) -> NDArray[np.float6
 def _take_boxes(entries: list[_Annotation]) -> NDArray[np.float64]:
     none = [np.nan] * 4
     boxes = [entry.bbox or none for entry in entries]
-    if {*map(len, boxes)} != {4}:  # type: ignore[arg-type]
+    if {*map(len, boxes)} != {4}:
         raise Unusual
     found = np.array(boxes, np.float64)
     if (np.abs(found) >= _LARGEST).any() or (found[:, 2:] < 0).any():
