@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from posegen.annotations import read_coco
+from posegen.annotations import read_annotations
 from posegen.bench.drawn_up import write_annotations
 from posegen.bench.memory import peak_of
 from posegen.bench.source import PRESET
@@ -64,7 +64,7 @@ def measure_planning(scratch: Path, rounds: int, notify: Notify, *, images: int 
 
 def _plan(path: Path) -> object:
     config = BuildConfig.preset(PRESET)
-    return make_plan(read_coco(path, config), config)
+    return make_plan(read_annotations(path, config, need_images=False), config)
 
 
 def _read_by_pycocotools(path: Path) -> object:
