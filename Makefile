@@ -22,13 +22,14 @@ CODE := posegen tests examples
 # A browser comes from no package of Python: make test-browser.
 WITH_EXTRAS := $(filter-out %/with_browser,$(wildcard tests/*/with_*))
 
-.PHONY: help dataset test test-all test-oldest mutants bench lint format clean
+.PHONY: help dataset test test-all test-browser test-oldest mutants bench lint format clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make dataset [COCO=PATH] [OUT=DIR] [ARGS='...']   build a dataset; without COCO from a synthetic sample"
 	@echo "make test      run the tests"
 	@echo "make test-all  run these and those that need PyTorch and TensorFlow, which it installs for the CPU"
+	@echo "make test-browser  run the tests of pages in a Chromium without a window, which the system has to have"
 	@echo "make test-oldest  run the tests with the oldest versions that pyproject.toml admits"
 	@echo "make mutants   draw mistakes into a copy of the code and list those that no test catches (MUTANTS=100 SEED=0 MINUTES=60)"
 	@echo "make bench     measure the labels and the build on this machine (ARGS='--coco PATH')"
@@ -52,6 +53,14 @@ test: .venv/dev
 # TensorFlow brings an older h5py: what is written with it has to be right, too.
 test-all: test .venv/frameworks
 	$(BIN)/python -m pytest -n 2 $(WITH_EXTRAS) tests/shards tests/build/test_exactness.py
+
+# The driver of the browser is a package of Python; the browser comes from the system.
+test-browser: .venv/dev
+	@command -v chromium >/dev/null && command -v chromedriver >/dev/null || { \
+		echo "test-browser needs chromium and chromedriver, which are not here; on Debian: apt-get install chromium chromium-driver"; \
+		exit 2; }
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check selenium
+	$(BIN)/python -m pytest $(wildcard tests/*/with_browser)
 
 # The least that pyproject.toml admits of each dependency; of OpenCV the last release of that version.
 test-oldest: .venv-oldest/done

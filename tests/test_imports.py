@@ -20,7 +20,7 @@ EXTRAS = {
     "bench/peers": {"ffcv", "webdataset"},
     "images/codec.py": {"simplejpeg"},
     "labels/online/tensorflow.py": {"tensorflow"},
-    "labels/online/torch.py": {"torch"},
+    "labels/online/torch/": {"torch"},
     "loader/tensorflow": {"tensorflow"},
     "loader/torch": {"torch"},
     "shards/codecs.py": {"zstandard"},

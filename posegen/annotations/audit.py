@@ -71,6 +71,8 @@ class Audit:
         What the user should know about how the file was read, in sentences.
     bad_pictures
         What is wrong with pictures, by the names of their files.
+    sources
+        What became of each of several sources, by name; its images and annotations are among those counted here.
     """
 
     images: int = 0
@@ -82,6 +84,7 @@ class Audit:
     pictures: dict[str, list[str]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     bad_pictures: dict[str, str] = field(default_factory=dict)
+    sources: dict[str, Audit] = field(default_factory=dict)
     tallies: Counter[str] = field(default_factory=Counter, compare=False, repr=False)
     """What `describe_whole` judges all people together by."""
 
@@ -232,6 +235,8 @@ class Audit:
         counts = {"images": self.images, "annotations": self.annotations}
         pictures = dict(sorted(self.pictures.items()))
         found = counts | plain | {"examples": examples, "pictures": pictures, "notes": list(self.notes)}
+        if self.sources:
+            found["sources"] = {name: audit.to_dict() for name, audit in self.sources.items()}
         return found | ({"bad_pictures": dict(self.bad_pictures)} if self.bad_pictures else {})
 
     def describe_left_out(self) -> list[str]:
@@ -244,7 +249,7 @@ class Audit:
             if counter:
                 reasons = "; ".join(f"{count} {reason}" for reason, count in sorted(counter.items()))
                 lines.append(f"{sum(counter.values())} of {total} {what} {verb}: {reasons}")
-        return lines
+        return lines + [f"{name}: {line}" for name, audit in self.sources.items() for line in audit.describe_left_out()]
 
     def describe(self) -> list[str]:
         """Say all, in lines."""
@@ -266,7 +271,7 @@ class Audit:
                 first, comma, others = examples.partition(",")
                 examples = f"{first} ({pictures[0]}){comma}{others}"
             lines.append(f"noticed: {kind}{follows}: {counted(count, 'annotation')}, such as {examples}")
-        return lines
+        return lines + [f"{name}: {line}" for name, audit in self.sources.items() for line in audit.describe_noticed()]
 
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> Audit:
@@ -285,4 +290,5 @@ class Audit:
             pictures={str(kind): [str(name) for name in names] for kind, names in record.get("pictures", {}).items()},
             notes=[str(note) for note in record["notes"]],
             bad_pictures={str(name): str(why) for name, why in record.get("bad_pictures", {}).items()},
+            sources={str(name): cls.from_dict(audit) for name, audit in record.get("sources", {}).items()},
         )

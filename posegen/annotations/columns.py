@@ -43,6 +43,8 @@ class SampleColumns(Sequence[Sample]):
         Returns the shapes of a sample by its number.
     unknown
         (P, K0) uint8, as `Sample.unknown`; None where all keypoints of all people are known.
+    sources
+        S names, as `Sample.source`; None where there is one source.
     """
 
     image_ids: NDArray[np.int64]
@@ -54,6 +56,7 @@ class SampleColumns(Sequence[Sample]):
     annotation_ids: NDArray[np.int64]
     find_shapes: Callable[[int], Shapes]
     unknown: NDArray[np.uint8] | None = None
+    sources: Sequence[str] | None = None
     _last: dict[int, Shapes] = field(default_factory=dict)
     """The shapes of the sample that was made last: who is made of the same image shares them."""
 
@@ -78,6 +81,7 @@ class SampleColumns(Sequence[Sample]):
             annotation_ids=np.concatenate([np.zeros(0, np.int64), *(s.annotation_ids for s in samples)]),
             find_shapes=_KeptShapes([(sample.ignored, sample.drawn) for sample in samples]),
             unknown=unknown,
+            sources=[sample.source for sample in samples] if any(sample.source for sample in samples) else None,
         )
 
     @property
@@ -122,4 +126,5 @@ class SampleColumns(Sequence[Sample]):
             drawn=drawn,
             copy=copy,
             unknown=None if unknown is None else unknown[start:stop],
+            source="" if self.sources is None else self.sources[number],
         )

@@ -55,6 +55,9 @@ class Sample:
     unknown
         (N, K0) uint8: above 0 where the source does not know of a keypoint, as `posegen.skeleton.unknown` counts; there
         v is 0. None where it knows of all.
+    source
+        Which of several sources it is of, by name; '' where there is one. Then the file name begins with it, and a
+        slash: as `posegen.annotations.sources.SourceImages` finds it.
     """
 
     image_id: int
@@ -68,6 +71,12 @@ class Sample:
     drawn: tuple[Shape, ...] = ()
     copy: int = 0
     unknown: NDArray[np.uint8] | None = None
+    source: str = ""
+
+    @property
+    def stated_name(self) -> str:
+        """The file name as the annotations have it."""
+        return self.file_name.removeprefix(f"{self.source}/") if self.source else self.file_name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -83,13 +92,15 @@ class Annotations:
     skeleton
         Of the labels.
     samples
-        By image id. Of a file that is read as columns each is made when it is asked for.
+        By source and image id. Of a file that is read as columns each is made when it is asked for.
     audit
         What was left out or noticed.
     missing
         The names for which there is no file among `images`, each with what may help, or nothing.
     limbs_left_out
         Why the file's limbs are not those of the skeleton, if they cannot be.
+    sources
+        What each of several sources says, by name, of which all else here is joined; none where there is one.
     """
 
     path: Path
@@ -100,3 +111,4 @@ class Annotations:
     audit: Audit
     missing: Mapping[str, str] = field(default_factory=dict)
     limbs_left_out: str = ""
+    sources: Mapping[str, Annotations] = field(default_factory=dict)

@@ -1,6 +1,6 @@
 """The samples that could not be built: how many may be, how they are told, and the file that keeps them.
 
-failures.jsonl   one JSON object a line: image_id, annotation_id and copy where they tell samples apart, file, reason
+failures.jsonl   one JSON object a line: image_id, and what else tells samples apart, as copy and source; file, reason
 """
 
 from __future__ import annotations
@@ -102,5 +102,6 @@ def _to_record(failure: Failure) -> dict[str, Any]:
 
 def _from_record(record: Mapping[str, Any]) -> Failure:
     person, copy = (int(record[name]) if name in record else None for name in ("annotation_id", "copy"))
-    key = SampleKey(int(record["image_id"]), person, copy)
+    source = str(record["source"]) if "source" in record else None
+    key = SampleKey(int(record["image_id"]), person, copy, source)
     return Failure(key=key, file=str(record["file"]), reason=str(record["reason"]))

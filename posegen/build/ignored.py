@@ -11,7 +11,7 @@ from pycocotools import mask as coco_mask
 
 from posegen.annotations import Sample, Shape
 from posegen.annotations.coco.rle import column_runs, run_lengths
-from posegen.geometry import Affine, Size
+from posegen.geometry import Affine, Size, map_boxes
 from posegen.labels import Region
 
 
@@ -32,6 +32,20 @@ def find_ignored(sample: Sample) -> Region | None:
         signs = np.concatenate([signs, np.full(away.shape[1], -1.0)])
     column, top, bottom = pieces
     return Region(column, top, bottom, signs)
+
+
+def find_ignored_boxes(sample: Sample, affine: Affine) -> NDArray[np.float32] | None:
+    """Find the boxes (M, 4) of ignored people and crowds in input pixels, x, y, width, height; None if there are none.
+
+    Who has no box has that of the segmentation. `affine` is from the pixels of the image to those of the input.
+    """
+    size, boxes = (sample.height, sample.width), []
+    for shape in sample.ignored:
+        if shape.bbox is not None:
+            boxes.append(shape.bbox)
+        elif (encoded := _union([shape], size)) is not None and coco_mask.area(encoded):
+            boxes.append(tuple(coco_mask.toBbox(encoded).tolist()))
+    return map_boxes(np.array(boxes, np.float64), affine).astype(np.float32) if boxes else None
 
 
 class IgnoredRegions:

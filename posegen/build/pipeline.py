@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from posegen.annotations import find_annotations, read_annotations
-from posegen.annotations.audit import Audit
+from posegen.annotations import Sources, find_annotations
+from posegen.annotations.audit import Audit, counted
+from posegen.annotations.unknown import describe_unknown
 from posegen.build.checkpoint import BuildState, open_state
 from posegen.build.decoding import decode_all
 from posegen.build.executors import Executor, choose_executor
@@ -17,11 +18,11 @@ from posegen.build.run import Run
 from posegen.config import BuildConfig
 from posegen.errors import BuildError
 from posegen.labels.registry import require_labels
-from posegen.shards import Manifest, hash_file, library_versions
+from posegen.shards import Manifest, library_versions
 
 
 def build(
-    coco: str | os.PathLike[str],
+    coco: Sources,
     out: str | os.PathLike[str],
     config: BuildConfig | None = None,
     *,
@@ -45,7 +46,8 @@ def build(
     Parameters
     ----------
     coco
-        A COCO root or an annotation file; see `posegen.annotations.find_coco`.
+        A COCO root or an annotation file; see `posegen.annotations.find_coco`. Or several of them, as paths or as
+        `posegen.config.Source`, whose samples become one dataset of `config.skeleton`; their order means nothing.
     out
         The directory of the dataset; made if it does not exist.
     config
@@ -87,6 +89,7 @@ def build(
     executor = choose_executor(executor, workers)
     allowed = Allowance.parse(max_failures)
     source = find_annotations(coco, split=split, images=images)
+    config = source.configure(config)
     state: BuildState | None = None
     try:
         with open_state(out, config, overwrite=overwrite) as state:
@@ -94,8 +97,8 @@ def build(
             plan = make_plan(annotations, config)
             if not plan.samples:
                 raise BuildError(f"{annotations.path}: there is nothing to build: {_why_empty(plan)}")
-            digest = hash_file(annotations.path)
-            run = Run(plan, state, progress or ignore, notify or ignore, digest)
+            origin = source.describe()
+            run = Run(plan, state, progress or ignore, notify or ignore, origin["sha256"])
             run.take_over()
             run.announce()
             run.check_files(allowed.of(plan.samples))
@@ -107,11 +110,7 @@ def build(
             manifest = Manifest(
                 config=config,
                 skeleton=annotations.skeleton,
-                source={
-                    "annotations": annotations.path.name,
-                    "sha256": digest,
-                    "images": annotations.images.name,
-                },
+                source=origin,
                 shards=run.records,
                 failures=len(failures),
                 audit=annotations.audit.to_dict(),
@@ -127,7 +126,7 @@ def build(
 
 
 def audit(
-    coco: str | os.PathLike[str],
+    coco: Sources,
     config: BuildConfig | None = None,
     *,
     split: str | None = None,
@@ -151,8 +150,12 @@ def audit(
     """
     config = config or BuildConfig()
     require_labels(config.labels)
-    annotations = read_annotations(coco, config, split=split, images=images, need_images=False)
+    source = find_annotations(coco, split=split, images=images, need_images=False)
+    config = source.configure(config)
+    annotations = source.read(config)
     found = annotations.audit
+    if unknown := describe_unknown(annotations.samples, annotations.names, annotations.skeleton):
+        found.notes.append(unknown)
     if not annotations.images.is_dir():
         found.notes.append(f"there is no directory {annotations.images}, so no picture was looked for")
         make_plan(annotations, config)
@@ -162,6 +165,9 @@ def audit(
     )
     if pictures:
         found.bad_pictures.update(decode_all(annotations, config, progress or ignore))
+    if not found.bad_pictures:
+        decoded = f", and those of all {counted(len(annotations.samples), 'sample')} can be decoded" if pictures else ""
+        found.notes.append(f"all {counted(found.images, 'picture')} are there{decoded}")
     make_plan(annotations, config)
     return found
 

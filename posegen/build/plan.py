@@ -6,7 +6,6 @@ import dataclasses
 import hashlib
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from hashlib import blake2b
 from pathlib import Path
 from typing import overload
 
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 from posegen.annotations import Annotations, Sample
 from posegen.annotations.audit import Audit, counted
 from posegen.annotations.columns import SampleColumns
+from posegen.annotations.sources import rank_image
 from posegen.build.persons import find_croppable
 from posegen.config import BuildConfig
 from posegen.errors import ConfigError
@@ -171,10 +171,11 @@ class BuildPlan:
 def make_plan(annotations: Annotations, config: BuildConfig) -> BuildPlan:
     """Shuffle the samples, keep the first `config.limit`, and cut them into shards of `config.shard_size`.
 
-    Samples are ordered by a hash of the seed and their image id, so the order of two images never depends on which
-    others there are; the copies of an image are ordered as if they were images. People who are samples of their own
-    follow each other where they share an image, which is then decoded once. Who cannot be one, and what the limit
-    leaves out, is counted in the audit; which labels the skeleton cannot have is noted there.
+    Samples are ordered by a hash of the seed, their image id and, of several sources, the source's name, so the order
+    of two images never depends on which others there are; the copies of an image are ordered as if they were images.
+    People who are samples of their own follow each other where they share an image, which is then decoded once. Who
+    cannot be one, and what the limit leaves out, is counted in the audit; which labels the skeleton cannot have is
+    noted there.
 
     Raises
     ------
@@ -194,7 +195,7 @@ def make_plan(annotations: Annotations, config: BuildConfig) -> BuildPlan:
 
 def find_key(sample: Sample, config: BuildConfig) -> SampleKey:
     """Return what tells a sample of a plan from all others, as `ShardReader.key` does of one that is stored."""
-    return SampleKey.of(config, sample.image_id, sample.annotation_ids.tolist(), sample.copy)
+    return SampleKey.of(config, sample.image_id, sample.annotation_ids.tolist(), sample.copy, sample.source)
 
 
 def _order(annotations: Annotations, config: BuildConfig) -> PlannedSamples:
@@ -204,10 +205,11 @@ def _order(annotations: Annotations, config: BuildConfig) -> PlannedSamples:
     if config.unit == "person":
         people = find_croppable(columns, annotations.audit)
         images = columns.images[people]
+    rank = _rank(config.seed, columns, images, config.copies)
     copies = np.repeat(np.arange(config.copies), len(images))
     images = np.tile(images, config.copies)
     people = None if people is None else np.tile(people, config.copies)
-    keys = [copies, columns.image_ids[images], _rank(config.seed, columns.image_ids, images, copies)]
+    keys = [copies, columns.image_ids[images], rank]
     if people is not None:
         keys.insert(1, columns.annotation_ids[people])
     order = np.lexsort(keys)
@@ -215,16 +217,16 @@ def _order(annotations: Annotations, config: BuildConfig) -> PlannedSamples:
     return PlannedSamples(columns=columns, images=images[order], people=people, copies=copies[order])
 
 
-def _rank(
-    seed: int, image_ids: NDArray[np.int64], images: NDArray[np.int64], copies: NDArray[np.int64]
-) -> NDArray[np.uint64]:
-    """Hash the seed, and the id and the copy of each sample's image."""
-    ids = image_ids.tolist()
-    ranks = np.zeros((int(copies.max(initial=-1)) + 1, len(ids)), ">u8")
-    for copy, row in enumerate(ranks):
-        words = (f"{seed} {image_id} {copy}" if copy else f"{seed} {image_id}" for image_id in ids)
-        row[:] = np.frombuffer(b"".join(blake2b(text.encode(), digest_size=8).digest() for text in words), ">u8")
-    return ranks[copies, images].astype(np.uint64)
+def _rank(seed: int, columns: SampleColumns, images: NDArray[np.int64], copies: int) -> NDArray[np.uint64]:
+    """Say where the samples of some images come, those of each copy behind those of the one before."""
+    ids, sources = columns.image_ids.tolist(), columns.sources
+    named = [""] * len(ids) if sources is None else sources
+    ranks = b"".join(
+        rank_image(seed, source, image_id, copy)
+        for copy in range(copies)
+        for source, image_id in zip(named, ids, strict=True)
+    )
+    return np.frombuffer(ranks, ">u8").reshape(copies, len(ids))[:, images].ravel().astype(np.uint64)
 
 
 def _count_lost(order: PlannedSamples, limit: int, audit: Audit) -> None:

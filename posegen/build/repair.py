@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from posegen.annotations import read_annotations
+from posegen.annotations import Sources, find_recorded
 from posegen.build.checkpoint import REPAIR_NAME, STATE_NAME, hold_lock
 from posegen.build.executors import Executor, Lost, Report, choose_executor
 from posegen.build.failures import read_failures
@@ -24,7 +24,7 @@ _ATTEMPTS = 3
 
 def repair(
     directory: str | os.PathLike[str],
-    coco: str | os.PathLike[str],
+    coco: Sources,
     *,
     split: str | None = None,
     images: str | os.PathLike[str] | None = None,
@@ -79,7 +79,8 @@ def repair(
             for name, what in bad.items():
                 if notify is not None:
                     notify(f"{name}: {what}; building it again")
-            annotations = read_annotations(coco, manifest.config, split=split, images=images)
+            source = find_recorded(coco, manifest.config, manifest.source, split=split, images=images)
+            annotations = source.read(manifest.config)
             plan = make_plan(annotations, manifest.config)
             staging.mkdir()
             repairing = _Repairing(directory, manifest, plan, list(bad))

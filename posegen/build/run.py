@@ -204,7 +204,7 @@ class Run:
         if at is not None and deaths[-_DEATHS_AT_ONE_IMAGE:] == [at] * _DEATHS_AT_ONE_IMAGE:
             sample = samples[at]
             reason = f"{sample.file_name}: the worker that decodes it {lost.reason}, {_DEATHS_AT_ONE_IMAGE} times"
-            of_image = (other for other in samples if other.image_id == sample.image_id)
+            of_image = (other for other in samples if other.file_name == sample.file_name)
             left_out |= dict.fromkeys((find_key(other, self.plan.config) for other in of_image), reason)
             deaths.clear()
             self.notify(f"image {sample.image_id} is left out: {reason}")

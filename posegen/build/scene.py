@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posegen.annotations import Sample
-from posegen.build.ignored import IgnoredRegions
+from posegen.build.ignored import IgnoredRegions, find_ignored_boxes
 from posegen.build.persons import find_box
 from posegen.build.plan import ShardTask
 from posegen.config import BuildConfig
@@ -75,6 +75,7 @@ def place(sample: Sample, task: ShardTask, regions: IgnoredRegions | None = None
         image_size=size,
         ignored=ignored,
         unknown=unknown,
+        ignored_boxes=find_ignored_boxes(sample, affine) if sample.ignored else None,
     )
     return Placed(scene, keypoints, bboxes, unknown)
 

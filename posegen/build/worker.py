@@ -142,7 +142,7 @@ class _SampleBuilder:
         image, box = _show(picture, scene.affine, config, is_view=(view := find_view(sample, config)) is not None)
         built = BuiltSample(
             image_id=sample.image_id,
-            file_name=sample.file_name,
+            file_name=sample.stated_name,
             width=sample.width,
             height=sample.height,
             affine=scene.affine.matrix,
@@ -155,6 +155,7 @@ class _SampleBuilder:
             copy=sample.copy,
             view=(view or View()).values,
             unknown=unknown,
+            source=sample.source,
         )
         return built, scene
 

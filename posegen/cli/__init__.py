@@ -33,6 +33,7 @@ _COMMANDS = {
     "inspect": "Show what a dataset or a shard holds.",
     "labels": "List the labels, or explain one.",
     "presets": "List the presets, show one, or print one as a file for --config.",
+    "report": "Write a page about a dataset or annotations, or about two side by side.",
     "sample": "Write a synthetic COCO dataset to try things on.",
     "score": "Decode a dataset's labels and score them against the annotations.",
     "skeleton": "List the built-in skeletons, show one or a file's.",

@@ -16,10 +16,10 @@ from posegen.shards.manifest import Manifest
 
 
 @click.command("build", short_help="Build a dataset from COCO keypoint annotations.")
-@run_option("coco", "COCO root, or one annotation file.  [required]")
+@run_option("coco", "COCO root, or one annotation file; may be repeated.  [required]", multiple=True)
 @run_option("out", "Where to write the dataset.  [required]")
-@run_option("split")
-@run_option("images")
+@run_option("split", multiple=True)
+@run_option("images", multiple=True)
 @preset_option
 @click.option("--config", "config_file", type=PATH, metavar="FILE.toml", help="Options from a file.")
 @field_options
@@ -39,6 +39,7 @@ def command(config_file: Path | None, overwrite: bool, dump_config: bool, quiet:
       posegen build --coco /data/coco --out /data/pose
       posegen build --coco /data/coco --split val2017 --out /data/pose-val --label-dtype uint8
       posegen build --coco /data/coco --out /data/people --preset udp
+      posegen build --coco /data/coco --coco /data/feet --out /data/pose --skeleton body-25
     """  # noqa: D301 (click wants the character \b)
     from posegen.build.pipeline import build
 

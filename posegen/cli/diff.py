@@ -106,6 +106,6 @@ def _write(key: str, value: Any) -> str:
     return f"{value[1]}x{value[0]}" if key == "input_size" else str(value)
 
 
-def _list_numbers(key: SampleKey) -> list[int]:
-    """Return a sample's numbers in the order of `named_by`."""
+def _list_numbers(key: SampleKey) -> list[int | str]:
+    """Return a sample's numbers, and its source, in the order of `named_by`."""
     return list(key.parts.values())

@@ -12,6 +12,7 @@ import click
 from posegen.annotations.audit import Audit
 from posegen.cli.options import PATH, json_option
 from posegen.cli.tables import align, wrap
+from posegen.config import PRESETS, BuildConfig
 from posegen.errors import ConfigError
 
 _SHEET_SAMPLES = 16
@@ -86,8 +87,11 @@ def _format(description: dict[str, Any]) -> str:
         names = skeleton["keypoints"]
         lines += ["", "limbs", *wrap(f"{names[a]}-{names[b]}" for a, b in skeleton["limbs"])]
     shown = {key: _value(key, value) for key, value in config.items() if key != "skeleton" and value not in (None, [])}
-    preset = f" (over the preset {d['preset']})" if d.get("preset") else ""
-    lines += ["", f"configuration{preset}", *wrap(f"{key}={value}" for key, value in shown.items())]
+    lines += [
+        "",
+        f"configuration{_compare_preset(config, d.get('preset'))}",
+        *wrap(f"{key}={value}" for key, value in shown.items()),
+    ]
     if "audit" in d:
         audit = Audit.from_dict(d["audit"])
         found = [*audit.describe_left_out(), *audit.describe_noticed()]
@@ -100,9 +104,20 @@ def _format(description: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def _compare_preset(config: dict[str, Any], preset: str | None) -> str:
+    """Say which preset it is, and what was asked for besides; nothing if it is none that is known here."""
+    if preset is None or preset not in PRESETS:
+        return ""
+    plain = BuildConfig.preset(preset).to_dict()
+    changed = [key for key in {**plain, **config} if config.get(key) != plain.get(key) and key != "skeleton"]
+    return f": the preset {preset}" + (f" but for {', '.join(changed)}" if changed else "")
+
+
 def _value(key: str, value: Any) -> str:
     if key == "input_size":
         return f"{value[1]}x{value[0]}"
+    if key == "sources":
+        return ",".join(rules["name"] for rules in value)
     return ",".join(map(str, value)) if isinstance(value, list) else str(value)
 
 

@@ -56,7 +56,8 @@ def _list(labels: Sequence[LabelDescription], preset: str) -> Iterator[str]:
             rows.append((label.name, "-", "-", "-", label.package, _title(label)))
     yield from align(("label", "array", "shape", "flips", "of", "what it is"), rows)
     yield ""
-    yield f"shape: channels x rows x columns with the preset {preset}, N: people. flips: whether reading can mirror it"
+    people = ", N: people" if any(array.by_person for label in labels for array in label.arrays) else ""
+    yield f"shape: channels x rows x columns with the preset {preset}{people}. flips: whether reading can mirror it"
     for label in labels:
         if label.problem:
             yield from fill(label.problem)

@@ -35,9 +35,14 @@ preset_option = click.option(
 _RUN = {field.name: field for field in RUN_FIELDS}
 
 
-def coco_options(text: str) -> Callable[[Command], Command]:
+def coco_options(text: str, **settings: Any) -> Callable[[Command], Command]:
     """Add --coco, with what it is for this command, --split and --images."""
-    return lambda command: run_option("coco", text)(run_option("split")(run_option("images")(command)))
+
+    def add(command: Command) -> Command:
+        with_images = run_option("images", **settings)(command)
+        return run_option("coco", text, **settings)(run_option("split", **settings)(with_images))
+
+    return add
 
 
 def run_option(name: str, text: str = "", **settings: Any) -> Callable[[Command], Command]:
@@ -49,7 +54,7 @@ def run_option(name: str, text: str = "", **settings: Any) -> Callable[[Command]
 def field_options(command: Command) -> Command:
     """Add all options of `BuildConfig`'s fields; they say the defaults but leave them to the preset."""
     default = BuildConfig()
-    for field in reversed(FIELDS):
+    for field in reversed([field for field in FIELDS if not field.of_file]):
         command = _option(field, field.help, field.without or describe(field, getattr(default, field.name)))(command)
     return command
 
@@ -68,7 +73,7 @@ def choose_preset(options: Options) -> tuple[Options, str]:
         return options, ""
     chosen = dataclasses.replace(options, preset=DEFAULT_PRESET)
     run = options.run
-    if run.coco is None or "skeleton" in options.fields:
+    if run.coco is None or isinstance(run.coco, tuple) or "skeleton" in options.fields:
         return chosen, ""
     from posegen.annotations import find_annotations, fits_skeleton
 

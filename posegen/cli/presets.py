@@ -12,10 +12,11 @@ from posegen.cli.options import describe, json_option
 from posegen.cli.tables import align
 from posegen.config import FIELDS, PRESETS, BuildConfig, write_options
 from posegen.errors import ConfigError
+from posegen.labels.base import unwrap
 from posegen.skeleton import COCO_17
 
-_NAMED = 3
-"""Labels that the list names of a preset."""
+_NAMED, _WIDTH = 3, 18
+"""Labels that the list names of a preset at the most, and characters."""
 
 
 @click.command("presets", short_help="List the presets, show one, or print one as a file for --config.")
@@ -49,7 +50,7 @@ def _summarize(name: str) -> dict[str, Any]:
         "name": name,
         "about": preset.about,
         "networks": preset.networks,
-        "decoder": next(label.decoder for label in labels if hasattr(label, "decoder")),
+        "decoder": next(label.decoder for label in map(unwrap, labels) if hasattr(label, "decoder")),
         "cells": list(config.cells),
         "unflippable": _find_unflippable(config),
         "config": config.to_dict(),
@@ -84,8 +85,10 @@ def _list(found: dict[str, dict[str, Any]]) -> list[str]:
 
 
 def _labels(names: Sequence[str]) -> str:
-    """Name the first three labels."""
-    return ",".join(names[:_NAMED]) + ("…" if len(names) > _NAMED else "")
+    """Name the first labels, three of them if there is room."""
+    named = [",".join(names[: count + 1]) for count in range(min(len(names), _NAMED))]
+    shown = [text for text in named if len(text) <= _WIDTH] or named[:1]
+    return shown[-1] + ("…" if len(shown) < len(names) else "")
 
 
 def _sigma(shown: dict[str, str]) -> str:
@@ -96,7 +99,7 @@ def _show(summary: dict[str, Any]) -> list[str]:
     name, config = summary["name"], BuildConfig.preset(summary["name"])
     changes = PRESETS[name].changes
     rows = []
-    for field in FIELDS:
+    for field in (field for field in FIELDS if not field.of_file):
         value = describe(field, getattr(config, field.name)) or ("the file's" if field.name == "skeleton" else "-")
         rows.append((f"--{field.option}", value, "yes" if field.name in changes else "", field.help))
     unflippable = "; ".join(f"{label} ({reason})" for label, reason in summary["unflippable"].items())

@@ -63,6 +63,18 @@ def show_samples(*, quiet: bool = False) -> Iterator[Bar]:
 
 
 @contextlib.contextmanager
+def show_share() -> Iterator[Callable[[int, int], None]]:
+    """Show how much of the work is done."""
+    with tqdm(bar_format="{percentage:3.0f} % |{bar}| {elapsed}, {remaining} left", disable=None) as bar:
+
+        def show(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        yield show
+
+
+@contextlib.contextmanager
 def show_steps() -> Iterator[Callable[[str], None]]:
     """Show the name of the step that a command is at."""
     with tqdm(bar_format="{desc}", leave=False, disable=None) as bar:

@@ -28,14 +28,14 @@ def list_skeletons() -> None:
 
 
 @command.command("show")
-@click.argument("skeleton", metavar="NAME|FILE.toml|FILE.json")
+@click.argument("skeleton", metavar="NAME|FILE")
 @click.option("--category", multiple=True, metavar="NAME", help="Of which categories of a COCO file.")
 @click.option("--toml", is_flag=True, help="Print it as a skeleton file, to start one of your own from.")
 @click.option("--save", type=click.Path(path_type=Path), metavar="PNG", help="Draw it to a file.")
 def show(skeleton: str, category: tuple[str, ...], toml: bool, save: Path | None) -> None:
     """Show a skeleton: keypoints, what they are derived from, limbs, flip pairs.
 
-    It is a built-in one, or that of a skeleton file, or of a COCO file's categories.
+    It is a built-in one, or that of a skeleton file, of a COCO file's categories, or of a dataset_info of MMPose's.
 
     \b
       posegen skeleton show coco-17 --save coco.png
@@ -89,4 +89,6 @@ def _format(skeleton: Skeleton) -> str:
     ]
     if skeleton.limbs:
         lines += ["", "limbs", *wrap(skeleton.limb_names)]
+    if skeleton.aliases:
+        lines += ["", "also called", *wrap(f"{name}={alias}" for alias, name in skeleton.aliases)]
     return "\n".join(lines)

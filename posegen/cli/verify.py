@@ -11,6 +11,7 @@ import click
 
 from posegen.cli.options import PATH, coco_options, json_option, run_option
 from posegen.cli.progress import show_samples
+from posegen.config import read_words
 from posegen.errors import ConfigError, ShardError
 from posegen.shards.manifest import Manifest
 
@@ -24,16 +25,16 @@ _SHOWN_PROBLEMS = 50
 @click.argument("directory", type=PATH, metavar="DIR")
 @click.option("--deep", is_flag=True, help="Render every label again from the stored keypoints and compare.")
 @click.option("--repair", "mend", is_flag=True, help="First build bad shards again; needs --coco.")
-@coco_options("COCO root or annotation file that DIR was built from.")
+@coco_options("COCO root or annotation file that DIR was built from; repeated, if it was from several.", multiple=True)
 @run_option("workers")
 @json_option
 def command(  # noqa: PLR0917 (one argument an option)
     directory: Path,
     deep: bool,
     mend: bool,
-    coco: Path | None,
-    split: str | None,
-    images: Path | None,
+    coco: tuple[Path, ...],
+    split: tuple[str, ...],
+    images: tuple[Path, ...],
     workers: int | None,
     as_json: bool,
 ) -> None:
@@ -51,22 +52,29 @@ def command(  # noqa: PLR0917 (one argument an option)
     from posegen.build.repair import repair
     from posegen.inspect.verify import verify
 
-    if mend and coco is None:
+    if mend and not coco:
         raise ConfigError("--repair needs what the dataset was built from: --coco PATH")
-    if coco is None and (split or images):
+    if not coco and (split or images):
         raise ConfigError("--split and --images go with --coco PATH")
+    run = read_words({"coco": coco, "split": split, "images": images}).run
     repaired: list[str] = []
     with show_samples() as bar:
-        if mend and coco is not None:
+        if mend and run.coco is not None:
             repaired = repair(
-                directory, coco, split=split, images=images, workers=workers, progress=bar.show, notify=bar.tell
+                directory,
+                run.coco,
+                split=run.split,
+                images=run.images,
+                workers=workers,
+                progress=bar.show,
+                notify=bar.tell,
             )
-        problems = verify(directory, deep=deep, coco=coco, split=split, workers=workers, progress=bar.show)
+        problems = verify(directory, deep=deep, coco=run.coco, split=run.split, workers=workers, progress=bar.show)
     if as_json:
         listed = [{"file": problem.file, "what": problem.what} for problem in problems]
         click.echo(json.dumps({"path": str(directory), "repaired": repaired, "problems": listed}, indent=2))
     else:
-        click.echo("\n".join(_report(directory, problems, repaired, partly=deep and coco is None)))
+        click.echo("\n".join(_report(directory, problems, repaired, partly=deep and not coco)))
     if problems:
         files = _number(len({problem.file for problem in problems}), "file")
         advice = "" if mend else "; --repair --coco PATH builds shards again whose bytes are not the recorded ones"
@@ -84,7 +92,7 @@ def _report(directory: Path, problems: Sequence[Problem], repaired: Sequence[str
         yield f"{_number(len(manifest.shards), 'shard')}, {_number(manifest.samples, 'sample')}: all as recorded"
         if partly and (names := manifest.config.find_ignoring(manifest.skeleton)):
             yield (
-                f"held only against what can be, as what is ignored in the pictures is not stored: {', '.join(names)}; "
+                f"held only against what can be, as segmentations, which they need, are not there: {', '.join(names)}; "
                 "to have all rendered again, add --coco PATH"
             )
 

@@ -9,6 +9,7 @@ from posegen.config.dump import write_options
 from posegen.config.fields import FIELDS, RUN_FIELDS
 from posegen.config.options import Options, RunOptions, read_options, read_words
 from posegen.config.presets import DEFAULT_PRESET, PRESETS, Preset
+from posegen.config.sources import Source, SourceRules
 
 __all__ = [
     "DEFAULT_PRESET",
@@ -20,6 +21,8 @@ __all__ = [
     "Options",
     "Preset",
     "RunOptions",
+    "Source",
+    "SourceRules",
     "read_options",
     "read_words",
     "write_options",

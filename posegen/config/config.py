@@ -27,6 +27,7 @@ from posegen.config.fields import check_fields
 from posegen.config.options import Options, choose_sigma, read_options
 from posegen.config.presets import DEFAULT_PRESET, PRESETS, keep_options
 from posegen.config.record import read_record, write_record
+from posegen.config.sources import SourceRules
 from posegen.config.special import check_frame
 from posegen.errors import ConfigError, nearest
 from posegen.files import canonical_json
@@ -50,6 +51,9 @@ class BuildConfig:
     ----------
     skeleton
         Keypoints, limbs and flip pairs of the labels; None takes those of the file's categories.
+    sources
+        What is particular to each of several sources, by name; none where there is one, which has no name. `build` puts
+        them here from what it is given.
     category
         Names of the COCO categories to use; none takes all that have keypoints, which must be the same.
     unit
@@ -126,6 +130,7 @@ class BuildConfig:
     """
 
     skeleton: Skeleton | None = OPENPOSE_18
+    sources: tuple[SourceRules, ...] = ()
     category: tuple[str, ...] = ()
     unit: Unit = "image"
     crop: Crop = "msra"

@@ -16,6 +16,7 @@ from posegen.config.fields import FIELDS, RUN_FIELDS, Field
 from posegen.config.kinds import Word
 from posegen.config.options import RunOptions
 from posegen.config.presets import PRESETS
+from posegen.config.sources import write_table
 from posegen.errors import ConfigError
 from posegen.files import quote_toml
 from posegen.skeleton import SKELETONS
@@ -57,19 +58,21 @@ def write_options(
         raise ConfigError(f"a configuration without a skeleton cannot be laid over '{preset}', which has one")
     values: dict[str, Any] = {}
     for of in RUN_FIELDS:
-        if (asked := getattr(run, of.name, None)) is not None:
+        if (asked := getattr(run, of.name, None)) is not None and not isinstance(asked, tuple):
             values[of.option] = of.kind.write(asked)
     values["preset"] = preset
     for of in FIELDS:
         value = getattr(config, of.name)
-        if value is not None and (every or value != getattr(base, of.name)):
+        if value is not None and (value != getattr(base, of.name) or (every and not of.of_file)):
             values[of.option] = _place(skeleton) if of.name == "skeleton" and skeleton else of.kind.write(value)
+    if run is not None and isinstance(run.coco, tuple):
+        values["source"] = [write_table(source) for source in run.coco]
     notes = {of.option: _explain(of) for of in FIELDS} if every else {}
     return "\n".join(_format(values, notes)) + "\n"
 
 
 def _explain(of: Field) -> str:
-    return f"{of.help} {', '.join(of.kind.words)}" if isinstance(of.kind, Word) else of.help
+    return f"{of.help} One of {', '.join(of.kind.words)}." if isinstance(of.kind, Word) else of.help
 
 
 def _place(skeleton: str) -> str:
@@ -79,10 +82,14 @@ def _place(skeleton: str) -> str:
 def _format(values: Mapping[str, Any], notes: Mapping[str, str]) -> Iterator[str]:
     """Write tables last: what follows one belongs to it."""
     for key, value in values.items():
-        if not isinstance(value, Mapping) or not value:
+        if not (isinstance(value, Mapping) and value) and not _are_tables(value):
             written = "{}" if isinstance(value, Mapping) else _quote(value)
             yield f"{key} = {written}" + (f"  # {notes[key]}" if key in notes else "")
     for key, value in values.items():
+        if _are_tables(value):
+            for table in value:
+                yield f"\n[[{key}]]"
+                yield from (f"{_quote_key(name)} = {_quote(of)}" for name, of in table.items())
         if not isinstance(value, Mapping) or not value:
             continue
         nested = {f"{key}.{_quote_key(name)}": of for name, of in value.items() if isinstance(of, Mapping)}
@@ -91,7 +98,13 @@ def _format(values: Mapping[str, Any], notes: Mapping[str, str]) -> Iterator[str
             yield from (f"{_quote_key(name)} = {_quote(of)}" for name, of in table.items())
 
 
-def _quote(value: bool | float | str | list[Any]) -> str:
+def _are_tables(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(table, Mapping) for table in value)
+
+
+def _quote(value: bool | float | str | list[Any] | Mapping[str, Any]) -> str:
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{_quote_key(name)} = {_quote(of)}' for name, of in value.items())}}}"
     if isinstance(value, list):
         return f"[{', '.join(map(_quote, value))}]"
     if isinstance(value, str):

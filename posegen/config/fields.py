@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, get_args
 
-from posegen.config import choices, kinds, special
+from posegen.config import choices, kinds, sources, special
 from posegen.geometry import FitMode
 from posegen.images import ImageEncoding
 from posegen.labels.grid import GridKind
@@ -34,6 +34,8 @@ class Field:
         What the command line shows for a value, if that is not the choice of words.
     without
         What happens where nothing is asked, if that is not the field's default.
+    of_file
+        Whether it is asked for in a file alone, and is no option of the command line.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Field:
     called: str = ""
     metavar: str | None = None
     without: str = ""
+    of_file: bool = False
 
     @property
     def option(self) -> str:
@@ -62,6 +65,13 @@ _WIDTH = kinds.Number(low=1e-3, high=1e4)
 _SIGMA = kinds.Number(low=1e-3, high=1e4, optional=True)
 
 FIELDS: tuple[Field, ...] = (
+    Field(
+        name="sources",
+        called="source",
+        kind=sources.SourceTables(),
+        help="Each of several sources, and what is particular to it.",
+        of_file=True,
+    ),
     Field(
         name="category",
         kind=kinds.Names(),
@@ -94,7 +104,7 @@ FIELDS: tuple[Field, ...] = (
         help="Gaussians' standard deviation in input pixels.",
         metavar="PIXELS",
     ),
-    Field(name="sigma_cells", kind=_SIGMA, help="The same in cells, instead.", metavar="CELLS"),
+    Field(name="sigma_cells", kind=_SIGMA, help="Gaussians' standard deviation in cells, instead.", metavar="CELLS"),
     Field(name="sigma_scale", kind=_words(choices.SigmaScale), help="Everybody's sigma, or by the person's area."),
     Field(name="sigma_keypoints", kind=_words(choices.SigmaKeypoints), help="Every keypoint's, or by its OKS sigma."),
     Field(name="paf", kind=_words(choices.PafKind), help="Where part affinity fields are drawn."),
@@ -171,7 +181,7 @@ FIELDS: tuple[Field, ...] = (
 """The fields of `BuildConfig`."""
 
 RUN_FIELDS: tuple[Field, ...] = (
-    Field(name="coco", kind=kinds.FilePath(), help="COCO root, or one annotation file.", metavar="PATH"),
+    Field(name="coco", kind=sources.Coco(), help="COCO root, or one annotation file.", metavar="PATH"),
     Field(name="out", kind=kinds.FilePath(), help="Where to write the dataset.", metavar="DIR"),
     Field(
         name="split",

@@ -8,6 +8,8 @@
     augment = {scale = [0.5, 1.1], rotate = 40}    # or "scale=0.5-1.1,rotate=40"
     [label-option.offset]
     radius_factor = 0.08
+    [[source]]                     # in place of coco, for each of several; see `posegen.config.sources`
+    coco = "/data/coco"
 
 Paths in a file, and a skeleton that is none of the built-in ones, are relative to it.
 """
@@ -23,6 +25,7 @@ from typing import Any
 
 from posegen.config.fields import FIELDS, RUN_FIELDS, Field
 from posegen.config.kinds import FilePath
+from posegen.config.sources import Source, match_words, name_sources, read_tables
 from posegen.errors import ConfigError, nearest
 from posegen.files import load_toml
 from posegen.skeleton import SKELETONS
@@ -35,7 +38,7 @@ _RUN_NAMES = frozenset(of.name for of in RUN_FIELDS)
 class RunOptions:
     """What is asked of one run of `posegen.build`, whose arguments these are; it changes no byte. None: not asked."""
 
-    coco: Path | None = None
+    coco: Path | tuple[Source, ...] | None = None
     out: Path | None = None
     split: str | None = None
     images: Path | None = None
@@ -67,14 +70,16 @@ class Options:
 
     def over(self, other: Options) -> Options:
         """Lay these options over others: what is asked here counts; of two tables of label options both do."""
-        fields = {**other.fields, **self.fields}
+        # What others say of sources is of no use where others are named.
+        kept = {name: of for name, of in other.fields.items() if name != "sources" or self.run.coco is None}
+        fields = {**kept, **self.fields}
         tables = [of.fields["label_options"] for of in (other, self) if "label_options" in of.fields]
         if len(tables) == 2 and all(isinstance(table, Mapping) for table in tables):
             below, above = tables
             fields["label_options"] = {
                 label: {**below.get(label, {}), **above.get(label, {})} for label in {**below, **above}
             }
-        run = {name: value for name, value in dataclasses.asdict(self.run).items() if value is not None}
+        run = {name: getattr(self.run, name) for name in _RUN_NAMES if getattr(self.run, name) is not None}
         return Options(
             preset=other.preset if self.preset is None else self.preset,
             fields=fields,
@@ -95,6 +100,7 @@ def read_words(words: Mapping[str, Any]) -> Options:
     """
     given = {name: value for name, value in words.items() if value is not None and value != ()}
     preset = given.pop("preset", None)
+    given = _read_coco(given)
     values = {of.name: of.kind.read(given[of.name]) for of in (*FIELDS, *RUN_FIELDS) if of.name in given}
     return _sort(preset, values, str(given["skeleton"]) if "skeleton" in given else None)
 
@@ -114,7 +120,7 @@ def read_options(path: str | os.PathLike[str]) -> Options:
     path = Path(path)
     table = load_toml(path)
     preset = table.pop("preset", None)
-    values: dict[str, Any] = {}
+    values = _read_sources(path, table)
     keys: dict[str, str] = {}
     skeleton = None
     for key, value in table.items():
@@ -140,6 +146,38 @@ def choose_sigma(fields: Mapping[str, Any]) -> dict[str, Any]:
     given = [name for name in ("sigma_px", "sigma_cells") if name in fields]
     other = {"sigma_px": "sigma_cells", "sigma_cells": "sigma_px"}
     return {**fields, **({other[given[0]]: None} if len(given) == 1 else {})}
+
+
+def _read_coco(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Make one path of `coco`, `split` and `images` that are given once, and sources of what is given several times."""
+    words = {name: given[name] for name in ("coco", "split", "images") if name in given}
+    several = {name: list(word) if isinstance(word, tuple) else [word] for name, word in words.items()}
+    rest = {name: value for name, value in given.items() if name not in words}
+    if len(several.get("coco", ())) < 2:
+        for name, word in several.items():
+            if len(word) > 1:
+                raise ConfigError(
+                    f"--{name} is given {len(word)} times, but takes one value, or one for each --coco if there are "
+                    "several"
+                )
+        return rest | {name: word[0] for name, word in several.items()}
+    found = name_sources(match_words(several["coco"], several.get("split", ()), several.get("images", ())))
+    return rest | {"coco": found, "sources": tuple(source.rules for source in found)}
+
+
+def _read_sources(path: Path, table: dict[str, Any]) -> dict[str, Any]:
+    """Take the tables of sources out of a file's, and read them."""
+    keys = [key for key in ("source", "sources", "coco") if key in table]
+    if keys in ([], ["coco"]):
+        return {}
+    if len(keys) > 1:
+        raise ConfigError(f"{path}: '{keys[0]}' and '{keys[1]}' say both what to build from; leave one of them out")
+    try:
+        found = read_tables(table.pop(keys[0]), path.parent)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from error
+    values: dict[str, Any] = {"sources": tuple(source.rules for source in found)}
+    return values | ({"coco": found} if all(source.coco for source in found) else {})
 
 
 def _resolve_skeleton(value: object, directory: Path) -> str:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from posegen.skeleton import BODY_25
+
 DEFAULT_PRESET = "tf-pose"
 """What a build starts from where no other is named: the defaults of `BuildConfig`."""
 
@@ -40,6 +42,13 @@ _TOP_DOWN: Mapping[str, Any] = {
     "sigma_cells": 2.0,
 }
 
+_OPENPOSE: Mapping[str, Any] = {
+    "grid": "point",
+    "sigma_px": 7.0,
+    "paf": "cells",
+    "labels": ("heatmap", "paf", "mask", "heatmap_mask", "paf_mask"),
+}
+
 PRESETS: Mapping[str, Preset] = {
     "tf-pose": Preset(
         about="Heatmaps, part affinity fields and masks of whole images, drawn at full resolution and reduced.",
@@ -54,12 +63,12 @@ PRESETS: Mapping[str, Preset] = {
     "openpose": Preset(
         about="The labels of OpenPose's training code: heatmaps at the cells' middles, fields drawn on cells.",
         networks="OpenPose",
-        changes={
-            "grid": "point",
-            "sigma_px": 7.0,
-            "paf": "cells",
-            "labels": ("heatmap", "paf", "mask", "heatmap_mask", "paf_mask"),
-        },
+        changes=_OPENPOSE,
+    ),
+    "openpose-25": Preset(
+        about="The labels of openpose with the feet: for COCO-WholeBody, or COCO and a source that has feet.",
+        networks="OpenPose's BODY_25",
+        changes={**_OPENPOSE, "skeleton": BODY_25},
     ),
     "msra": Preset(
         about="A crop a person; Gaussians around whole cells.",
@@ -94,6 +103,36 @@ PRESETS: Mapping[str, Preset] = {
         about="A crop a person; one cell, blurred.",
         networks="CPN, MSPN, RSN; MMPose's MegviiHeatmap",
         changes={**_TOP_DOWN, "heatmap": "megvii"},
+    ),
+    "higherhrnet": Preset(
+        about="Heatmaps of whole images at two strides, and where each person's keypoints are for its tags.",
+        networks="HigherHRNet; bottom-up networks with associative embedding",
+        changes={
+            "skeleton": None,
+            "labels": ("heatmap", "mask", "keypoint_indices"),
+            "input_size": (512, 512),
+            "stride": (4.0, 2.0),
+            "grid": "point",
+            "heatmap": "higherhrnet",
+            "sigma_px": None,
+            "sigma_cells": 2.0,
+        },
+    ),
+    "centernet": Preset(
+        about="Centres, boxes and keypoints of whole images, as heatmaps and as a table of 32 people.",
+        networks="CenterNet, CenterTrack, MoveNet",
+        changes={"skeleton": None, "labels": ("centernet",), "input_size": (512, 512), "stride": 4.0, "grid": "point"},
+    ),
+    "openpifpaf": Preset(
+        about="Composite fields of whole images: ways to keypoints, and along limbs to both ends, with their sizes.",
+        networks="openpifpaf",
+        changes={
+            "skeleton": None,
+            "labels": ("cif", "caf"),
+            "input_size": (384, 384),
+            "stride": 16.0,
+            "grid": "point",
+        },
     ),
 }
 """By name, the default first."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from posegen.config.sources import read_rules
 from posegen.images.augment import Augmentation
 from posegen.skeleton import Skeleton
 
-_LATER: Mapping[str, Any] = {"picture_size": None, "origin": "labelled", "exif": "auto"}
+_LATER: Mapping[str, Any] = {"picture_size": None, "origin": "labelled", "exif": "auto", "sources": ()}
 """Fields that the first datasets' configurations did not have, and what stands for their absence."""
 
 
@@ -27,6 +28,8 @@ def read_record(record: Mapping[str, Any]) -> dict[str, Any]:
         values["skeleton"] = Skeleton.from_dict(values["skeleton"])
     for key in ("labels", "input_size", "category"):
         values[key] = tuple(values[key])
+    if "sources" in values:
+        values["sources"] = read_rules(values["sources"])
     for key in ("picture_size", "stride"):
         if isinstance(values.get(key), list):
             values[key] = tuple(values[key])

@@ -129,7 +129,9 @@ def compare(
         raise ConfigError(f"{paths[0]} and {paths[1]} have other samples, {units}: they cannot be compared")
     people = first.config.unit == "person"
     copies = max(first.config.copies, second.config.copies) > 1
-    named_by = ("image", *(["person"] if people else []), *(["copy"] if copies else []))
+    sources = any(manifest.config.sources for manifest in (first, second))
+    parts = {"source": sources, "image": True, "person": people, "copy": copies}
+    named_by = tuple(name for name, tells in parts.items() if tells)
     places = [
         _find_samples(path, manifest, copies=copies) for path, manifest in zip(paths, (first, second), strict=True)
     ]

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posegen.annotations import Sample
-from posegen.build.ignored import IgnoredRegions
+from posegen.build.ignored import IgnoredRegions, find_ignored_boxes
 from posegen.build.plan import find_key
 from posegen.errors import ConfigError
 from posegen.geometry import Affine
@@ -123,15 +123,17 @@ class LabelComparison:
             yield f"what is ignored of sample {index} is not what was annotated: {wrong} pixels differ"
 
     def _scene(self, known: Mapping[str, Any], sample: Sample | None) -> Scene:
+        affine = Affine.from_matrix(known["affine"])
         return make_scene(
             self._reader.config,
             self._reader.skeleton,
             known["keypoints"],
             known["bbox"],
-            affine=Affine.from_matrix(known["affine"]),
+            affine=affine,
             image_size=(known["height"], known["width"]),
             ignored=None if sample is None else self._regions.find(sample),
             unknown=known.get("unknown"),
+            ignored_boxes=None if sample is None else find_ignored_boxes(sample, affine),
         )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from posegen.annotations import number_text
 from posegen.annotations.audit import Audit
 from posegen.errors import ConfigError, ShardError, nearest
 from posegen.shards import ShardReader
@@ -37,7 +38,7 @@ def describe(path: Path) -> dict[str, Any]:
     ShardError
         If it is neither, or damaged.
     """
-    shards = _shards(path)
+    shards = list_shards(path)
     extra: dict[str, Any] = {}
     if path.is_dir():
         manifest = Manifest.read(path)
@@ -63,12 +64,17 @@ def save_sample(path: Path, index: int, picture: Path) -> None:
 
 
 def save_sheet(path: Path, count: int, picture: Path) -> None:
-    """Draw the first samples of a dataset's first shard, or of a shard, to a PNG file."""
-    from posegen.inspect.drawing.canvas import write_png
-    from posegen.inspect.drawing.sample import draw_sheet
+    """Draw the first samples of a dataset or shard to a PNG file; raises what `open_sample` and `write_png` raise."""
+    from posegen.inspect.drawing.canvas import Picture, write_png
+    from posegen.inspect.drawing.sample import arrange_sheet, draw_tile
 
-    with open_sample(path, 0) as (reader, _):
-        write_png(picture, draw_sheet(reader, range(min(count, len(reader)))))
+    tiles: list[Picture] = []
+    for shard, samples in list_shards(path):
+        before = len(tiles)
+        if before < count:
+            with ShardReader(shard) as reader:
+                tiles += [draw_tile(reader, i, number=before + i) for i in range(min(samples, count - before))]
+    write_png(picture, arrange_sheet(tiles))
 
 
 def find_samples(path: Path, wanted: str) -> list[int]:
@@ -79,7 +85,8 @@ def find_samples(path: Path, wanted: str) -> list[int]:
     path
         A dataset directory or one shard.
     wanted
-        An index from 0; `image:ID`; or a file name, whole or the end of but one.
+        An index from 0; `image:ID`, the number or text that the annotations have; or a file name, whole or the end of
+        but one.
 
     Returns
     -------
@@ -93,14 +100,14 @@ def find_samples(path: Path, wanted: str) -> list[int]:
         If a shard is missing or damaged.
     """
     if re.fullmatch(r"[+-]?[0-9]+", wanted):
-        index, count = int(wanted), sum(samples for _, samples in _shards(path))
+        index, count = int(wanted), sum(samples for _, samples in list_shards(path))
         if not 0 <= index < count:
             raise _no_index(path, index, count)
         return [index]
     column = "image_id" if wanted.startswith("image:") else "file_name"
     held: dict[str, list[int]] = {}
     count = 0
-    for shard, samples in _shards(path):
+    for shard, samples in list_shards(path):
         with ShardReader(shard) as reader:
             for value in reader.column(column, range(samples)):
                 held.setdefault(str(value), []).append(count)
@@ -111,8 +118,9 @@ def find_samples(path: Path, wanted: str) -> list[int]:
 
 
 def _find_image(path: Path, wanted: str, held: dict[str, list[int]]) -> list[int]:
-    if wanted in held:
-        return held[wanted]
+    for number in (wanted, str(number_text(wanted))):
+        if number in held:
+            return held[number]
     raise ConfigError(f"{path}: there is no sample of image '{wanted}'{nearest(wanted, held)}; {_tell_some(held)}")
 
 
@@ -148,7 +156,7 @@ def open_sample(path: Path, index: int) -> Iterator[tuple[ShardReader, int]]:
         If the shard is missing or damaged.
     """
     remaining = index
-    for shard, samples in _shards(path):
+    for shard, samples in list_shards(path):
         if 0 <= remaining < samples:
             with ShardReader(shard) as reader:
                 yield reader, remaining
@@ -161,7 +169,8 @@ def _no_index(path: Path, index: int, count: int) -> ConfigError:
     return ConfigError(f"{path}: there is no sample {index}; samples are 0..{count - 1}")
 
 
-def _shards(path: Path) -> list[tuple[Path, int]]:
+def list_shards(path: Path) -> list[tuple[Path, int]]:
+    """List the shards of a dataset, or one: their paths and how many samples each has; raises what `describe` does."""
     if not path.exists():
         raise ConfigError(f"{path}: no such file or directory; expected a dataset's directory or a shard")
     if path.is_dir():

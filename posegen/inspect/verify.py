@@ -16,17 +16,17 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from posegen.annotations import Sample, find_annotations
+from posegen.annotations import Sample, Sources, find_recorded
 from posegen.build.executors import Executor, Lost, Report, choose_executor
 from posegen.build.plan import make_plan
 from posegen.build.progress import Progress, count_up
 from posegen.config import BuildConfig
 from posegen.errors import ShardError
-from posegen.files import canonical_json
+from posegen.files import canonical_json, hash_file
 from posegen.inspect.rerender import LabelComparison
 from posegen.shards import FORMAT_VERSION, ShardReader, ShardRecord, compare_bytes, find_dataset
 from posegen.shards.manifest import MANIFEST_NAME, Manifest
-from posegen.shards.record import hash_file, locate
+from posegen.shards.record import locate
 from posegen.skeleton import Skeleton
 
 
@@ -53,7 +53,7 @@ def verify(
     directory: str | os.PathLike[str],
     *,
     deep: bool = False,
-    coco: str | os.PathLike[str] | None = None,
+    coco: Sources | None = None,
     split: str | None = None,
     workers: int | None = None,
     executor: Executor | None = None,
@@ -99,8 +99,8 @@ def verify(
     samples: dict[str, Sequence[Sample]] | None = None
     others: list[Problem] = []
     if coco is not None:
-        source = find_annotations(coco, split=split, need_images=False)
-        others = [Problem(file=MANIFEST_NAME, what=what) for what in _compare_source(source.path, manifest)]
+        source = find_recorded(coco, manifest.config, manifest.source, split=split, need_images=False)
+        others = [Problem(file=MANIFEST_NAME, what=what) for what in source.compare(manifest.source)]
     if deep and coco is not None:
         plan = make_plan(source.read(manifest.config), manifest.config)
         samples = {plan.file_name(i): shard for i, shard in enumerate(plan.shards)}
@@ -210,16 +210,6 @@ def _check_sums(directory: Path, manifest: Manifest) -> Iterator[str]:
     for key, value in expected.items():
         if record.get(key) != value:
             yield f"its {key} does not agree with the rest of it"
-
-
-def _compare_source(annotations: Path, manifest: Manifest) -> Iterator[str]:
-    """Say whether annotations are others than those that a dataset was built from, if it knows of these."""
-    recorded = manifest.source.get("sha256")
-    if recorded is not None and (sha256 := hash_file(annotations)) != recorded:
-        yield (
-            f"was built from other annotations than {annotations} (sha256 {recorded[:12]}..., now {sha256[:12]}...): "
-            "build again to see how many shards change, or name those it was built from"
-        )
 
 
 def _compare_counts(reader: ShardReader, check: ShardCheck) -> Iterator[str]:

@@ -196,6 +196,11 @@ class ByteLabel(Label, Protocol):
         ...
 
 
+def needs_ignored_boxes(label: Label) -> bool:
+    """Tell whether what a label reads of what is ignored is `Scene.ignored_boxes`, and not the region: it says so."""
+    return bool(getattr(label, "needs_ignored_boxes", False))
+
+
 def reads_shown(label: Label) -> bool:
     """Tell whether a label reads `Scene.shown`."""
     return bool(getattr(label, "reads_shown", False))
@@ -263,6 +268,11 @@ class StridedLabel:
         return needs_ignored(self.label)
 
     @property
+    def needs_ignored_boxes(self) -> bool:
+        """Whether the label reads the boxes of what is ignored."""
+        return needs_ignored_boxes(self.label)
+
+    @property
     def reads_shown(self) -> bool:
         """Whether the label reads what is shown."""
         return reads_shown(self.label)
@@ -280,9 +290,14 @@ class StridedLabel:
         return render_scenes(self.label, scenes)
 
 
+def unwrap(label: Label) -> Label:
+    """Return a label without its stride."""
+    return label.label if isinstance(label, StridedLabel) else label
+
+
 def find_byte_label(label: Label) -> ByteLabel | None:
     """Return what draws a label as it is stored as uint8; None if it is drawn as float32 alone."""
-    drawn = label.label if isinstance(label, StridedLabel) else label
+    drawn = unwrap(label)
     return cast("ByteLabel", drawn) if hasattr(drawn, "render_bytes") else None
 
 

@@ -11,7 +11,7 @@ import dataclasses
 import inspect
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from posegen.errors import ConfigError
@@ -143,16 +143,19 @@ def describe_label(name: str, contexts: Mapping[str, LabelContext]) -> LabelDesc
             made[kind] = made[kind] if not kind else create_label(name, context)
         except ConfigError:  # not every kind goes with every grid
             continue
-    modules = dict.fromkeys([_home(find_factory(name)), *(_home(type(one)) for some in made.values() for one in some)])
-    texts = [
-        text for module in modules if (text := inspect.cleandoc(getattr(sys.modules.get(module), "__doc__", "") or ""))
+    kinds: dict[str, list[str]] = {_home(find_factory(name)): []}
+    for kind, some in made.items():
+        for one in some:
+            kinds.setdefault(_home(type(one)), []).append(kind)
+    texts = {text: of for module, of in kinds.items() if (text := _read_docstring(module))}
+    sections = [
+        section for i, (text, of) in enumerate(texts.items()) for section in _read_sections(text, of if i else ())
     ]
-    sections = [section for text in texts for section in _read_sections(text)]
     helps = {key: text for title, body in sections if title == _OPTIONS for key, text in _read_options(body)}
     return LabelDescription(
         name=name,
         package=list_labels()[name],
-        summary=" ".join(texts[0].partition("\n\n")[0].split()) if texts else "",
+        summary=" ".join(next(iter(texts), "").partition("\n\n")[0].split()),
         sections=tuple(section for section in sections if section[0] != _OPTIONS),
         options=tuple(
             OptionDescription(name=key, default=default, text=helps.get(key, "")) for key, default in asked.items()
@@ -181,10 +184,15 @@ def _home(made: object) -> str:
     return str(getattr(made, "__module__", ""))
 
 
-def _read_sections(text: str) -> Iterator[tuple[str, str]]:
-    """Cut a docstring into titles and texts; what comes before the first title has none."""
+def _read_docstring(module: str) -> str:
+    return inspect.cleandoc(getattr(sys.modules.get(module), "__doc__", "") or "")
+
+
+def _read_sections(text: str, kinds: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Cut a docstring into titles and texts; what comes before the first has the kinds as its title."""
     parts = re.split(r"^(\S.*)\n-{3,}$", text, flags=re.MULTILINE)
-    for title, body in zip(["", *parts[1::2]], parts[::2], strict=True):
+    first = f"With {', '.join(dict.fromkeys(filter(None, kinds)))}" if any(kinds) else ""
+    for title, body in zip([first, *parts[1::2]], parts[::2], strict=True):
         if body.strip():
             yield title, body.strip("\n")
 

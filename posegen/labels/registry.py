@@ -46,6 +46,10 @@ BUILT_IN: Mapping[str, str] = {
     "simcc": "posegen.labels.simcc:create",
     "regression": "posegen.labels.regression:create",
     "visibility": "posegen.labels.visibility:create",
+    "keypoint_indices": "posegen.labels.keypoint_indices:create",
+    "centernet": "posegen.labels.centernet:create",
+    "cif": "posegen.labels.cif:create",
+    "caf": "posegen.labels.caf:create",
 }
 """Our own labels, as entry points write it."""
 

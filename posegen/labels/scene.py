@@ -98,6 +98,13 @@ class Scene(_Referable):
         `posegen.skeleton.unknown`; nothing unknown is drawn. None where all is known, or no label asks.
     labelled
         (N, K) bool, which keypoints are labelled; None where these are the drawn ones.
+    boxes
+        (N, 4) x, y, width, height in input pixels, counted from the input's edge; NaN where a person has none. None
+        where nobody knows.
+    visible
+        (N, K) bool, which keypoints are labelled as visible (v = 2); None where all that are labelled are taken to be.
+    ignored_boxes
+        (M, 4) those of the people and crowds to be ignored, as `boxes`; None if there are none, or nobody asks.
     shown
         (H, W) uint8: how much each pixel of the input shows of the picture and nothing to be ignored, from 0 to 255;
         None where that has to be found from the region and the map.
@@ -111,11 +118,14 @@ class Scene(_Referable):
     spread: NDArray[np.float64] | None = None
     unknown: NDArray[np.uint8] | None = None
     labelled: NDArray[np.bool_] | None = None
+    boxes: NDArray[np.float64] | None = None
+    visible: NDArray[np.bool_] | None = None
+    ignored_boxes: NDArray[np.float64] | None = None
     shown: NDArray[np.uint8] | None = None
 
     def take(self, people: NDArray[np.intp] | slice) -> Scene:
         """Return the scene with some of its people, in the order they are named in."""
-        names = ("points", "drawn", "spread", "unknown", "labelled")
+        names = ("points", "drawn", "spread", "unknown", "labelled", "boxes", "visible")
         taken = {name: of[people] for name in names if (of := getattr(self, name)) is not None}
         return dataclasses.replace(self, **taken)
 

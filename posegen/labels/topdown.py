@@ -1,4 +1,4 @@
-"""The heatmaps of top-down networks, one Gaussian a keypoint on the cells of a crop.
+"""The heatmaps that networks' own pipelines draw on cells: one Gaussian a keypoint, of a person or of many.
 
 Legend: N people, K keypoints, h x w cells; mu is where a keypoint lies in cells.
 
@@ -13,11 +13,13 @@ along y, and int() that cuts off fractions; people merge by maximum:
 - `udp`: s = (W - 1) / (w - 1), around mu = k / s, on the patch around int(mu + 0.5).
 - `megvii`: 1 at the cell int(k / s), blurred as OpenCV's `GaussianBlur` does, and scaled to peak at 1. Of the kernels
   it is the one to which OpenCV's rule gives the sigma nearest to the label's; 11 x 11 for 2 cells.
+- `higherhrnet`: as `msra` around the cell mu = int(k / s), if that lies in the map, on the patch within 3 sigma + 1.
 
 Place of a cell
 ---------------
-Cell i of w lies at input pixel x = i s; y alike. For `udp` that is i (W - 1) / (w - 1). For `megvii` a peak at cell i
-says that the keypoint is in [i s, (i + 1) s): x = (i + 0.5) s, after a quarter of a cell towards the higher neighbour.
+Cell i of w lies at input pixel x = i s; y alike. For `udp` that is i (W - 1) / (w - 1). For `megvii` and
+`higherhrnet` a peak at cell i says that the keypoint is in [i s, (i + 1) s): x = (i + 0.5) s, after a quarter of a cell
+towards the higher neighbour.
 
 Decoded
 -------
@@ -28,6 +30,9 @@ beyond the map.
 - `msra-unbiased`: of the blurred map's logarithm the Taylor series' maximum, with second differences over two cells.
 - `udp`: the same with second differences of neighbours, borders repeated.
 - `megvii`: the highest cell of the blurred map, and half a cell and a quarter towards the higher neighbour.
+- `higherhrnet`: half a cell and a quarter towards the higher neighbour.
+
+Of many people the cells above 0.1 that are highest of their 3 x 3, of equal ones the first, and the same step.
 
 Source
 ------
@@ -35,6 +40,7 @@ Source
 - `msra-unbiased`: DARK, Zhang et al. (arXiv:1910.06278); `MSRAHeatmap` with `unbiased`.
 - `udp`: Huang et al. (arXiv:1911.07524); MMPose's `UDPHeatmap`. For its combined maps see the label `offset`.
 - `megvii`: CPN, Chen et al. (arXiv:1711.07319), and MSPN; MMPose's `MegviiHeatmap`.
+- `higherhrnet`: Cheng et al. (arXiv:1908.10357), `HeatmapGenerator`.
 
 Known differences
 -----------------
@@ -43,8 +49,8 @@ Known differences
   drawn.
 - `megvii` peaks at 255 in theirs, in the keypoint's cell. Within two cells of the border, where the blur mirrors, the
   largest value can be another cell's, and here it is that one that is 1.
-- HigherHRNet's targets are close to `msra` with strides 4 and 2 and a sigma of 2 cells at 512x512; it takes int(k / s)
-  and a patch that is a cell larger.
+- HigherHRNet's kernel lies up to half a cell beside its keypoint's where 3 sigma is not whole, as it can be with sigmas
+  that grow with people; here it never does.
 
 Flipped
 -------
@@ -65,12 +71,23 @@ from numpy.typing import NDArray
 from posegen.errors import ConfigError
 from posegen.geometry import Size
 from posegen.labels.base import ArraySpec
-from posegen.labels.decode.peaks import blur, find_doubt, find_highest, find_radius, step_dark, step_quarter, to_points
+from posegen.labels.decode import Peaks
+from posegen.labels.decode.peaks import (
+    Peak,
+    blur,
+    find_doubt,
+    find_highest,
+    find_local,
+    find_radius,
+    step_dark,
+    step_quarter,
+    to_points,
+)
 from posegen.labels.mirror import LOPSIDED, UNSAID, ChannelMirror, mirror_keypoints
 from posegen.labels.registry import LabelContext
 from posegen.labels.scene import Scene, stack_spread
 
-TopDownKind = Literal["msra", "msra-unbiased", "udp", "megvii"]
+TopDownKind = Literal["msra", "msra-unbiased", "udp", "megvii", "higherhrnet"]
 
 TOP_DOWN_KINDS: tuple[str, ...] = get_args(TopDownKind)
 
@@ -79,12 +96,16 @@ _DECODERS: dict[str, str] = {
     "msra-unbiased": "peak, refined as DARK does, at i s",
     "udp": "peak, refined as DARK does, at i (W - 1) / (w - 1)",
     "megvii": "blurred again, peak and a quarter step, at (i + 0.5) s",
+    "higherhrnet": "peak and a quarter step, at (i + 0.5) s",
 }
 
-_SIGMAS = 3
+_INSIDE = frozenset({"megvii", "higherhrnet"})
+"""The kinds of which a keypoint lies inside of its cell, which has to be in the map."""
+
+PATCH_SIGMAS = 3
 """How far a patch reaches from its middle cell."""
 
-_ROUNDING = 1e-9
+ROUNDING = 1e-9
 """In cells: what the rounding of a product may not decide."""
 
 _BLOCK = 1 << 17
@@ -176,29 +197,45 @@ class TopDownLabel:
     def locate(self, outputs: Mapping[str, NDArray[np.float32]]) -> NDArray[np.float64]:
         """Locate one person's keypoints (B, K, 3), x, y in input pixels and score."""
         values = outputs[self.spec.name]
-        maps: NDArray[np.floating] = values.reshape(-1, *self.cells)
-        radius = int(find_radius(self.sigma_cells))
-        if self.kind == "megvii":
-            maps = blur(maps, radius)
+        maps = self._prepare(values.reshape(-1, *self.cells))
         peak, scores = find_highest(maps)
-        if self.kind in {"msra", "megvii"}:
-            step = step_quarter(maps, peak) + (0.5 if self.kind == "megvii" else 0)
+        return np.column_stack([self._place(maps, peak), scores]).reshape(*values.shape[:2], 3)
+
+    def find_peaks(self, values: NDArray[np.float32]) -> Peaks:
+        """Find the peaks of many people in a sample."""
+        maps = self._prepare(values)
+        peak, scores = find_local(maps)
+        return Peaks(
+            channels=len(maps),
+            channel=peak[0],
+            cells=np.stack(peak[1:], axis=-1),
+            points=self._place(maps, peak),
+            scores=scores,
+        )
+
+    def _prepare(self, maps: NDArray[np.float32]) -> NDArray[np.floating]:
+        return blur(maps, int(find_radius(self.sigma_cells))) if self.kind == "megvii" else maps
+
+    def _place(self, maps: NDArray[np.floating], peak: Peak) -> NDArray[np.float64]:
+        """Return where peaks lie, in input pixels (P, 2)."""
+        if self.kind not in {"msra-unbiased", "udp"}:
+            step = step_quarter(maps, peak) + (0.5 if self.kind in _INSIDE else 0)
         else:
             least, cells = (1e-3, 1) if self.kind == "udp" else (1e-10, 2)
-            step = step_dark(np.log(np.maximum(blur(maps, radius), least)), peak, cells=cells)
-        (height, width), (h, w) = self._extents
-        points = to_points(peak, step, (width / w, height / h), middle=False)
-        return np.column_stack([points, scores]).reshape(*values.shape[:2], 3)
+            blurred = blur(maps, int(find_radius(self.sigma_cells)))
+            step = step_dark(np.log(np.maximum(blurred, least)), peak, cells=cells)
+        (height, width), (h, w) = self.extents
+        return to_points(peak, step, (width / w, height / h), middle=False)
 
     @property
-    def _extents(self) -> tuple[Size, Size]:
+    def extents(self) -> tuple[Size, Size]:
         """The sizes, in pixels and in cells, whose quotients are the strides."""
         less = int(self.kind == "udp")
         (height, width), (h, w) = self.input_size, self.cells
         return (height - less, width - less), (h - less, w - less)
 
     def touches(self, scene: Scene) -> NDArray[np.bool_]:
-        """Tell of which keypoints (N, K) are drawn and have a patch, or for `megvii` a cell, that touches the map."""
+        """Tell of which keypoints (N, K) are drawn and have a patch, or a cell, that touches the map."""
         person, keypoint, mu, sigma = self._find([scene])
         found = np.zeros(scene.drawn.shape, bool)
         found[person, keypoint] = self._touch(mu, sigma)
@@ -210,22 +247,22 @@ class TopDownLabel:
         """List the M drawn keypoints: whose and which they are, y and x in cells (2, M), sigma in cells (M,)."""
         person, keypoint = np.nonzero(np.concatenate([scene.drawn for scene in scenes]))
         points = np.concatenate([scene.points for scene in scenes])[person, keypoint, ::-1].T
-        (height, width), (h, w) = self._extents
+        (height, width), (h, w) = self.extents
         sigma = self.sigma_cells * stack_spread(scenes)[person, keypoint]
         return person, keypoint, points / ((height / h,), (width / w,)), sigma
 
     def _middle(self, mu: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the cells that places in cells are said to lie in."""
-        return np.trunc(mu if self.kind == "megvii" else mu + 0.5)
+        return np.trunc(mu if self.kind in _INSIDE else mu + 0.5)
 
     def _reach(self, sigma: NDArray[np.float64]) -> NDArray[np.intp]:
         """Return how many cells it is from the middle of a patch, or of a blur's kernel, to its edge."""
         if self.kind == "megvii":
             return find_radius(sigma)
-        return (_SIGMAS * sigma + _ROUNDING).astype(np.intp)
+        return (PATCH_SIGMAS * sigma + (self.kind == "higherhrnet") + ROUNDING).astype(np.intp)
 
     def _touch(self, mu: NDArray[np.float64], sigma: NDArray[np.float64]) -> NDArray[np.bool_]:
-        middle, reach = self._middle(mu), 0 if self.kind == "megvii" else self._reach(sigma)
+        middle, reach = self._middle(mu), 0 if self.kind in _INSIDE else self._reach(sigma)
         inside = (middle + reach >= 0) & (middle - reach < ((self.cells[0],), (self.cells[1],)))
         return inside[0] & inside[1]
 
@@ -242,8 +279,8 @@ class TopDownLabel:
         first = np.clip(middle - reach, 0, count - n).astype(np.intp)
         cells = first[:, None] + np.arange(n)
         if self.kind == "megvii":
-            return cells, _blur_peaks(count, int(reach[0]))[middle.astype(np.intp)[:, None], cells]
-        distance = cells - (middle if self.kind == "msra" else mu)[:, None]
+            return cells, blur_peaks(count, int(reach[0]))[middle.astype(np.intp)[:, None], cells]
+        distance = cells - (middle if self.kind in {"msra", "higherhrnet"} else mu)[:, None]
         values = np.exp(distance * distance * (-0.5 / sigma**2)[:, None])
         if self.kind != "msra-unbiased":
             values *= np.abs(cells - middle[:, None]) <= reach[:, None]
@@ -264,7 +301,7 @@ def create_heatmap(context: LabelContext) -> TopDownLabel:
 
 
 @lru_cache(maxsize=64)
-def _blur_peaks(count: int, radius: int) -> NDArray[np.float32]:
+def blur_peaks(count: int, radius: int) -> NDArray[np.float32]:
     """Blur a 1 in each of `count` cells, borders mirrored as OpenCV does, to a row (count, count) that peaks at 1."""
     import cv2  # not for those who only read
 

@@ -14,7 +14,7 @@ from posegen.labels.base import ArraySpec, Label, render_scenes
 from posegen.labels.decode.protocols import LocatingLabel
 from posegen.labels.scene import Scene
 
-_LEAST_SUM = 1e-24
+LEAST_SUM = 1e-24
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +48,7 @@ class VariantLabel:
         """Draw (S, C, h, w) float32 of S scenes."""
         drawn = np.asarray(render_scenes(self.label, scenes))
         if self.normalized:
-            drawn /= (drawn.sum(axis=(-2, -1), keepdims=True, dtype=np.float64) + _LEAST_SUM).astype(np.float32)
+            drawn /= (drawn.sum(axis=(-2, -1), keepdims=True, dtype=np.float64) + LEAST_SUM).astype(np.float32)
         return drawn
 
     @property

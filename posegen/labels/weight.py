@@ -5,7 +5,8 @@ Definition
 1 for each keypoint that is drawn for somebody, 0 for the others; and 0, too, where what the loss is of has nothing to
 show for it:
 
-- of a top-down heatmap, where the keypoint's patch misses the map entirely; for `megvii` where its cell does;
+- of a top-down heatmap, where the keypoint's patch misses the map entirely; for `megvii` and `higherhrnet` where its
+  cell does;
 - of `simcc`, where its curves are 0;
 - of `regression`, where it lies outside of the input.
 

@@ -22,8 +22,8 @@ from posegen.loader.decode import People, decode
 from posegen.loader.fields import Field, describe_fields, select_fields
 from posegen.loader.files import SampleFiles
 from posegen.loader.flip import Mirror, RandomFlips
-from posegen.loader.samples import Samples, StoredSamples, ViewedSamples
-from posegen.loader.views import ViewDrawer, Views, read_views
+from posegen.loader.samples import Samples, StoredSamples, UndrawnSamples, ViewedSamples, list_undrawn
+from posegen.loader.views import LabelsDrawn, ViewDrawer, Views, open_drawer, read_drawn
 from posegen.shards.manifest import Manifest
 from posegen.shards.pool import ShardPool
 from posegen.shards.quantize import Widen
@@ -72,6 +72,10 @@ class PoseDataset:
         Shows every sample in a view of its own, fresh in each epoch: `"scale=0.5-1.1,rotate=40,shift=40,flip=0.5"`, as
         `posegen build --augment` has it; see `posegen.loader.views`. It does not go with `flip`, and needs no label
         that can be mirrored: all of them are drawn for the view.
+    labels
+        `device` leaves labels to `posegen.loader.torch.DeviceViews`. Instead of those among `fields` samples have
+        `keypoints` and `bbox` as they are stored, `views` (5,) float64, as `posegen.images.augment.View.values`, and if
+        a label asks, `shown` (H, W) uint8: from 0 to 255 how much of each pixel is picture and not ignored.
     seed
         What chance is drawn from. With a seed, how a sample is flipped or seen depends on the seed, `epoch` and its
         number alone, whoever reads it and when. Without one, every process draws anew.
@@ -86,6 +90,8 @@ class PoseDataset:
     ----------
     epoch
         From 0; to be set by who counts epochs and flips at random with a seed.
+    undrawn
+        With `labels="device"` how the labels lie in the dataset that are drawn there; else None.
 
     Raises
     ------
@@ -105,6 +111,7 @@ class PoseDataset:
         flip: bool | Literal["random"] = False,
         seed: int | None = None,
         views: Views | None = None,
+        labels: LabelsDrawn = "here",
         widen: Widen | None = None,
         max_open: int = MAX_OPEN,
     ) -> None:
@@ -126,14 +133,19 @@ class PoseDataset:
             self._fields = select_fields(every, fields)
         except ConfigError as error:
             raise ConfigError(f"{self.path}: {error}") from error
-        self._columns = {column.name: column for column in list_columns(self.config) if column.name in self._fields}
         chosen = [label for label in stored if label.spec.name in self._fields]
+        drawer = self._make_drawer(chosen, labels)
+        self.undrawn: tuple[StoredLabel, ...] | None = None
+        if labels == "device" and drawer is not None:
+            self._fields, self.undrawn, chosen = list_undrawn(self._fields, every, drawer, chosen), tuple(chosen), []
+        columns = (*(column.name for column in list_columns(self.config)), "views")
+        self._columns = [name for name in columns if name in self._fields]
         self._labels = {label.spec.name: label for label in chosen}
         self._by_person = tuple(label.spec.name for label in chosen if label.spec.by_person)
         picture = math.prod(self.config.input_size) * 3 if "image" in self._fields else 0
         self._logical = picture + sum(label.logical for label in chosen if not label.spec.by_person) or 1
         self._length = sum(self.shard_sizes)
-        self._samples = self._choose_samples(chosen, widen)
+        self._samples = self._choose_samples(chosen, drawer, widen)
 
     @property
     def config(self) -> BuildConfig:
@@ -281,22 +293,23 @@ class PoseDataset:
                 found[name] += values
         return found | dict(arrays)
 
-    def _choose_samples(self, labels: Sequence[StoredLabel], widen: Widen | None) -> Samples:
+    def _make_drawer(self, labels: Sequence[StoredLabel], where: LabelsDrawn) -> ViewDrawer | None:
+        """Make what draws fresh views, or tells of them; None where there are none."""
+        if self.views is None and where == "here":
+            return None
+        if self.flip:
+            raise ConfigError("views and flip do not go together: ask for mirrored views by flip=0.5 among the views")
+        views = read_drawn(self.views, self.seed, where, raw=self.raw)
+        return open_drawer(self.path, self.manifest, labels, views=views, raw=self.raw)
+
+    def _choose_samples(self, labels: Sequence[StoredLabel], drawer: ViewDrawer | None, widen: Widen | None) -> Samples:
         """Choose how samples are read: as they are stored, perhaps mirrored, or in fresh views."""
         files = SampleFiles(self._pool, self.shard_sizes, labels)
-        if self.views is None:
+        if drawer is None:
             mirror = Mirror.of(self.config, self.skeleton, labels) if self.flip else None
             chance = RandomFlips(self.seed) if self.flip == "random" else None
             return StoredSamples(files, self._fields, labels, mirror=mirror, chance=chance, raw=self.raw, widen=widen)
-        if self.flip:
-            raise ConfigError("views and flip do not go together: ask for mirrored views by flip=0.5 among the views")
-        drawer = ViewDrawer(self.config, self.skeleton, labels, views=read_views(self.views, self.seed), raw=self.raw)
-        if drawer.asking is not None and self.manifest.format_version == 1:
-            raise ConfigError(
-                f"{self.path}: views have no '{drawer.asking}': shards of format 1 do not say what is ignored in a "
-                "picture; build the dataset again, or leave it out of the fields"
-            )
-        return ViewedSamples(files, self._fields, drawer)
+        return (ViewedSamples if self.undrawn is None else UndrawnSamples)(files, self._fields, drawer)
 
     def _normalize(self, index: int) -> int:
         number = operator.index(index)

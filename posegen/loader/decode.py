@@ -13,8 +13,8 @@ from posegen.config import BuildConfig
 from posegen.errors import ConfigError
 from posegen.geometry import Affine
 from posegen.labels import ArraySpec, Label
-from posegen.labels.base import StridedLabel
-from posegen.labels.decode import JoiningLabel, LocatingLabel, PeakLabel
+from posegen.labels.base import StridedLabel, unwrap
+from posegen.labels.decode import FindingLabel, JoiningLabel, LocatingLabel, PeakLabel
 from posegen.skeleton import Skeleton
 
 Maps = NDArray[np.float32]
@@ -97,36 +97,37 @@ def find_decoder(labels: Sequence[Label], config: BuildConfig) -> tuple[str, ...
 
 def find_joiner(labels: Sequence[Label], config: BuildConfig) -> JoiningLabel | None:
     """Find the label that joins people, as `find_decoder`; None where samples are people."""
-    made = [_unwrap(label) for label in _choose(labels, [label.spec.name for label in labels], config)[1]]
+    made = [unwrap(label) for label in _choose(labels, [label.spec.name for label in labels], config)[1]]
     return next((cast("JoiningLabel", label) for label in made if hasattr(label, "join")), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Outputs:
-    """What was predicted: the labels it is of, and by their names the arrays (B, C, h, w)."""
+    """What was predicted: the labels it is of, and by their names B arrays (C, h, w)."""
 
     labels: tuple[Label, ...]
-    arrays: Mapping[str, Maps]
+    arrays: Mapping[str, Sequence[NDArray[Any]]]
 
     @classmethod
     def read(cls, outputs: Any, labels: Sequence[Label], config: BuildConfig, count: int) -> _Outputs:
         given = outputs if isinstance(outputs, Mapping) else {find_decoder(labels, config)[0]: outputs}
         names, chosen = _choose(labels, list(given), config)
-        arrays = {}
+        arrays: dict[str, Sequence[NDArray[Any]]] = {}
         for name, label in zip(names, chosen, strict=True):
-            values = _to_numpy(given[name])
-            if config.layout == "hwc" and label.spec.cells and values.ndim == len(label.spec.shape) + 1:
-                values = np.moveaxis(values, -1, 1)
-            _check(name, values, label.spec, count)
-            arrays[_unwrap(label).spec.name] = values
-        return cls(labels=tuple(map(_unwrap, chosen)), arrays=arrays)
+            arrays[unwrap(label).spec.name] = _read_one(name, given[name], unwrap(label), config, count)
+        return cls(labels=tuple(map(unwrap, chosen)), arrays=arrays)
 
     def locate(self) -> NDArray[np.float64]:
         """Locate the keypoints (B, K, 3) of one person a sample."""
-        return cast("LocatingLabel", self.labels[0]).locate(self.arrays)
+        return cast("LocatingLabel", self.labels[0]).locate({name: np.array(of) for name, of in self.arrays.items()})
 
     def join(self) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]]:
         """Find people and their scores, sample by sample."""
+        if hasattr(self.labels[0], "find_people"):
+            finding = cast("FindingLabel", self.labels[0])
+            for one in zip(*self.arrays.values(), strict=True):
+                yield finding.find_people(dict(zip(self.arrays, one, strict=True)))
+            return
         peaking, joining = cast("PeakLabel", self.labels[0]), cast("JoiningLabel", self.labels[1])
         peaks, fields = (self.arrays[label.spec.name] for label in (peaking, joining))
         for maps, field in zip(peaks, fields, strict=True):
@@ -140,13 +141,18 @@ def _choose(
     there = [label for label in labels if label.spec.name in names]
     for stride in sorted(config.strides):
         same = [label for label in there if not isinstance(label, StridedLabel) or label.stride == stride]
-        by_name = {_unwrap(label).spec.name: label for label in same}
+        by_name = {unwrap(label).spec.name: label for label in same}
         for label in same:
-            inner = _unwrap(label)
+            inner = unwrap(label)
             if config.unit == "person" and hasattr(inner, "locate"):
                 needed = [by_name.get(name) for name in getattr(inner, "located_with", (inner.spec.name,))]
                 if found := tuple(one for one in needed if one is not None and None not in needed):
                     return tuple(one.spec.name for one in found), found
+            if config.unit == "image" and hasattr(inner, "find_people"):
+                finding = cast("FindingLabel", inner)
+                if all(name in by_name for name in finding.found_with):
+                    read = (*finding.found_with, *(name for name in finding.drawn_with if name in by_name))
+                    return tuple(by_name[name].spec.name for name in read), tuple(by_name[name] for name in read)
             peaking = by_name.get(getattr(inner, "joins", ""))
             if config.unit == "image" and peaking is not None:
                 return (peaking.spec.name, label.spec.name), (peaking, label)
@@ -158,8 +164,16 @@ def _choose(
     )
 
 
-def _unwrap(label: Label) -> Label:
-    return label.label if isinstance(label, StridedLabel) else label
+def _read_one(name: str, given: Any, label: Label, config: BuildConfig, count: int) -> Sequence[NDArray[Any]]:
+    """Read one array of B samples: each (C, h, w), or what was drawn where that is something else."""
+    spec = getattr(label, "predicted", label.spec)
+    if spec is not label.spec and (isinstance(given, list) or np.shape(given) == (count, *label.spec.shape)):
+        return [*map(np.asarray, given)]
+    values = _to_numpy(given)
+    if config.layout == "hwc" and spec.cells and values.ndim == len(spec.shape) + 1:
+        values = np.moveaxis(values, -1, 1)
+    _check(name, values, spec, count, several=spec is not label.spec)
+    return [*values]
 
 
 def _to_numpy(values: Any) -> Maps:
@@ -168,10 +182,12 @@ def _to_numpy(values: Any) -> Maps:
     return np.asarray(values, np.float32)
 
 
-def _check(name: str, values: Maps, spec: ArraySpec, count: int) -> None:
-    """Refuse an output that is not of the label's shape, but for a background."""
+def _check(name: str, values: Maps, spec: ArraySpec, count: int, *, several: bool = False) -> None:
+    """Refuse an output that is not of the label's shape, but for a background; or for `several` times its channels."""
     without = len(spec.channels) - (spec.channels[-1:] == ("background",))
     shapes = [(count, channels, *spec.shape[1:]) for channels in (len(spec.channels), without)]
+    if several and values.ndim == len(shapes[0]) and values.shape[1] and not values.shape[1] % len(spec.channels):
+        shapes.append((count, values.shape[1], *spec.shape[1:]))
     if values.shape not in shapes:
         raise ConfigError(f"{name}: expected (B, {', '.join(spec.axes)}) = {shapes[0]}, found {values.shape}")
 

@@ -9,10 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posegen.errors import ImageError, ShardError
+from posegen.geometry import Affine
 from posegen.images.stored import StoredPicture
 from posegen.loader.batch import Packed, unpack_label, unpack_rows
+from posegen.loader.fields import Field
 from posegen.loader.files import SampleFiles
 from posegen.loader.flip import Mirror, RandomFlips
+from posegen.loader.shown import fill_shown
 from posegen.loader.views import ViewDrawer
 from posegen.shards import Column, StoredLabel
 from posegen.shards.quantize import Widen
@@ -147,6 +150,68 @@ class ViewedSamples:
             for number, affine in zip(numbers, columns["affine"], strict=True)
         ]
         return np.array(affines, np.float64).reshape(-1, 2, 3)
+
+
+class UndrawnSamples:
+    """Reads what views are drawn of, for who draws them elsewhere: whole inputs, people as they are stored, and views.
+
+    Parameters
+    ----------
+    files, fields, drawer
+        As in `ViewedSamples`.
+    """
+
+    def __init__(self, files: SampleFiles, fields: Iterable[str], drawer: ViewDrawer) -> None:
+        self._files, self._drawer, self._fields = files, drawer, list(fields)
+        self._columns = [column.name for column in _list_columns(self._fields)]
+
+    def fetch(self, numbers: Sequence[int], epoch: int) -> Packed:
+        """Read B samples, and find their views."""
+        shown = "shown" in self._fields
+        wanted = {"image": "image" in self._fields, "ignored": shown}
+        names = dict.fromkeys((*self._columns, *(("affine", "width", "height") if shown else ())))
+        held, told = self._files.collect(numbers, [name for name in wanted if wanted[name]], [*names])
+        if shown:
+            sizes = zip(told["height"], told["width"], strict=True)
+            held["shown"] = [*zip(sizes, told["affine"], held.pop("ignored"), strict=True)]
+        columns = {name: told[name] for name in self._columns}
+        columns["views"] = [self._drawer.find_view(epoch, number).values for number in numbers]
+        return Packed(numbers, [], columns, held)
+
+    def unpack(self, packed: Packed, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Decode pictures, and measure what of them counts."""
+        if "image" in arrays:
+            for picture, pixels in zip(packed.held["image"], arrays["image"], strict=True):
+                _decode(picture, None, pixels)
+        if "shown" in arrays:
+            for (size, affine, ignored), out in zip(packed.held["shown"], arrays["shown"], strict=True):
+                fill_shown(size, Affine.from_matrix(affine), ignored, out)
+
+    def read_affines(self, numbers: Sequence[int], epoch: int) -> NDArray[np.float64]:
+        """Read B maps, followed by those of the views."""
+        return ViewedSamples(self._files, [], self._drawer).read_affines(numbers, epoch)
+
+
+def list_undrawn(
+    fields: Mapping[str, Field], every: Mapping[str, Field], drawer: ViewDrawer, labels: Sequence[StoredLabel]
+) -> dict[str, Field]:
+    """List what samples have of which labels are drawn elsewhere.
+
+    Parameters
+    ----------
+    fields, every
+        What is wanted, and all that a sample can have.
+    drawer
+        Knows what is needed for the labels.
+    labels
+        Those among what is wanted.
+    """
+    found = dict(fields)
+    for label in labels:
+        del found[label.spec.name]
+    if drawer.needs_picture:
+        found["shown"] = Field(every["image"].shape[:2], "uint8")
+    return found | {"keypoints": every["keypoints"], "bbox": every["bbox"], "views": Field((5,), "float64")}
 
 
 def _list_columns(fields: Iterable[str]) -> list[Column]:

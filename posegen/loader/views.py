@@ -2,7 +2,8 @@
 
 The picture is warped, keypoints and boxes are mapped, and every label is drawn of them as a build draws it: labels are
 what a dataset has that was built with that very view. A mask is not drawn of segmentations, which are not stored, but
-is what the warped bitmap of ignored pixels shows of each cell. What lies outside of the stored picture, as around a
+is what the warped bitmap of ignored pixels shows of each cell; the boxes of what is ignored are those of the bitmap's
+connected parts. What lies outside of the stored picture, as around a
 person's crop, is padding in every view of it.
 """
 
@@ -12,7 +13,8 @@ import dataclasses
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
 
 import cv2
 import numpy as np
@@ -20,19 +22,24 @@ from numpy.typing import NDArray
 
 from posegen.config import BuildConfig
 from posegen.errors import ConfigError, ImageError, ShardError
-from posegen.geometry import Affine, Size, overlap
+from posegen.geometry import Affine, Size
 from posegen.images.augment import Augmentation, View
 from posegen.images.stored import StoredPicture
-from posegen.images.warp import is_fitted, warp_plane, warp_shown
-from posegen.labels import Label, Region, Scene, needs_ignored, render_scenes
-from posegen.labels.base import reads_shown
+from posegen.images.warp import warp_plane, warp_shown
+from posegen.labels import Label, Scene, needs_ignored, render_scenes
+from posegen.labels.base import needs_ignored_boxes, reads_shown
+from posegen.loader.shown import find_boxes, find_region, find_there
 from posegen.shards import StoredLabel
+from posegen.shards.manifest import Manifest
 from posegen.shards.scene import make_scene, see_people
 from posegen.skeleton import Skeleton
 
 Views = Augmentation | str | Mapping[str, Any] | Callable[[int, int], View]
 """How views are asked for: by ranges, as `posegen build --augment` has them, in a text, or in a table such as
 `{"scale": (0.5, 1.1), "flip": 0.5}`; or by a function of the epoch and the sample's number."""
+
+LabelsDrawn = Literal["here", "device"]
+"""Where labels are drawn: where samples are read, or by the network's device."""
 
 _TOGETHER = 16
 """Samples whose labels are drawn at once: more are not faster."""
@@ -81,6 +88,26 @@ def read_views(views: Views, seed: int | None) -> Callable[[int, int], View]:
     if not callable(views):
         raise ConfigError(f"views are written scale=0.5-1.1,rotate=40,shift=40,flip=0.5, not {views!r}")
     return views
+
+
+def read_drawn(views: Views | None, seed: int | None, where: LabelsDrawn, *, raw: bool) -> Callable[[int, int], View]:
+    """Make what draws views where labels are drawn; without views samples are seen as they are stored.
+
+    Raises
+    ------
+    ConfigError
+        As `read_views`, and if labels cannot be drawn there.
+    """
+    if where not in {"here", "device"}:
+        raise ConfigError(f"labels are drawn 'here' or on the 'device', not {where!r}")
+    if raw and where == "device":
+        raise ConfigError("labels that are drawn on the device are not stored: raw does not go with them")
+    return see_as_stored if views is None else read_views(views, seed)
+
+
+def see_as_stored(epoch: int, number: int) -> View:  # noqa: ARG001 (what draws views is given these)
+    """See a sample as it is stored, whichever it is."""
+    return View()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -149,10 +176,12 @@ class ViewDrawer:
         self.asking = asking[0].spec.name if asking else None
         """A label that has to know what is ignored; None if there is none."""
 
-        self.needs_picture = any(map(reads_shown, asking))
+        of_region = [label for label in asking if not needs_ignored_boxes(label)]
+        self.needs_picture = any(map(reads_shown, of_region))
         """Whether a label is made of what the picture covers."""
 
-        self._needs_region = not all(map(reads_shown, asking))
+        self._needs_region = not all(map(reads_shown, of_region))
+        self._needs_boxes = len(of_region) < len(asking)
 
     @property
     def needed(self) -> tuple[str, ...]:
@@ -160,9 +189,13 @@ class ViewDrawer:
         unknown = ("unknown",) if self._config.reads_unknown else ()
         return ("keypoints", "bbox", "affine", "width", "height", *unknown)
 
+    def find_view(self, epoch: int, number: int) -> View:
+        """Find how a sample is seen."""
+        return self._views(epoch, number)
+
     def see(self, epoch: int, number: int, told: Mapping[str, Any], ignored: NDArray[np.bool_] | None) -> Seen:
         """Map what is stored of a sample; `told` has the `needed` columns, and may have others, which stay."""
-        view = self._views(epoch, number)
+        view = self.find_view(epoch, number)
         size, image_size = self._config.input_size, (int(told["height"]), int(told["width"]))
         stored = Affine.from_matrix(told["affine"])
         mapped = view.affine(size)
@@ -177,10 +210,11 @@ class ViewDrawer:
             bboxes,
             affine=affine,
             image_size=image_size,
-            ignored=_find_region(ignored, stored, image_size) if self._needs_region and ignored is not None else None,
+            ignored=find_region(ignored, stored, image_size) if self._needs_region and ignored is not None else None,
             unknown=unknown,
+            ignored_boxes=find_boxes(ignored, mapped) if self._needs_boxes and ignored is not None else None,
         )
-        there = _find_there(image_size, stored, size, ignored) if self.needs_picture else None
+        there = find_there(image_size, stored, size, ignored) if self.needs_picture else None
         columns = {**told, "keypoints": keypoints, "bbox": bboxes, "affine": affine.matrix}
         if unknown is not None:
             columns["unknown"] = unknown
@@ -188,7 +222,7 @@ class ViewDrawer:
 
     def map_affine(self, epoch: int, number: int, stored: NDArray[np.float64]) -> Affine:
         """Follow the map of a sample's image (2, 3) to the input, as it is stored, by that of its view."""
-        return Affine.from_matrix(stored).then(self._views(epoch, number).affine(self._config.input_size))
+        return Affine.from_matrix(stored).then(self.find_view(epoch, number).affine(self._config.input_size))
 
     def draw(
         self, seen: Sequence[Seen], pictures: Sequence[StoredPicture] | None, arrays: Mapping[str, NDArray[Any]]
@@ -237,6 +271,25 @@ class ViewDrawer:
         return stored.arrange([drawn])[0] if stored.spec.by_person else np.asarray(stored.arrange(drawn))
 
 
+def open_drawer(
+    path: Path, manifest: Manifest, labels: Sequence[StoredLabel], *, views: Callable[[int, int], View], raw: bool
+) -> ViewDrawer:
+    """Make what draws views of a dataset.
+
+    Raises
+    ------
+    ConfigError
+        As `ViewDrawer`, and if shards do not say what a label has to know.
+    """
+    drawer = ViewDrawer(manifest.config, manifest.skeleton, labels, views=views, raw=raw)
+    if drawer.asking is not None and manifest.format_version == 1:
+        raise ConfigError(
+            f"{path}: views have no '{drawer.asking}': shards of format 1 do not say what is ignored in a "
+            "picture; build the dataset again, or leave it out of the fields"
+        )
+    return drawer
+
+
 def _warp(
     picture: StoredPicture,
     seen: Seen,
@@ -260,48 +313,3 @@ def _warp(
     if there is not None:
         cv2.insertChannel(box.cut(there), pixels, 3)
     warp_shown(pixels, affine, image, shown)
-
-
-def _find_there(
-    image_size: Size, affine: Affine, input_size: Size, ignored: NDArray[np.bool_] | None
-) -> NDArray[np.uint8] | None:
-    """Measure how much of each pixel (H, W) of the input is image and not ignored; None if all that is stored."""
-    if is_fitted(image_size, affine):
-        return None if ignored is None else (ignored.view(np.uint8) - np.uint8(1))
-    there = _find_picture(image_size, affine, input_size)
-    if ignored is not None:
-        there[ignored] = 0
-    return there
-
-
-def _find_picture(image_size: Size, affine: Affine, input_size: Size) -> NDArray[np.uint8]:
-    """Measure how much of each pixel (H, W) of the input the image covers, from 0 to 255."""
-    if affine.is_upright:
-        axes = ((affine.yy, affine.y0), (affine.xx, affine.x0))
-        rows, columns = (
-            overlap(1, scale * pixels, offset + scale * (pixels - 1) / 2, count, 1.0)[:, 0]
-            for (scale, offset), pixels, count in zip(axes, image_size, input_size, strict=True)
-        )
-        return np.rint(np.outer(rows * 255, columns)).astype(np.uint8)
-    back = affine.inverse()
-    x, y = np.arange(input_size[1]), np.arange(input_size[0])[:, None]
-    covered = np.ones(input_size)
-    for at, slope, size in (
-        (back.xx * x + back.xy * y + back.x0, np.hypot(back.xx, back.xy), image_size[1]),
-        (back.yx * x + back.yy * y + back.y0, np.hypot(back.yx, back.yy), image_size[0]),
-    ):
-        # How far a pixel's middle lies inside of both edges, in input pixels.
-        inside = np.minimum(at + 0.5, size - 0.5 - at) / slope
-        covered *= np.clip(inside + 0.5, 0, 1)
-    return np.rint(covered * 255).astype(np.uint8)
-
-
-def _find_region(ignored: NDArray[np.bool_], affine: Affine, image_size: Size) -> Region:
-    """Find the pixels of the original image that are ignored, as far as the input (H, W) shows them."""
-    height, width = ignored.shape
-    x, y = np.arange(image_size[1]), np.arange(image_size[0])[:, None]
-    columns = np.floor(affine.xx * x + affine.xy * y + (affine.x0 + 0.5))
-    rows = np.floor(affine.yx * x + affine.yy * y + (affine.y0 + 0.5))
-    inside = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)
-    at = rows.clip(0, height - 1).astype(np.intp), columns.clip(0, width - 1).astype(np.intp)
-    return Region.of_pixels(ignored[at] & inside)

@@ -37,11 +37,12 @@ the file, `header` reads what it says of itself. `ignored` packs bitmaps.
 dataset when they are read.
 """
 
+from posegen.files import hash_file
 from posegen.shards.key import SampleKey
 from posegen.shards.manifest import MANIFEST_NAME, Manifest, find_dataset
 from posegen.shards.quantize import Storage, Widen, choose_storage
 from posegen.shards.reader import ArrayInfo, ShardReader
-from posegen.shards.record import ShardRecord, compare_bytes, hash_file, locate
+from posegen.shards.record import ShardRecord, compare_bytes, locate
 from posegen.shards.schema import COLUMNS, FORMAT, FORMAT_VERSION, BuiltSample, Column, StoredLabel
 from posegen.shards.versions import library_versions
 from posegen.shards.writer import ShardWriter

@@ -104,6 +104,14 @@ class ShardReader:
         """Return the keypoints of all people in the shard, (M, K, 3) float32 x, y, v."""
         return np.asarray(self._read("person/keypoints", ...), np.float32)
 
+    def whole_column(self, name: str) -> NDArray[Any]:
+        """Return one of the columns that `sample` tells of, of all samples (N, ...) or all people (M, ...); no text."""
+        return self._read_whole(self._columns[name].path)
+
+    def person_offsets(self) -> NDArray[np.int64]:
+        """Return where each sample's people start among all people, (N + 1,)."""
+        return self._read_offsets("person")
+
     def picture(self, index: int) -> StoredPicture:
         """Read a sample's picture, which need not be decoded.
 
@@ -178,7 +186,7 @@ class ShardReader:
 
         A dict of the columns of `posegen.shards.schema.COLUMNS` that there are: `image_id`, `file_name`, `width`,
         `height`, `affine` (2, 3), `keypoints` (n, K, 3), `bbox` (n, 4) and `annotation_id` (n,); where views were drawn
-        also `copy` and `view` (5,), see `posegen.images.augment.View`.
+        also `copy` and `view` (5,), see `posegen.images.augment.View`; and of several sources which, `source`.
         """
         return {name: self.column(name, [index])[0] for name in self._columns}
 
@@ -188,7 +196,8 @@ class ShardReader:
         (copy,) = self.column("copy", [index]) if self.config.copies > 1 else [0]
         if self.config.unit == "person" and len(people) != 1:
             raise self._file.damage(f"sample {index} has {len(people)} people, and is to be one person")
-        return SampleKey.of(self.config, image_id, people, copy)
+        (source,) = self.column("source", [index]) if self.config.sources else [""]
+        return SampleKey.of(self.config, image_id, people, copy, source)
 
     def column(self, name: str, indices: Sequence[int]) -> list[Any]:
         """Return one of the columns that `sample` tells of, of several samples."""
@@ -255,14 +264,20 @@ class ShardReader:
 
     def _rows(self, group: str, index: int) -> tuple[int, int]:
         """Find from which on and to before which a sample's people are, or the bytes of its picture or bitmap."""
+        offsets = self._offsets.get(group)
+        if offsets is None:
+            offsets = self._read_offsets(group)
+        start, stop = offsets[index : index + 2].tolist()
+        return start, stop
+
+    def _read_offsets(self, group: str) -> NDArray[np.int64]:
         if group not in self._offsets:
             offsets = np.asarray(self._read(f"{group}/offsets", ...))
             rows = self._rules["person/keypoints" if group == "person" else f"{group}/bytes"].shape[0]
             if offsets[0] != 0 or offsets[-1] != rows or (offsets[1:] < offsets[:-1]).any():
                 raise self._file.damage(f"{group}/offsets do not lead from 0 to {rows}")
             self._offsets[group] = offsets
-        start, stop = self._offsets[group][index : index + 2].tolist()
-        return start, stop
+        return self._offsets[group]
 
     def _read(self, name: str, where: Any) -> Any:
         """Read a part of an array."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 import stat
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from posegen.errors import ShardError
+from posegen.files import hash_file
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,15 +75,6 @@ def compare_bytes(directory: Path, shard: ShardRecord) -> str | None:
     if sha256 == shard.sha256:
         return None
     return f"its bytes have changed (sha256 {sha256[:12]}..., the manifest says {shard.sha256[:12]}...)"
-
-
-def hash_file(path: Path) -> str:
-    """Return the sha256 of a file, hexadecimal."""
-    hashed = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            hashed.update(block)
-    return hashed.hexdigest()
 
 
 def locate(directory: Path, name: str) -> Path:

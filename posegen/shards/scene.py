@@ -29,6 +29,7 @@ def make_scene(
     image_size: Size,
     ignored: Region | None,
     unknown: NDArray[np.uint8] | None = None,
+    ignored_boxes: NDArray[np.float32] | None = None,
 ) -> Scene:
     """Make a scene of what is stored of a sample, but for the region to be ignored, which is not.
 
@@ -44,6 +45,8 @@ def make_scene(
         Where in the original image the loss must not count; None if nowhere, or nobody asks.
     unknown
         (N, K) uint8, as `posegen.skeleton.unknown` counts; None where no label asks.
+    ignored_boxes
+        (M, 4) of the people and crowds to be ignored, as `bboxes`; None if there are none.
     """
     visible = keypoints[..., 2]
     return Scene(
@@ -55,6 +58,9 @@ def make_scene(
         spread=find_spread(config, skeleton, keypoints, bboxes),
         unknown=unknown,
         labelled=None if config.visibility == "labelled" else visible > 0,
+        boxes=bboxes.astype(np.float64),
+        visible=visible == 2,
+        ignored_boxes=None if ignored_boxes is None else ignored_boxes.astype(np.float64),
     )
 
 

@@ -57,6 +57,8 @@ class BuiltSample:
         (n, K) uint8, which keypoints are unknown, as `posegen.skeleton.unknown` counts; None where no label reads it.
     copy, view
         Which of the image's copies it is, and (5,) float64 how that is seen; see `posegen.images.augment.View`.
+    source
+        Which of several sources it is of, by name.
     """
 
     image_id: int
@@ -73,6 +75,7 @@ class BuiltSample:
     copy: int = 0
     view: NDArray[np.float64] | None = None
     unknown: NDArray[np.uint8] | None = None
+    source: str = ""
 
 
 def _always(_: BuildConfig) -> bool:
@@ -81,6 +84,10 @@ def _always(_: BuildConfig) -> bool:
 
 def _draws_views(config: BuildConfig) -> bool:
     return config.augment is not None
+
+
+def _has_sources(config: BuildConfig) -> bool:
+    return bool(config.sources)
 
 
 def _reads_unknown(config: BuildConfig) -> bool:
@@ -207,6 +214,7 @@ COLUMNS = (
     ),
     Column(name="copy", dtype="int32", take=attrgetter("copy"), is_there=_draws_views),
     Column(name="view", dtype="float64", shape=(5,), take=attrgetter("view"), is_there=_draws_views),
+    Column(name="source", dtype="S", take=attrgetter("source"), is_there=_has_sources),
 )
 """Every column that a shard may have, in the order in which a sample has them."""
 

@@ -5,12 +5,13 @@ the *annotations*: one parent is the keypoint itself, several are averaged (the 
 and deriving keypoints are one operation, `Skeleton.derive`.
 """
 
-from posegen.skeleton.builtin import COCO_17, OPENPOSE_18, SKELETONS
+from posegen.skeleton.builtin import BODY_25, COCO_17, OPENPOSE_18, SKELETONS
 from posegen.skeleton.files import load_skeleton, read_skeleton, write_skeleton
 from posegen.skeleton.flip_pairs import Limb, find_flip_pairs, is_left
 from posegen.skeleton.skeleton import Skeleton
 
 __all__ = [
+    "BODY_25",
     "COCO_17",
     "OPENPOSE_18",
     "SKELETONS",

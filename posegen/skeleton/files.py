@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from posegen.errors import ConfigError, nearest
 from posegen.files import load_toml, quote_toml
 from posegen.skeleton.builtin import SKELETONS
 from posegen.skeleton.flip_pairs import Limb, find_flip_pairs
+from posegen.skeleton.mmpose import read_mmpose
 from posegen.skeleton.skeleton import Skeleton
 
-_KEYS = ("name", "keypoints", "limbs", "flip_pairs", "sigmas", "weights", "derived")
+_KEYS = ("name", "keypoints", "limbs", "flip_pairs", "sigmas", "weights", "derived", "aliases")
 
 
 def load_skeleton(name: str) -> Skeleton:
@@ -28,17 +29,19 @@ def load_skeleton(name: str) -> Skeleton:
     path = Path(name)
     if not path.exists():
         raise ConfigError(
-            f"there is no skeleton '{name}'{nearest(name, SKELETONS)}: expected {', '.join(SKELETONS)}, or a TOML file"
+            f"there is no skeleton '{name}'{nearest(name, SKELETONS)}: expected {', '.join(SKELETONS)}, a TOML file, "
+            "or a file of MMPose's with dataset_info"
         )
-    return read_skeleton(path)
+    return read_mmpose(path) if path.suffix == ".py" else read_skeleton(path)
 
 
 def read_skeleton(path: Path) -> Skeleton:
-    """Read a skeleton file.
+    """Read a skeleton file of posegen's own; `posegen.skeleton.mmpose` reads those of MMPose.
 
     The file has `keypoints` (names in channel order) and may have `name`, `limbs` (pairs of names), `flip_pairs`
     (pairs of names; found from left/right in the names if absent), `sigmas` and `weights` (a number for each keypoint,
-    as a list or as a table by name) and a table `[derived]` of `keypoint = ["parent", ...]`.
+    as a list or as a table by name), a table `[derived]` of `keypoint = ["parent", ...]`, and a table `[aliases]` of
+    `keypoint = ["other name", ...]`, by which annotated keypoints are found that are called so.
 
     Raises
     ------
@@ -67,6 +70,11 @@ def write_skeleton(skeleton: Skeleton) -> str:
     if derived:
         lines.append("\n[derived]")
         lines += [f"{quote_toml(name)} = [{', '.join(map(quote_toml, parents))}]" for name, parents in derived]
+    if skeleton.aliases:
+        lines.append("\n[aliases]")
+        for name in dict.fromkeys(name for _, name in skeleton.aliases):
+            others = [quote_toml(alias) for alias, of in skeleton.aliases if of == name]
+            lines.append(f"{quote_toml(name)} = [{', '.join(others)}]")
     return "\n".join(lines) + "\n"
 
 
@@ -93,6 +101,7 @@ class _Reader:
             parents=tuple(tuple(derived.get(name, [name])) for name in self.names),
             sigmas=self._numbers("sigmas"),
             weights=self._numbers("weights"),
+            aliases=self._aliases(derived),
         )
 
     def _name(self) -> str:
@@ -119,6 +128,18 @@ class _Reader:
             if not isinstance(parents, list) or not parents or not all(isinstance(p, str) for p in parents):
                 raise self._error(f"derived keypoint '{name}' must be a list of its parents' names", "derived", name)
         return derived
+
+    def _aliases(self, derived: Mapping[str, list[str]]) -> tuple[tuple[str, str], ...]:
+        aliases = self.table.get("aliases", {})
+        if not isinstance(aliases, dict):
+            raise self._error("'aliases' must be a table, as in [aliases] and nose = [\"nose_tip\"]", "aliases")
+        annotated = list(dict.fromkeys(parent for name in self.names for parent in derived.get(name, [name])))
+        for name, others in aliases.items():
+            if name not in annotated:
+                raise self._error(f"aliases: '{name}' is no keypoint{nearest(name, annotated)}", "aliases", name)
+            if not isinstance(others, list) or not all(isinstance(other, str) and other for other in others):
+                raise self._error(f"aliases: '{name}' must be a list of the names it may have", "aliases", name)
+        return tuple((other, name) for name, others in aliases.items() for other in others)
 
     def _pairs(self, key: str) -> tuple[Limb, ...] | None:
         pairs = self.table.get(key)

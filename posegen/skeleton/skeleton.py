@@ -43,11 +43,13 @@ class Skeleton:
         (https://cocodataset.org/#keypoints-eval).
     weights
         K numbers above 0, how much the loss of each keypoint is to count, or none.
+    aliases
+        Pairs of what an annotated keypoint may be called instead, and what `parents` call it.
 
     Raises
     ------
     ConfigError
-        If names repeat, an index points to no keypoint, or a sigma is no positive number.
+        If names repeat, an index points to no keypoint, a sigma is no positive number, or an alias is ambiguous.
     """
 
     name: str
@@ -57,6 +59,7 @@ class Skeleton:
     parents: tuple[tuple[str, ...], ...] = ()
     sigmas: tuple[float, ...] = ()
     weights: tuple[float, ...] = ()
+    aliases: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
         count = len(self.keypoints)
@@ -80,6 +83,7 @@ class Skeleton:
         if len(set(swapped)) != len(swapped):
             raise ConfigError(f"skeleton '{self.name}': a keypoint is in more than one flip pair")
         self._check_numbers()
+        self._check_aliases()
 
     def _check_numbers(self) -> None:
         """Check what there is a number of for each keypoint."""
@@ -93,6 +97,17 @@ class Skeleton:
                 raise ConfigError(f"skeleton '{self.name}': {what} must be positive numbers, as in {example}")
             object.__setattr__(self, what, tuple(map(float, numbers)))
 
+    def _check_aliases(self) -> None:
+        annotated = set(itertools.chain(*self.parents))
+        taken: dict[str, str] = {}
+        for alias, name in self.aliases:
+            if name not in annotated:
+                hint = nearest(name, sorted(annotated))
+                raise ConfigError(f"skeleton '{self.name}': '{name}' has an alias, but is no annotated keypoint{hint}")
+            if alias in annotated or taken.setdefault(alias, name) != name:
+                other = alias if alias in annotated else taken[alias]
+                raise ConfigError(f"skeleton '{self.name}': alias '{alias}' of '{name}' already stands for '{other}'")
+
     @property
     def mirrored(self) -> tuple[int, ...]:
         """For each keypoint the index of the one that takes its place in a mirror: itself, or its partner."""
@@ -105,6 +120,31 @@ class Skeleton:
     def limb_names(self) -> tuple[str, ...]:
         """The E limbs as `from-to`."""
         return tuple(f"{self.keypoints[a]}-{self.keypoints[b]}" for a, b in self.limbs)
+
+    def call(self, names: Sequence[str]) -> tuple[str, ...]:
+        """Call annotated keypoints as `parents` do, where they go by an alias.
+
+        An alias beside its name stands for nothing: the name itself counts.
+
+        Raises
+        ------
+        AnnotationError
+            If two of `names` are aliases of one.
+        """
+        known = {alias: name for alias, name in self.aliases if name not in names}
+        called = tuple(known.get(name, name) for name in names)
+        if len(set(called)) < len(set(names)):
+            name = next(name for name, times in Counter(called).items() if times > 1)
+            both = ", ".join(own for own, call in zip(names, called, strict=True) if call == name)
+            raise AnnotationError(
+                f"the annotations name {both}, and for the skeleton '{self.name}' all of these are '{name}'; take out "
+                "of its aliases what is another keypoint here"
+            )
+        return called
+
+    def restrict(self, names: Sequence[str]) -> Skeleton:  # noqa: ARG002 (a part of a skeleton asks)
+        """Return what is to be derived of annotations with these names: all, which `derive` refuses if it cannot be."""
+        return self
 
     def derive(self, annotated: NDArray[np.float64], names: Sequence[str]) -> NDArray[np.float64]:
         """Compute the skeleton's keypoints from the annotated ones.
@@ -146,14 +186,19 @@ class Skeleton:
     def to_dict(self) -> dict[str, Any]:
         """Return plain lists and strings, for JSON."""
         weights = {"weights": list(self.weights)} if self.weights else {}
-        return weights | {
-            "name": self.name,
-            "keypoints": list(self.keypoints),
-            "limbs": [list(limb) for limb in self.limbs],
-            "flip_pairs": [list(pair) for pair in self.flip_pairs],
-            "parents": [list(names) for names in self.parents],
-            "sigmas": list(self.sigmas),
-        }
+        aliases = {"aliases": [list(pair) for pair in self.aliases]} if self.aliases else {}
+        return (
+            weights
+            | aliases
+            | {
+                "name": self.name,
+                "keypoints": list(self.keypoints),
+                "limbs": [list(limb) for limb in self.limbs],
+                "flip_pairs": [list(pair) for pair in self.flip_pairs],
+                "parents": [list(names) for names in self.parents],
+                "sigmas": list(self.sigmas),
+            }
+        )
 
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> Skeleton:
@@ -167,6 +212,7 @@ class Skeleton:
                 parents=tuple(tuple(map(str, names)) for names in record["parents"]),
                 sigmas=tuple(map(float, record["sigmas"])),
                 weights=tuple(map(float, record.get("weights", ()))),
+                aliases=tuple((str(alias), str(name)) for alias, name in record.get("aliases", ())),
             )
         except (KeyError, OverflowError, TypeError, ValueError) as error:
             raise ConfigError(f"a stored skeleton cannot be read: {error!r}") from error

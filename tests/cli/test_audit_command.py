@@ -99,7 +99,6 @@ class TestAuto:
 def test_an_option_that_takes_one_value_is_not_taken_twice(run: Run, coco: Coco, tmp_path: Path) -> None:
     path = coco.write()
     for options in (
-        ("--coco", path, "--coco", tmp_path),
         ("--coco", path, "--split", "a", "--split", "b"),
         ("--coco", path, "--limit=1", "--limit", 2),
     ):

@@ -76,7 +76,12 @@ def test_each_changes_its_own_field(run: Run, spy: dict[str, Any]) -> None:
         changed = {k for k in BuildConfig.__slots__ if getattr(config, k) != getattr(BuildConfig(), k)}
         assert changed == {field}, options
         assert getattr(config, field) == value, options
-    assert {field for _, field, _ in EACH} == {*BuildConfig.__slots__} - {"sigma_cells", "copies", "plain_copy"}
+    assert {field for _, field, _ in EACH} == {*BuildConfig.__slots__} - {
+        "sources",
+        "sigma_cells",
+        "copies",
+        "plain_copy",
+    }
 
 
 def test_some_go_with_others(run: Run, spy: dict[str, Any]) -> None:

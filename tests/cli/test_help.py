@@ -34,6 +34,7 @@ OPTIONS = {
     "bench": ["--coco", "--split", "--images", "--repeats", "--workers", "--seconds", "--plan-images", "--json"],
     "labels": ["--preset", "--json"],
     "presets": ["--toml", "--json"],
+    "report": ["--out", "--samples", "--split", "--images"],
     "sample": ["--images", "--seed"],
     "score": ["--coco", "--split", "--results", "--save", "--json"],
 }  # fmt: skip
@@ -79,7 +80,7 @@ def test_an_audit_takes_the_options_of_a_build_that_change_what_is_read(run: Run
 def test_build_tells_its_defaults_and_what_is_required(run: Run) -> None:
     text = unfold(run("build", "--help").out)
     for said in (
-        "--coco PATH COCO root, or one annotation file. [required]",
+        "--coco PATH COCO root, or one annotation file; may be repeated. [required]",
         "--out DIR Where to write the dataset. [required]",
         "--split NAME Split of the COCO root. [default: train2017, or the only one]",
         f"--preset [{'|'.join(['auto', *PRESETS])}] What to start from; auto: tf-pose, ",
@@ -91,7 +92,7 @@ def test_build_tells_its_defaults_and_what_is_required(run: Run) -> None:
         "--input-size WxH Size of the network's input in pixels. [default: 368x368]",
         "[default: 8] --grid [bilinear|area|point] How full-resolution maps become cells. [default: bilinear]",
         "--sigma PIXELS Gaussians' standard deviation in input pixels. [default: 8]",
-        "--sigma-cells CELLS The same in cells, instead. --sigma-scale",
+        "--sigma-cells CELLS Gaussians' standard deviation in cells, instead. --sigma-scale",
         "--min-area PIXELS Draw only people of such an area in image pixels. [default: 0]",
         "--keep-empty Keep images on which nobody is drawn. --label-dtype",
         "[default: float16]",
@@ -117,7 +118,10 @@ def test_what_commands_share_they_explain_alike_or_as_it_is_for_them(run: Run) -
         assert "--workers N Processes. [default: the CPUs there are for this one]" in text
     for text in (verify, diff, bench, inspect):
         assert "--json Print JSON." in text
-    assert "--coco PATH COCO root or annotation file that DIR was built from. --split" in verify
+    assert (
+        "--coco PATH COCO root or annotation file that DIR was built from; repeated, if it was from several. --split"
+        in verify
+    )
     assert "--coco PATH COCO root or annotation file. [default: synthetic sample]" in bench
     assert "--workers N Processes that build or read. [default: 2] --seconds" in bench
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from posegen.config import BuildConfig
+from posegen.config import BuildConfig, SourceRules
 from posegen.images.augment import Augmentation
 from posegen.skeleton import COCO_17
 
@@ -12,7 +12,7 @@ WORDS = {
     "unit": ("image", "person"),
     "crop": ("msra", "udp"),
     "grid": ("bilinear", "area", "point"),
-    "heatmap": ("gaussian", "msra", "msra-unbiased", "udp", "megvii"),
+    "heatmap": ("gaussian", "msra", "msra-unbiased", "udp", "megvii", "higherhrnet"),
     "paf": ("pixels", "cells"),
     "sigma_scale": ("fixed", "area"),
     "sigma_keypoints": ("equal", "oks"),
@@ -28,6 +28,7 @@ WORDS = {
 
 OTHER = {
     "skeleton": COCO_17,
+    "sources": (SourceRules(name="a", category=("dog",), rename={"nose": "snout"}, limit=3), SourceRules(name="b")),
     "category": ("person", "dog"),
     "heatmap": "udp",
     "paf": "cells",

@@ -44,7 +44,8 @@ def test_the_top_down_presets_are_as_their_definition_has_them():
 
 def test_each_preset_goes_by_its_name_and_says_what_it_is():
     assert list(PRESETS) == [
-        "tf-pose", "coco", "openpose", "msra", "msra-unbiased", "udp", "simcc", "rtmpose", "megvii",
+        "tf-pose", "coco", "openpose", "openpose-25", "msra", "msra-unbiased", "udp", "simcc", "rtmpose", "megvii",
+        "higherhrnet", "centernet", "openpifpaf",
     ]  # fmt: skip
     for name, preset in PRESETS.items():
         assert BuildConfig.preset(name) == dataclasses.replace(BuildConfig(), **preset.changes)
@@ -54,11 +55,13 @@ def test_each_preset_goes_by_its_name_and_says_what_it_is():
 
 def test_a_preset_says_where_the_cells_of_a_prediction_lie():
     places = {"gaussian": "(i + 0.5) s - 0.5", "msra": " i s", "msra-unbiased": " i s", "udp": "i (W - 1) / (w - 1)",
-              "megvii": "(i + 0.5) s"}  # fmt: skip
+              "megvii": "(i + 0.5) s", "higherhrnet": "(i + 0.5) s"}  # fmt: skip
     for name in PRESETS:
         config = BuildConfig.preset(name)
         place = "i / 2" if "simcc" in config.labels else places[config.heatmap]
-        assert config.create_labels(COCO_17)[0].decoder.endswith(place), name
+        place = "x s" if name in {"centernet", "openpifpaf"} else place
+        first = config.create_labels(COCO_17)[0]
+        assert getattr(first, "label", first).decoder.endswith(place), name
 
 
 def test_fields_of_a_preset_can_be_changed():

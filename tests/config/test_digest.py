@@ -8,7 +8,7 @@ import sys
 import pytest
 from other_values import BESIDE, CHANGED, FIELDS, OTHER
 
-from posegen.config import PRESETS, BuildConfig
+from posegen.config import PRESETS, BuildConfig, SourceRules
 from posegen.errors import ConfigError
 from posegen.images.augment import Augmentation
 from posegen.skeleton import Skeleton
@@ -17,12 +17,16 @@ PINNED = {
     "tf-pose": "037dee6c6d45009e",
     "coco": "d079320a1156c76c",
     "openpose": "5c28cded3d35cafb",
+    "openpose-25": "a7e0f0522d9cf77c",
     "msra": "bf76062f31344fcb",
     "msra-unbiased": "4a48dabfc1a31975",
     "udp": "60b6854c35efcd52",
     "simcc": "c4777e669491df05",
     "rtmpose": "c366f71d41a6a9e9",
     "megvii": "ce44d8dfef714662",
+    "higherhrnet": "086165e44286343e",
+    "centernet": "870f837d97be60cb",
+    "openpifpaf": "cabcc490cf82f3b0",
     "openpose with one mask": "a25770d619dcd419",
     "augmented": "597d8881a751c9b3",
 }
@@ -87,12 +91,12 @@ def test_a_configuration_is_read_back_from_json():
 
 
 def test_each_field_is_written_down_in_the_order_of_the_fields():
-    every = BuildConfig(origin="unlabelled", exif="shown", picture_size=(736, 736))
+    every = BuildConfig(origin="unlabelled", exif="shown", picture_size=(736, 736), sources=(SourceRules(name="a"),))
     assert list(every.to_dict()) == FIELDS
 
 
 def test_fields_that_came_later_are_written_down_only_where_they_are_asked_for():
-    later = ["origin", "exif", "picture_size"]
+    later = ["sources", "origin", "exif", "picture_size"]
     assert list(BuildConfig().to_dict()) == [name for name in FIELDS if name not in later]
     assert CHANGED["picture_size"].to_dict()["picture_size"] == [736, 736]
 

@@ -104,7 +104,7 @@ def test_only_what_differs_from_the_preset_is_written(tmp_path):
 def test_every_option_can_be_written_with_what_it_is(tmp_path):
     config = BuildConfig(**OTHER | {"keep_empty": False, "sigma_cells": None, "picture_size": (512, 736)})
     text = write_options(config, preset="tf-pose", every=True)
-    assert 'grid = "area"  # How full-resolution maps become cells. bilinear, area, point\n' in text
+    assert 'grid = "area"  # How full-resolution maps become cells. One of bilinear, area, point.\n' in text
     (tmp_path / "dumped.toml").write_text(text)
     assert len(load_toml(tmp_path / "dumped.toml")) == len(OTHER)  # the preset stands for the sigma that is not
 

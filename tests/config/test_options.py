@@ -5,13 +5,19 @@ from pathlib import Path
 import pytest
 from other_values import FIELDS
 
-from posegen.config import BuildConfig, RunOptions, read_options, read_words
+from posegen.config import BuildConfig, RunOptions, SourceRules, read_options, read_words
 from posegen.errors import ConfigError
 from posegen.images.augment import Augmentation
 from posegen.skeleton import COCO_17, OPENPOSE_18
 
 # Every option as the command line calls it, ways to say it, and the field that comes of it.
 SAID = [
+    (
+        "source",
+        ['[{name = "b", limit = 2}, {name = "a", category = "dog", rename = {x = "nose"}}]'],
+        "sources",
+        (SourceRules(name="a", category=("dog",), rename={"x": "nose"}), SourceRules(name="b", limit=2)),
+    ),
     ("category", ['["person", "dog"]'], "category", ("person", "dog")),
     ("category", ['"dog"'], "category", ("dog",)),
     ("skeleton", ['"coco-17"'], "skeleton", COCO_17),

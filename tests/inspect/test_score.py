@@ -76,7 +76,7 @@ def test_labels_of_every_preset_come_back_without_bias(source: Coco, built: Call
         keypoints = 18 if preset in {"tf-pose", "openpose"} else 17
         assert (every.name, every.far, every.missed) == ("all", 0, 0)
         assert 0.9 * 30 * keypoints < every.count <= 30 * keypoints
-        assert every.rms < (2.0 if preset in least else 0.3), preset
+        assert every.rms < (2.0 if preset in least else 1.0 if preset == "higherhrnet" else 0.3), preset
         skeleton = COCO_17 if keypoints == 17 else OPENPOSE_18
         assert [row.name for row in found.rows[1 : keypoints + 1]] == list(skeleton.keypoints)
 

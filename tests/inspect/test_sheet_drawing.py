@@ -6,13 +6,16 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from each import each
 from shards_by_hand import Drawn, Open, written_in
 
 from posegen.errors import ConfigError
-from posegen.inspect.drawing.sample import draw_sheet
+from posegen.inspect.drawing.sample import arrange_sheet, draw_sheet, draw_tile
+from posegen.inspect.summary import save_sheet
+from posegen.shards import ShardReader
 
 
 @pytest.fixture
@@ -46,6 +49,16 @@ def test_the_tile_of_a_sheet_shows_skeleton_and_heatmap(open_shard: Open) -> Non
     assert tile[round(20.5 * 8), round(10.5 * 8)].any()
     assert tile[4 * 8, 36 * 8].any()
     assert not tile[28 * 8, 36 * 8].any()
+
+
+def test_the_sheet_of_a_dataset_goes_on_over_shards_and_counts_over_all(dataset: Path, tmp_path: Path) -> None:
+    tiles = []
+    for shard, numbers in zip(sorted(dataset.glob("*.h5")), ([0, 1, 2], [3, 4, 5], [6, 7]), strict=True):
+        with ShardReader(shard) as reader:
+            tiles += [draw_tile(reader, position, number=number) for position, number in enumerate(numbers)]
+    for count in (2, 7, 100):
+        save_sheet(dataset, count, tmp_path / "sheet.png")
+        np.testing.assert_array_equal(cv2.imread(str(tmp_path / "sheet.png")), arrange_sheet(tiles[:count]))
 
 
 @each("indices, columns", [([], 4), ([0], 0)])

@@ -190,6 +190,16 @@ class TestFindSamples:
             assert find_samples(tmp_path / "out", name) == expected
         assert len({image_id for image_id, _ in held}) < len(held)
 
+    def test_an_image_is_found_by_the_text_that_is_its_id(self, coco: Coco, run: Run, tmp_path: Path) -> None:
+        for entry in coco.document["images"]:
+            entry["id"] = f"cam_{entry['id']}"
+        for person in coco.document["annotations"]:
+            person["image_id"] = f"cam_{person['image_id']}"
+        assert run("build", "--coco", coco.write(), "--out", tmp_path / "out", "--workers", 1).status == 0
+        names = {entry["file_name"]: entry["id"] for entry in coco.document["images"]}
+        for index, (_, name) in enumerate(read_names(tmp_path / "out")):
+            assert find_samples(tmp_path / "out", f"image:{names[name]}") == [index]
+
     def test_what_is_not_there_is_told_with_what_is(self, dataset: Path) -> None:
         held = read_names(dataset)
         image_id, name = held[0]

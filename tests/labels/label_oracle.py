@@ -122,7 +122,11 @@ def expect_top_down(kind: str, people: People, sigmas: Floats | float) -> tuple[
             heat[k] = np.maximum(heat[k], one / one.max())
             continue
         column, row = int(x + 0.5), int(y + 0.5)
-        middle = (column, row) if kind == "msra" else (x, y)
+        if kind == "higherhrnet":
+            column, row, reach = int(x), int(y), math.floor(3 * sigma + 1e-9) + 1
+            if not (0 <= column < w and 0 <= row < h):
+                continue
+        middle = (column, row) if kind in {"msra", "higherhrnet"} else (x, y)
         for j in range(h):
             for i in range(w):
                 in_patch = abs(i - column) <= reach and abs(j - row) <= reach

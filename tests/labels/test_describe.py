@@ -71,6 +71,9 @@ def test_every_option_of_ours_is_explained_with_the_default_that_is_used():
         },
         "heatmap": {"normalize": "none", "sigmas": "", "kernels": ""},
         "weight": {"of": "auto", "by_keypoint": False},
+        "keypoint_indices": {"cell": "auto"},
+        "cif": {"pose": "none", "selfhidden": True, "valid_area": False},
+        "caf": {"pose": "none", "selfhidden": True, "valid_area": False},
         "simcc": {
             "smoothing": "gaussian", "split_ratio": 2.0, "sigma_x": 6.0, "sigma_y": 0.0, "normalize": True,
             "label_smooth": 0.0,
@@ -89,9 +92,16 @@ def test_arrays_have_the_shape_range_and_mirror_that_are_built():
         "center_offset": (36, 46, 46), "center_weight": (18, 46, 46), "limb": (19, 46, 46), "weight": (18,),
         "heatmap_mask": (18, 46, 46), "paf_mask": (38, 46, 46), "center_heatmap_weights": (1, 46, 46),
         "simcc_x": (18, 736), "simcc_y": (18, 736), "regression": (18, 2), "visibility": (18,),
-        "visibility_weight": (18,),
+        "visibility_weight": (18,), "keypoint_indices": (18, 2), "cif": (18, 5, 46, 46), "caf": (19, 9, 46, 46),
+        "centernet_hm": (1, 46, 46), "centernet_hm_hp": (18, 46, 46), "centernet_wh": (32, 2), "centernet_reg": (32, 2),
+        "centernet_ind": (32,), "centernet_reg_mask": (32,), "centernet_hps": (32, 36), "centernet_hps_mask": (32, 36),
+        "centernet_hp_offset": (576, 2), "centernet_hp_ind": (576,), "centernet_hp_mask": (576,),
+        "centernet_left_out": (1,),
     }  # fmt: skip
-    assert [name for name, array in found.items() if array.needs_ignored] == ["mask", "heatmap_mask", "paf_mask"]
+    assert [name for name, array in found.items() if array.needs_ignored] == [
+        "mask", "heatmap_mask", "paf_mask", "centernet_hm", "centernet_wh", "centernet_reg", "centernet_ind",
+        "centernet_left_out", "cif", "caf",
+    ]  # fmt: skip
     assert (found["center_offset"].low, found["center_offset"].high) == (-46, 46)
     assert found["paf"].flips
     assert found["paf"].why_not == ""
@@ -101,7 +111,7 @@ def test_a_heatmap_is_described_with_every_kind_it_can_have():
     label = describe_label("heatmap", CONTEXTS)
     assert {array.kind: (array.shape[0], array.flips) for array in label.arrays} == {
         "heatmap=gaussian": (19, True), "heatmap=msra": (18, False), "heatmap=msra-unbiased": (18, False),
-        "heatmap=udp": (18, True), "heatmap=megvii": (18, False),
+        "heatmap=udp": (18, True), "heatmap=megvii": (18, False), "heatmap=higherhrnet": (18, False),
     }  # fmt: skip
     text = " ".join(text for _, text in label.sections)
     for word in ("arXiv:1611.08050", "`msra`", "(W - 1) / (w - 1)", "(i + 0.5) s - 0.5", "arXiv:1910.06278"):

@@ -110,6 +110,8 @@ class _Chooser:
         if has_parts(entries):
             names += self._join(names)
         skeleton = self.skeleton or own
+        names = skeleton.call(names)
+        skeleton = skeleton.restrict(names)
         skeleton.derive(np.zeros((0, len(names), 3)), names)
         return dataclasses.replace(
             reading,

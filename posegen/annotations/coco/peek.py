@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 
+from posegen.errors import AnnotationError
 from posegen.skeleton import Skeleton
 
 _NAMES = re.compile(rb'"keypoints"\s*:\s*(?=\[\s*")')
@@ -34,7 +35,14 @@ def fits_skeleton(path: Path, skeleton: Skeleton) -> bool:
     if not encoding.startswith("utf-8"):
         data = data.decode(encoding, "replace").encode()
     lists = list(_find_names(data))
-    return any(needed <= set(names) for names in lists) if lists else _NUMBERS.search(data) is None
+    return any(needed <= set(_call(skeleton, names)) for names in lists) if lists else _NUMBERS.search(data) is None
+
+
+def _call(skeleton: Skeleton, names: list[str]) -> Sequence[str]:
+    try:
+        return skeleton.call(names)
+    except AnnotationError:
+        return names
 
 
 def _read_tail(path: Path) -> bytes:

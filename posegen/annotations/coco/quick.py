@@ -17,7 +17,6 @@ from posegen.annotations.coco.names import Names
 from posegen.annotations.coco.turning import refuse_turned
 from posegen.annotations.columns import SampleColumns
 from posegen.annotations.sample import Annotations
-from posegen.annotations.unknown import describe_unknown
 from posegen.config import BuildConfig
 from posegen.errors import PosegenError
 
@@ -83,8 +82,6 @@ def _read(path: Path, data: bytes, config: BuildConfig, images: Path | None) -> 
     audit.note_corners()
     samples = _make_samples(groups, config, audit, len(reading.names))
     _check_people(samples, audit)
-    if unknown := describe_unknown(samples, reading.names, reading.skeleton):
-        audit.notes.append(unknown)
     return Annotations(
         path=path,
         images=path.parent if images is None else images,

@@ -22,7 +22,6 @@ from posegen.annotations.coco.people import AnnotationReader, Person
 from posegen.annotations.coco.quick import read_quickly
 from posegen.annotations.coco.turning import refuse_turned, turn_unstated
 from posegen.annotations.sample import Annotations, Sample, Shape
-from posegen.annotations.unknown import describe_unknown
 from posegen.config import BuildConfig
 from posegen.errors import AnnotationError
 from posegen.skeleton import Skeleton
@@ -100,8 +99,6 @@ def _read_entries(path: Path, document: dict[str, Any], config: BuildConfig, ima
     audit.note_corners()
     join_same(entries, people, audit)
     samples = tuple(_make_samples(entries, people, config, audit, len(reading.names)))
-    if unknown := describe_unknown(samples, reading.names, reading.skeleton):
-        audit.notes.append(unknown)
     return Annotations(
         path=path,
         images=path.parent if images is None else images,

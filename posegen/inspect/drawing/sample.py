@@ -118,16 +118,26 @@ def draw_sheet(reader: ShardReader, indices: Sequence[int], columns: int = 4) ->
     """
     if not indices or columns < 1:
         raise ConfigError(f"a contact sheet needs at least one sample and one column, not {len(indices)} and {columns}")
-    heatmap = next((label for label in reader.labels if without_stride(label.spec.name) == "heatmap"), None)
-    tiles = []
-    for index in indices:
-        canvas, sample = open_canvas(reader, index, TILE_SIDE)
-        if heatmap is not None:
-            heat = reader.label(heatmap, index)[: len(reader.skeleton.keypoints)]
-            canvas = Canvas(_draw_heat(canvas, heat, strength=0.5, brightness=1.0), canvas.factor)
-        people = draw_people(canvas, reader.skeleton, sample)
-        tiles.append(frame(frame(people, sample["file_name"]), _caption(reader, sample, index)))
+    return arrange_sheet([draw_tile(reader, index, number=index) for index in indices], columns)
+
+
+def arrange_sheet(tiles: Sequence[Picture], columns: int = 4) -> Picture:
+    """Put tiles (rows, columns, 3) side by side, at most so many a row."""
     return join_tiles(tiles, min(columns, len(tiles)))
+
+
+def draw_tile(reader: ShardReader, index: int, *, number: int) -> Picture:
+    """Draw what a contact sheet shows of a sample; `number` is its index to whoever looks at it.
+
+    Raises what `draw_sheet` raises.
+    """
+    heatmap = next((label for label in reader.labels if without_stride(label.spec.name) == "heatmap"), None)
+    canvas, sample = open_canvas(reader, index, TILE_SIDE)
+    if heatmap is not None:
+        heat = reader.label(heatmap, index)[: len(reader.skeleton.keypoints)]
+        canvas = Canvas(_draw_heat(canvas, heat, strength=0.5, brightness=1.0), canvas.factor)
+    people = draw_people(canvas, reader.skeleton, sample)
+    return frame(frame(people, sample["file_name"]), _caption(reader, sample, number))
 
 
 def open_canvas(reader: ShardReader, index: int, side: int) -> tuple[Canvas, dict[str, Any]]:
@@ -144,7 +154,7 @@ def open_canvas(reader: ShardReader, index: int, side: int) -> tuple[Canvas, dic
 
 def _caption(reader: ShardReader, sample: dict[str, Any], number: int | None) -> str:
     parts = [] if number is None else [f"sample {number}"]
-    parts.append(f"image {sample['image_id']}")
+    parts.append(f"image {sample['image_id']}{' of ' + sample['source'] if 'source' in sample else ''}")
     if reader.config.copies > 1:
         parts.append(f"copy {sample['copy']}")
     if reader.config.unit == "person":
@@ -228,6 +238,12 @@ def _draw_label(
         return frame(_draw_mask(canvas, values[0]), f"{title} · the loss counts on {values[0].mean():.1%}")
     if name.endswith("_mask"):
         return _draw_channel_mask(canvas, values, spec, title)
+    if spec.axes[1:2] == ("value",) and spec.unknown:
+        # Of composite fields the first value of a channel is how sure it is; the others are ways and sizes.
+        blended = _draw_heat(canvas, np.nan_to_num(values[:, 0]), strength=0.9, brightness=0.55)
+        unknown = np.isnan(values[:, 0]).all(axis=0)
+        shown = Canvas(blended, canvas.factor)
+        return frame(_draw_mask(shown, (~unknown).astype(np.float32)), f"{title} · where cells point to something")
     largest = max(-spec.low, spec.high)
     # What nobody knows is drawn as nothing.
     magnitudes = np.abs(values.astype(np.float32)).reshape(-1, *spec.cells)

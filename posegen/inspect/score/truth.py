@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from posegen.annotations.read import find_annotations
 from posegen.config import BuildConfig
-from posegen.errors import AnnotationError
+from posegen.errors import AnnotationError, ConfigError
 from posegen.skeleton import COCO_17, Skeleton
 
 Key = tuple[int, int]
@@ -86,6 +86,9 @@ class Truth:
     ) -> Truth:
         """Read the annotations of the images `wanted`, whoever was drawn; raises what `build` raises for them."""
         source = find_annotations(coco, split=split, need_images=False)
+        if config.sources:
+            listed = ", ".join(rules.name for rules in config.sources)
+            raise ConfigError(f"several sources ({listed}) cannot be scored at once: build and score each alone")
         read = source.read(BuildConfig(**_everybody(config)))
         single = {parents[0] for parents in skeleton.parents if len(parents) == 1}
         names = tuple(name for name in read.names if name in single)

@@ -4,6 +4,14 @@ Each label decodes in its own file, beside its drawing, and says how: `decoder`,
 it has is what it can do; `posegen.decode` asks for no label by its name.
 """
 
-from posegen.labels.decode.protocols import DoubtfulLabel, FieldLabel, JoiningLabel, LocatingLabel, PeakLabel, Peaks
+from posegen.labels.decode.protocols import (
+    DoubtfulLabel,
+    FieldLabel,
+    FindingLabel,
+    JoiningLabel,
+    LocatingLabel,
+    PeakLabel,
+    Peaks,
+)
 
-__all__ = ["DoubtfulLabel", "FieldLabel", "JoiningLabel", "LocatingLabel", "PeakLabel", "Peaks"]
+__all__ = ["DoubtfulLabel", "FieldLabel", "FindingLabel", "JoiningLabel", "LocatingLabel", "PeakLabel", "Peaks"]

@@ -8,7 +8,7 @@ at least 3 keypoints and a score of 0.2.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,10 +87,25 @@ def join_limbs(fields: NDArray[np.float32], places: Points, peaks: Peaks, limbs:
     (n, K, 3) x, y in input pixels, score, all 0 where there is none; and (n,) scores, the mean of what a person's
     keypoints and limbs scored, by keypoint.
     """
+
+    def score(e: int, starts: NDArray[np.intp], stops: NDArray[np.intp]) -> Points:
+        return _score(fields[2 * e : 2 * e + 2], places[starts][:, None], places[stops][None])
+
+    return join_scored(score, peaks, limbs)
+
+
+def join_scored(
+    score_pairs: Callable[[int, NDArray[np.intp], NDArray[np.intp]], Points], peaks: Peaks, limbs: Limbs
+) -> tuple[Points, Points]:
+    """Join peaks to people, as `join_limbs`, of whom `score_pairs` scores limbs.
+
+    It is given the number of a kind of limbs and which peaks are its starts (A,) and stops (B,), and returns the scores
+    of all pairs (A, B), 0 where there is no limb.
+    """
     groups, total = _Groups(peaks.channel), peaks.scores.copy()
     for e, (a, b) in enumerate(limbs):
         starts, stops = np.flatnonzero(peaks.channel == a), np.flatnonzero(peaks.channel == b)
-        scores = _score(fields[2 * e : 2 * e + 2], places[starts][:, None], places[stops][None])
+        scores = score_pairs(e, starts, stops)
         for i, j in _match(scores):
             if groups.join(int(starts[i]), int(stops[j])):
                 total[starts[i]] += scores[i, j]

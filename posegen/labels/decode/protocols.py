@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -86,7 +86,11 @@ class PeakLabel(Label, Protocol):
 
 
 class JoiningLabel(Label, Protocol):
-    """A label that makes people of the peaks of another one, whose name is `joins`."""
+    """A label that makes people of the peaks of another one, whose name is `joins`.
+
+    What is predicted may be something else than what is drawn, as tags are: then `predicted` has its specification, but
+    for how many times its channels there are, and `join` can be given what was drawn, too.
+    """
 
     @property
     def decoder(self) -> str:
@@ -109,6 +113,33 @@ class JoiningLabel(Label, Protocol):
 
     def joinable(self, drawn: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Tell which of N people, of whom the keypoints (N, K) are drawn, can be found at all: (N,)."""
+        ...
+
+
+class FindingLabel(Label, Protocol):
+    """A label from which, with others, people are found.
+
+    `found_with` names all arrays that it reads; `drawn_with` those that it reads besides where it is given what was
+    drawn and not what is predicted in its place; see `JoiningLabel`.
+    """
+
+    @property
+    def decoder(self) -> str:
+        """How, in words."""
+        ...
+
+    @property
+    def found_with(self) -> tuple[str, ...]:
+        """The arrays that it reads."""
+        ...
+
+    @property
+    def drawn_with(self) -> tuple[str, ...]:
+        """The arrays that it can read besides."""
+        ...
+
+    def find_people(self, outputs: Mapping[str, NDArray[Any]]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Find the n people of a sample, of which `outputs` has the arrays: as `JoiningLabel.join`."""
         ...
 
 

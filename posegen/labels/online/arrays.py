@@ -84,7 +84,7 @@ def render_top_down(
     points, drawn, input_size, stride
         As in `render_heatmap`; N is 1 as a rule.
     kind
-        `msra`, `msra-unbiased`, `udp` or `megvii`.
+        `msra`, `msra-unbiased`, `udp`, `megvii` or `higherhrnet`.
     sigma
         Standard deviation of the Gaussians in cells.
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from posegen.errors import ConfigError
 from posegen.geometry import Size
 from posegen.labels.gaussians import THRESHOLD
-from posegen.labels.grid import GridKind, count_cells, make_grid
+from posegen.labels.grid import Grid, GridKind, count_cells, make_grid
 
 CUT = math.exp(-THRESHOLD)
 """Where a Gaussian is cut, as its value."""
@@ -73,7 +73,11 @@ def lay_axes(input_size: Size, stride: float, sigma: float, grid: GridKind) -> t
     if not 0 < sigma < math.inf:
         raise ConfigError(f"sigma must be above 0 input pixels, not {sigma}")
     height, width = input_size
-    made = make_grid(grid, (height, width), count_cells((height, width), stride))
+    return lay_grid(make_grid(grid, (height, width), count_cells((height, width), stride)), sigma)
+
+
+def lay_grid(made: Grid, sigma: float) -> tuple[Axis, Axis]:
+    """Lay the rows and the columns of a grid, for Gaussians of `sigma` input pixels."""
     reach = math.sqrt(2 * THRESHOLD) * sigma
     windows = made.count_cells(2 * reach)
 

@@ -15,9 +15,9 @@ from posegen.loader.dataset import PoseDataset
 from posegen.loader.fields import list_padded, list_plain
 from posegen.loader.torch.epoch import SharedEpoch
 from posegen.loader.torch.halves import widen_halves
-from posegen.loader.torch.pictures import ImageDtype, Normalization, Transform, recolour, show_channels
+from posegen.loader.torch.pictures import ImageDtype, Transform, choose_normalization, recolour, show_channels
 from posegen.loader.torch.sharing import SharedArrays, SharedBatch
-from posegen.loader.views import Views
+from posegen.loader.views import LabelsDrawn, Views
 
 
 class TorchPoseDataset(Dataset):
@@ -44,6 +44,8 @@ class TorchPoseDataset(Dataset):
         and to a GPU.
     raw, flip, views, seed
         As in `posegen.PoseDataset`.
+    labels
+        `device` leaves labels to `DeviceViews`; pictures come as bytes.
     transform
         Changes the colours of a picture: given (3, H, W) uint8 it returns as much. It is called for every picture that
         is read, after it was flipped or seen anew and before it is normalised, by whoever reads. A GPU does that in
@@ -73,10 +75,11 @@ class TorchPoseDataset(Dataset):
         raw: bool = False,
         flip: bool | Literal["random"] = False,
         views: Views | None = None,
+        labels: LabelsDrawn = "here",
         seed: int | None = None,
         transform: Transform | None = None,
     ) -> None:
-        self._normalization = Normalization(image_dtype, mean, std)
+        self._normalization = choose_normalization(labels, image_dtype, mean, std)
         self._transform = transform
         self._epoch = SharedEpoch()
         self.data = PoseDataset(
@@ -85,6 +88,7 @@ class TorchPoseDataset(Dataset):
             raw=raw,
             flip=flip,
             views=views,
+            labels=labels,
             seed=seed,
             widen=widen_halves,
         )

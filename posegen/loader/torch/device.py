@@ -2,130 +2,192 @@
 
 from __future__ import annotations
 
-import torch
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from posegen.config import BuildConfig
+import numpy as np
+import torch
+from torch import nn
+
 from posegen.errors import ConfigError
 from posegen.images.warp import PADDING
-from posegen.labels.online.torch import AxisTensors, draw_heatmap, draw_paf
-from posegen.labels.online.windows import lay_axes
-from posegen.skeleton import Skeleton
+from posegen.labels.decode.peaks import LEAST_SIGMA_CELLS
+from posegen.labels.online.torch.modules import People, make_drawer
+from posegen.loader.dataset import PoseDataset
+from posegen.loader.torch.pictures import ImageDtype, Normalization
+from posegen.shards.scene import BASE_SIZE
 
 
-class DeviceViews(torch.nn.Module):
-    """Warps pictures and draws their labels for views of them; `torch.compile` takes all of it as one graph.
+class DeviceViews(nn.Module):
+    """Warps the pictures of a batch and draws its labels; `torch.compile` takes all of it as one graph.
 
-    Heatmaps and part affinity fields equal those that `posegen.PoseDataset` draws of such views to 1e-5; pictures are
-    interpolated linearly and not shrunk before, so that views that shrink to less than half pass over pixels.
+    >>> loader = PoseLoader("out/", labels="device", views="scale=0.5-1.1,rotate=40,shift=40,flip=0.5")
+    >>> draw = DeviceViews(loader.data).to("cuda")
+    >>> for batch in loader.epoch(0):
+    ...     batch = draw(batch)
 
-    >>> data = TorchPoseDataset("out/", fields=["image", "keypoints"], image_dtype="uint8")
-    >>> draw = DeviceViews(data.data.config, data.data.skeleton).to("cuda")
-    >>> ranges = Augmentation.parse("scale=0.5-1.1,rotate=40,shift=40,flip=0.5")
-    >>> for step, batch in enumerate(loader):
-    ...     views = [ranges.draw(seed, (step, i)).values for i in range(len(batch["image"]))]
-    ...     found = draw(batch["image"].cuda(), batch["keypoints"].cuda(), torch.tensor(np.stack(views)).cuda())
+    What comes of it is what a loader without `labels="device"` gives. Drawn labels equal those of `posegen.PoseDataset`
+    to 1e-5, and a mask to 1/8 of a cell at its edges; pictures are interpolated linearly and not shrunk before, so that
+    views that shrink to less than half pass over pixels. All is drawn at once: no loop over people, none over samples.
 
     Parameters
     ----------
-    config, skeleton
-        Of the dataset: input size, grid, widths, and which keypoints are drawn.
-    background
-        Whether the heatmap's last channel is the background, as it is in every `heatmap` of kind `gaussian`.
+    data
+        The dataset, opened with `labels="device"`: `data` of a `PoseLoader` or a `TorchPoseDataset`.
+    image_dtype, mean, std
+        As in `TorchPoseDataset`.
 
     Raises
     ------
     ConfigError
-        If labels are asked for that this cannot draw: several strides, top-down heatmaps, fields on the cells, or
-        Gaussians that differ from person to person or from keypoint to keypoint.
+        If it was opened otherwise, or a label is asked for that cannot be drawn here: heatmaps of all kinds, part
+        affinity fields, the mask and the weights of heatmaps can.
     """
 
-    def __init__(self, config: BuildConfig, skeleton: Skeleton, *, background: bool = True) -> None:
+    def __init__(
+        self,
+        data: PoseDataset,
+        *,
+        image_dtype: ImageDtype = "float32",
+        mean: Sequence[float] | None = None,
+        std: Sequence[float] | None = None,
+    ) -> None:
         super().__init__()
-        expected = {"heatmap": "gaussian", "paf": "pixels", "sigma_scale": "fixed", "sigma_keypoints": "equal"}
-        wrong = [name for name, value in expected.items() if getattr(config, name) != value]
-        if wrong or len(config.strides) > 1:
-            found = f"{wrong[0]} is {getattr(config, wrong[0])}" if wrong else f"there are strides {config.strides}"
-            raise ConfigError(f"views on the device have no such labels: {found}; read views from PoseDataset instead")
-        (stride,) = config.strides
-        self.input_size, self.stride = config.input_size, float(stride)
-        self.sigma = (config.sigma_cells or 0) * stride if config.sigma_px is None else config.sigma_px
-        self.half_width, self.limbs, self.background = config.half_width_px, skeleton.limbs, background
-        self.least = 1.0 if config.visibility == "labelled" else 2.0
-        self.axes = lay_axes(config.input_size, stride, self.sigma, config.grid)
-        for name, axis in zip(("rows", "columns"), self.axes, strict=True):
-            self.register_buffer(f"{name}_at", torch.tensor(axis.positions), persistent=False)
-            self.register_buffer(f"{name}_weights", torch.tensor(axis.weights), persistent=False)
-        self.register_buffer("mirrored", torch.tensor(skeleton.mirrored), persistent=False)
+        if data.undrawn is None:
+            raise ConfigError("DeviceViews draws the labels of a dataset that was opened with labels='device'")
+        config, skeleton = data.config, data.skeleton
+        self._as_bytes = Normalization(image_dtype, mean, std).dtype == np.uint8
+        self._size, self._least = config.input_size, 1.0 if config.visibility == "labelled" else 2.0
+        self._by_size, self._varies = config.sigma_scale == "area", config.sigma_keypoints == "oks"
+        self._varies |= self._by_size
+        of_a_cell = config.sigma_cells or (config.sigma_px or 0) / max(config.strides)
+        self._least_spread = LEAST_SIGMA_CELLS / of_a_cell
+        wanted = {label.spec.name: label for label in data.undrawn}
+        created = [label for label in config.create_labels(skeleton) if label.spec.name in wanted]
+        self._cells_first = {name: label.channel_axis != 0 for name, label in wanted.items()}
+        self._names = [label.spec.name for label in created]
+        self._drawers = nn.ModuleList(map(make_drawer, created))
+        shares = np.divide(skeleton.sigmas, np.mean(skeleton.sigmas)) if config.sigma_keypoints == "oks" else [1.0]
+        constants = {
+            "_mirrored": torch.tensor(skeleton.mirrored),
+            "_shares": torch.tensor(shares, dtype=torch.float64),
+            "_mean": torch.tensor([0.0] * 3 if mean is None else [*mean]).reshape(3, 1, 1),
+            "_std": torch.tensor([1.0] * 3 if std is None else [*std]).reshape(3, 1, 1),
+        }
+        for name, value in constants.items():
+            self.register_buffer(name, value, persistent=False)
 
     @torch.no_grad()
-    def forward(
-        self, images: torch.Tensor, keypoints: torch.Tensor, views: torch.Tensor, there: torch.Tensor | None = None
-    ) -> dict[str, torch.Tensor]:
+    def forward(self, batch: Mapping[str, Any]) -> dict[str, Any]:
         """Draw a batch.
 
         Parameters
         ----------
-        images
-            (B, 3, H, W) uint8 as they are stored.
-        keypoints
-            (B, P, K, 3) float32 x, y in input pixels, v; v is 0 for who is not there.
-        views
-            (B, 5) float64 scale, degrees, shift in x and y, 1 if mirrored: `posegen.images.augment.View.values`.
-        there
-            (B, H, W) from 0 to 1, how much of each pixel is picture and not to be ignored; by default all.
+        batch
+            As a loader with `labels="device"` makes it, anywhere: `views` (B, 5) float64, `keypoints` (B, P, K, 3) x, y
+            in input pixels, v, 0 for who is not there, and `bbox` (B, P, 4); if they are wanted `image` (B, 3, H, W)
+            uint8 and `shown` (B, H, W) uint8.
 
         Returns
         -------
-        `image` (B, 3, H, W) uint8, `keypoints` (B, P, K, 3), `heatmap` (B, K + 1, h, w), `paf` (B, 2E, h, w) and `mask`
-        (B, 1, h, w), float32.
+        All that is in it, on the module's device, but for `views` and `shown`: `image`, `keypoints`, `bbox`, `affine`
+        and `unknown` as they are in the views, and the labels, float32 in the layout of the dataset.
         """
-        matrix = self._find_maps(views.double())
-        flips = views[:, 4].bool()[:, None, None, None]
-        seen = torch.where(flips, keypoints[:, :, self.mirrored], keypoints)
-        labelled = seen[..., 2:] > 0
-        points = torch.einsum("bij,bpkj->bpki", matrix[:, :, :2], seen[..., :2].double()) + matrix[:, None, None, :, 2]
-        points = torch.where(labelled, points.float(), 0.0)
-        seen = torch.cat([points, torch.where(labelled, seen[..., 2:], 0.0)], dim=-1)
-        drawn = seen[..., 2] >= self.least
-        rows, columns = self._axis(0), self._axis(1)
-        if there is None:
-            there = torch.ones_like(images[:, 0], dtype=torch.float32)
-        gray = images.float() - PADDING
-        warped = self._warp(torch.cat([gray, there[:, None].float()], dim=1), matrix)
-        cells = [axis.cells for axis in self.axes]
-        return {
-            "image": (warped[:, :3] + PADDING).round().clamp(0, 255).to(torch.uint8),
-            "keypoints": seen,
-            "heatmap": draw_heatmap(points, drawn, rows, columns, self.sigma, background=self.background),
-            "paf": draw_paf(points, drawn, self.limbs, rows, columns, half_width=self.half_width),
-            "mask": torch.nn.functional.adaptive_avg_pool2d(warped[:, 3:], cells),
-        }
-
-    def _axis(self, i: int) -> AxisTensors:
-        name = ("rows", "columns")[i]
-        return AxisTensors(getattr(self, f"{name}_at"), getattr(self, f"{name}_weights"), self.axes[i])
+        device = self._mirrored.device
+        found = {name: _bring(value, device) for name, value in batch.items()}
+        views, shown = found.pop("views"), found.pop("shown", None)
+        matrix, flips = self._find_maps(views), views[:, 4].bool()[:, None, None]
+        back = self._find_way_back(matrix) if "image" in found or shown is not None else None
+        if "image" in found:
+            found["image"] = self._show(found["image"], back)
+        if shown is not None:
+            shown = _warp(shown[:, None].float() / 255, back)[:, 0]
+        keypoints = _swap(found["keypoints"], flips[..., None], self._mirrored)
+        labelled = keypoints[..., 2:] > 0
+        points = torch.where(labelled, _map(keypoints[..., :2], matrix).float(), 0.0)
+        found["keypoints"] = torch.cat([points, torch.where(labelled, keypoints[..., 2:], 0.0)], dim=-1)
+        found["bbox"] = self._map_boxes(found["bbox"], matrix, found.get("people"))
+        if "unknown" in found:
+            found["unknown"] = _swap(found["unknown"], flips, self._mirrored)
+        if "affine" in found:
+            affine = matrix[:, :, :2] @ found["affine"]
+            found["affine"] = torch.cat([affine[:, :, :2], affine[:, :, 2:] + matrix[:, :, 2:]], dim=2)
+        spread = self._find_spread(found["keypoints"], found["bbox"]) if self._varies else None
+        people = People(points, keypoints[..., 2] >= self._least, spread, shown)
+        for name, drawer in zip(self._names, self._drawers, strict=True):
+            drawn = drawer(people)
+            found[name] = drawn.movedim((-2, -1), (1, 2)) if self._cells_first[name] else drawn
+        return found
 
     def _find_maps(self, views: torch.Tensor) -> torch.Tensor:
         """Find the maps (B, 2, 3) of input pixels, as `posegen.images.augment.View.affine` does."""
-        cy, cx = ((pixels - 1) / 2 for pixels in self.input_size)
-        scale, degrees, x, y, flip = views.unbind(1)
+        cy, cx = ((pixels - 1) / 2 for pixels in self._size)
+        scale, degrees, x, y, flip = views.double().unbind(1)
         angle = degrees * (torch.pi / 180)
         cos, sin, side = scale * angle.cos(), scale * angle.sin(), 1 - 2 * flip
         xx, xy, yx, yy = side * cos, -sin, side * sin, cos
         first = torch.stack([xx, xy, cx + x - xx * cx - xy * cy], dim=1)
         return torch.stack([first, torch.stack([yx, yy, cy + y - yx * cx - yy * cy], dim=1)], dim=1)
 
-    def _warp(self, planes: torch.Tensor, matrix: torch.Tensor) -> torch.Tensor:
-        """Warp (B, C, H, W), linearly and with 0 around."""
-        height, width = self.input_size
+    def _find_way_back(self, matrix: torch.Tensor) -> torch.Tensor:
+        """Find where each pixel comes from: (B, H, W, 2), counted as `grid_sample` does."""
+        height, width = self._size
         linear, shift = matrix[:, :, :2], matrix[:, :, 2:]
         det = linear[:, 0, 0] * linear[:, 1, 1] - linear[:, 0, 1] * linear[:, 1, 0]
         adjugate = torch.stack([linear[:, 1, 1], -linear[:, 0, 1], -linear[:, 1, 0], linear[:, 0, 0]], dim=1)
         back = adjugate.reshape(-1, 2, 2) / det[:, None, None]
-        y, x = (torch.arange(n, device=planes.device, dtype=matrix.dtype) for n in self.input_size)
+        y, x = (torch.arange(n, device=matrix.device, dtype=matrix.dtype) for n in self._size)
         at = torch.stack(torch.broadcast_tensors(x, y[:, None]), dim=-1)
         source = torch.einsum("bij,hwj->bhwi", back, at) - (back @ shift)[:, None, None, :, 0]
-        # grid_sample counts from -1 at the first pixel's edge to 1 at the last one's.
-        size = torch.tensor([width, height], device=planes.device, dtype=matrix.dtype)
-        grid = ((2 * source + 1) / size - 1).to(planes.dtype)
-        return torch.nn.functional.grid_sample(planes, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+        # From -1 at the first pixel's edge to 1 at the last one's.
+        return ((2 * source + 1) / source.new_tensor([width, height]) - 1).float()
+
+    def _show(self, images: torch.Tensor, back: torch.Tensor) -> torch.Tensor:
+        """Warp pictures (B, 3, H, W) and make of them what is handed out."""
+        warped = (_warp(images.float() - PADDING, back) + PADDING).round().clamp(0, 255)
+        warped = warped.to(torch.uint8) if self._as_bytes else (warped / 255 - self._mean) / self._std
+        return warped.contiguous(memory_format=torch.channels_last)
+
+    def _map_boxes(self, boxes: torch.Tensor, matrix: torch.Tensor, people: torch.Tensor | None) -> torch.Tensor:
+        """Map boxes (B, P, 4), as `posegen.geometry.map_boxes` does; those of nobody stay 0."""
+        corner, sides = boxes[..., :2].double(), boxes[..., 2:].double()
+        unit = corner.new_tensor([[0, 0], [1, 0], [0, 1], [1, 1]])
+        mapped = _map(corner[:, :, None] + sides[:, :, None] * unit - 0.5, matrix) + 0.5
+        low, high = mapped.amin(dim=2), mapped.amax(dim=2)
+        seen = torch.cat([low, high - low], dim=-1).float()
+        if people is None:
+            return seen
+        is_there = torch.arange(boxes.shape[1], device=boxes.device) < people[:, None]
+        return torch.where(is_there[..., None], seen, 0.0)
+
+    def _find_spread(self, keypoints: torch.Tensor, boxes: torch.Tensor) -> torch.Tensor:
+        """Find by how much sigma is multiplied (B, P, K), as `posegen.shards.scene.find_spread` does."""
+        spread = self._shares.expand(keypoints.shape[:-1])
+        if self._by_size:
+            labelled, points = keypoints[..., 2:] > 0, keypoints[..., :2].double()
+            low = torch.where(labelled, points, torch.inf).amin(dim=2)
+            extent = (torch.where(labelled, points, -torch.inf).amax(dim=2) - low).clamp(min=0)
+            sides = boxes[..., 2:].double()
+            sides = torch.where((sides > 0).all(dim=-1, keepdim=True), sides, extent)
+            spread = spread * (sides.prod(dim=-1).sqrt() / BASE_SIZE)[..., None]
+        return spread.clamp(min=self._least_spread)
+
+
+def _bring(value: Any, device: torch.device) -> Any:
+    return value.to(device, non_blocking=True) if isinstance(value, torch.Tensor) else value
+
+
+def _map(points: torch.Tensor, matrix: torch.Tensor) -> torch.Tensor:
+    """Map points (B, ..., 2) by maps (B, 2, 3), in float64."""
+    flat = points.double().flatten(1, -2)
+    return (flat @ matrix[:, :, :2].transpose(1, 2) + matrix[:, None, :, 2]).reshape(points.shape)
+
+
+def _swap(values: torch.Tensor, flips: torch.Tensor, mirrored: torch.Tensor) -> torch.Tensor:
+    """Let keypoints (B, P, K, ...) change places where samples are mirrored."""
+    return torch.where(flips, values[:, :, mirrored], values)
+
+
+def _warp(planes: torch.Tensor, back: torch.Tensor) -> torch.Tensor:
+    """Warp (B, C, H, W), linearly and with 0 around."""
+    return nn.functional.grid_sample(planes, back, mode="bilinear", padding_mode="zeros", align_corners=False)

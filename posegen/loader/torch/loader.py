@@ -22,9 +22,9 @@ from posegen.loader.threads import count_threads, make_ahead
 from posegen.loader.torch.buffers import Buffers
 from posegen.loader.torch.dataset import pad_people
 from posegen.loader.torch.halves import widen_in_thread
-from posegen.loader.torch.pictures import ImageDtype, Normalization, Transform, recolour, show_channels
+from posegen.loader.torch.pictures import ImageDtype, Transform, choose_normalization, recolour, show_channels
 from posegen.loader.torch.sampling import ShardShuffleSampler
-from posegen.loader.views import Views
+from posegen.loader.views import LabelsDrawn, Views
 
 _AHEAD = 3
 """Batches."""
@@ -58,6 +58,8 @@ class PoseLoader:
         As in `TorchPoseDataset`.
     raw, flip, views
         As in `posegen.PoseDataset`.
+    labels
+        `device` leaves labels to `DeviceViews`; pictures come as bytes.
     transform
         As in `TorchPoseDataset`; called by several threads.
     shuffle, seed, window
@@ -95,6 +97,7 @@ class PoseLoader:
         raw: bool = False,
         flip: bool | Literal["random"] = False,
         views: Views | None = None,
+        labels: LabelsDrawn = "here",
         transform: Transform | None = None,
         shuffle: bool = True,
         seed: int = 0,
@@ -114,10 +117,12 @@ class PoseLoader:
         for name in ("batch_size", "threads", "ahead"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} must be at least 1, not {getattr(self, name)}")
-        self._normalization = Normalization(image_dtype, mean, std)
+        self._normalization = choose_normalization(labels, image_dtype, mean, std)
         wanted = list_plain(PoseDataset(path).fields) if fields is None else fields
         self._transform = transform
-        self.data = PoseDataset(path, fields=wanted, raw=raw, flip=flip, views=views, seed=seed, widen=widen_in_thread)
+        self.data = PoseDataset(
+            path, fields=wanted, raw=raw, flip=flip, views=views, labels=labels, seed=seed, widen=widen_in_thread
+        )
         self._order: dict[str, Any] = {
             "shuffle": shuffle, "seed": seed, "window": window, "rank": rank, "ranks": ranks, "remainder": remainder
         }  # fmt: skip

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from posegen.errors import ConfigError
+from posegen.loader.views import LabelsDrawn
 
 ImageDtype = Literal["float32", "uint8"]
 
@@ -63,6 +64,17 @@ class Normalization:
             some *= scale
             if is_shifted:
                 some -= shift
+
+
+def choose_normalization(
+    labels: LabelsDrawn, image_dtype: ImageDtype, mean: Sequence[float] | None, std: Sequence[float] | None
+) -> Normalization:
+    """Choose how pictures are handed out: as bytes, whatever is asked for, to where labels are drawn on the device."""
+    if labels != "device":
+        return Normalization(image_dtype, mean, std)
+    if mean is not None or std is not None:
+        raise ConfigError("pictures go to the device as bytes: give mean and std to DeviceViews")
+    return Normalization("uint8")
 
 
 def recolour(pixels: NDArray[np.uint8], transform: Transform) -> None:

@@ -1,105 +1,223 @@
 """Views drawn on the device are those that the dataset draws."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
-from people import SHAPES, scatter
 
-import posegen
 from posegen import BuildConfig, PoseDataset
+from posegen.build.pipeline import build
 from posegen.errors import ConfigError
-from posegen.images.augment import Augmentation, View
-from posegen.loader.torch import DeviceViews, TorchPoseDataset, collate, render_paf_torch
-from posegen.skeleton import COCO_17, OPENPOSE_18
+from posegen.images.augment import Augmentation
+from posegen.loader.torch import DeviceViews, PoseLoader, TorchPoseDataset, collate
+from posegen.skeleton import COCO_17, OPENPOSE_18, Skeleton
 
 USUAL = Augmentation(scale=(0.6, 1.1), rotate=40, shift=40, flip=0.5)
-LIMBS = ((0, 1), (1, 2), (3, 4), (2, 0))
+SMALL = {"skeleton": COCO_17, "input_size": (128, 96), "image_encoding": "png", "label_dtype": "float32"}
 
 
-def test_fields_are_what_numpy_draws_image_by_image():
-    for size, stride, half_width in SHAPES:
-        for grid in ("bilinear", "area", "point"):
-            options = {"input_size": size, "stride": stride, "half_width": half_width, "grid": grid}
-            images = [scatter(seed, 4, 5, size) for seed in range(3)]
-            points, drawn = (torch.as_tensor(np.stack(arrays)) for arrays in zip(*images, strict=True))
-            found = render_paf_torch(points, drawn, LIMBS, **options)
-            expected = np.stack([posegen.render_paf(*image, LIMBS, **options) for image in images])
-            assert found.dtype == torch.float32
-            assert np.abs(expected).max() > 0.5
-            np.testing.assert_allclose(found.numpy(), expected, rtol=0, atol=1e-5)
+def see_usually(epoch, number):
+    return USUAL.draw(3, (epoch, number))
 
 
-def test_fields_of_nobody_are_empty_and_mistakes_are_refused():
-    nobody = torch.zeros(2, 0, 3, 2), torch.zeros(2, 0, 3)
-    found = render_paf_torch(*nobody, ((0, 1),))
-    assert found.shape == (2, 2, 46, 46)
-    assert not found.any()
-    point = torch.full((1, 1, 2, 2), torch.nan), torch.ones(1, 1, 2)
-    for arguments, options, message in (
-        ((*nobody, ((0, 3),)), {}, "limb 0-3 must join two of the keypoints 0..2"),
-        ((*nobody, ((0, 1),)), {"half_width": 0.0}, "half_width must be above 0"),
-        ((*point, ((0, 1),)), {}, "not finite"),
-    ):
-        with pytest.raises(ConfigError, match=message):
-            render_paf_torch(*arguments, **options)
+@pytest.fixture(scope="module")
+def make(corpus, tmp_path_factory):
+    def make_dataset(preset="coco", **options):
+        out = tmp_path_factory.mktemp("device") / "out"
+        build(corpus.root, out, BuildConfig.preset(preset, **SMALL | options), workers=1)
+        return out
+
+    return make_dataset
 
 
-def test_compiled_it_draws_nothing_of_what_is_no_place():
-    nan = torch.full((1, 1, 2, 2), torch.nan)
-    images, drawer = torch.zeros(1, 3, 368, 368, dtype=torch.uint8), DeviceViews(BuildConfig(), COCO_17)
-    people = torch.cat([nan, torch.ones(1, 1, 2, 1)], dim=-1).repeat(1, 1, 9, 1)[:, :, :17]
-    found = torch.compile(drawer, backend="eager", fullgraph=True)(images, people, torch.tensor([[1.0, 0, 0, 0, 0]]))
-    assert not found["heatmap"][:, :-1].any()
-    assert not found["paf"].any()
+def read_both(path, compiled=None, views=see_usually, **options):
+    """Read all samples, drawn on the device and by the dataset, with all fields."""
+    fields = list(PoseDataset(path).fields)
+    expected = PoseDataset(path, views=views)
+    data = TorchPoseDataset(path, fields=fields, labels="device", views=views)
+    drawer = DeviceViews(data.data, **options)
+    draw = drawer if compiled is None else torch.compile(drawer, backend=compiled, fullgraph=True)
+    for epoch in (0, 1):
+        data.set_epoch(epoch)
+        expected.epoch = epoch
+        batch = collate(data.__getitems__(range(len(data))))
+        yield draw(batch), expected[:], batch
 
 
-def read_both(dataset, compiled=None):
-    """Read a batch of views from the dataset and the same on the device."""
-    views = [USUAL.draw(3, (0, i)) for i in range(8)]
-    assert len({view.flip for view in views}) == 2
-    expected = PoseDataset(dataset, views=lambda epoch, number: views[number])[:]
-    plain = TorchPoseDataset(dataset, fields=["image", "keypoints"], image_dtype="uint8")
-    batch = collate(plain.__getitems__(range(8)))
-    drawer = DeviceViews(plain.data.config, plain.data.skeleton)
-    if compiled is not None:
-        drawer = torch.compile(drawer, backend=compiled, fullgraph=True)
-    found = drawer(batch["image"], batch["keypoints"], torch.tensor(np.stack([view.values for view in views])))
-    return found, expected
+def compare(found, expected, layout="chw"):
+    """Compare all that a batch has with what NumPy makes; pictures by their mean, masks to 1/8 of a cell."""
+    assert set(expected) <= set(found)
+    assert set(found) - set(expected) <= {"people"}
+    for name, values in expected.items():
+        if name == "image":
+            off = found[name].permute(0, 2, 3, 1).float().numpy() - values / np.float32(255)
+            assert np.abs(off).mean() < 1 / 255
+        elif name in {"keypoints", "bbox", "annotation_id", "unknown"}:
+            for people, others in zip(found[name], values, strict=True):
+                np.testing.assert_allclose(people[: len(others)].numpy(), others, rtol=1e-6, atol=1e-4, err_msg=name)
+                assert not people[len(others) :].any()
+        elif name == "file_name":
+            assert found[name] == values
+        else:
+            assert found[name].shape == values.shape, name
+            off = np.abs(found[name].numpy() - values)
+            assert off.max() <= (1 / 8 if "mask" in name else 1e-5), name
+            if "mask" in name:
+                assert off.mean() < 0.01
 
 
 def test_a_batch_is_what_the_dataset_draws(dataset):
-    found, expected = read_both(dataset)
-    for name in ("heatmap", "paf"):
-        np.testing.assert_allclose(found[name].numpy(), expected[name], rtol=0, atol=1e-5)
-    for people, others in zip(found["keypoints"], expected["keypoints"], strict=True):
-        np.testing.assert_allclose(people[: len(others)].numpy(), others, rtol=0, atol=1e-4)
-        assert not people[len(others) :].any()
-    off = found["image"].permute(0, 2, 3, 1).float().numpy() - expected["image"]
-    assert np.abs(off).mean() < 1
+    for found, expected, _ in read_both(dataset):
+        compare(found, expected)
+        assert found["image"].is_contiguous(memory_format=torch.channels_last)
+        assert {"heatmap", "paf", "mask", "affine", "bbox"} <= set(expected)
+        assert 0.05 < expected["mask"].mean() < 0.95
 
 
-def test_compiled_it_is_one_graph_and_the_same(dataset):
-    plain, _ = read_both(dataset)
-    for backend in ("eager", "aot_eager"):
-        found, _ = read_both(dataset, backend)
-        for name, value in plain.items():
-            torch.testing.assert_close(found[name], value, rtol=0, atol=1e-6)
+def test_heatmaps_and_fields_of_every_kind_are_drawn(make):
+    for preset in ("openpose", "msra", "msra-unbiased", "udp", "megvii"):
+        labels = () if preset != "openpose" else {"labels": ("heatmap", "paf", "mask"), "input_size": (128, 128)}
+        for found, expected, _ in read_both(make(preset, **dict(labels))):
+            compare(found, expected)
+            assert any(name.startswith("heatmap") for name in expected), preset
 
 
-def test_the_mask_is_what_is_there_warped():
-    config = BuildConfig(input_size=(96, 128), skeleton=COCO_17)
-    images, nobody = torch.zeros(2, 3, 96, 128, dtype=torch.uint8), torch.zeros(2, 0, 17, 3)
-    there = torch.zeros(2, 96, 128)
-    there[:, 16:32, 8:40] = 1
-    views = torch.tensor(np.stack([View(shift=(8, 16)).values, View(flip=True).values]))
-    mask = DeviceViews(config, COCO_17)(images, nobody, views, there)["mask"][:, 0]
-    expected = torch.zeros(2, 12, 16)
-    expected[0, 4:6, 2:6] = 1
-    expected[1, 2:4, 11:15] = 1
-    torch.testing.assert_close(mask, expected, rtol=0, atol=1e-5)
+def test_people_of_their_own_crops_are_drawn(make):
+    for heatmap, labels in (("udp", ("heatmap", "weight", "mask")), ("gaussian", ("heatmap", "paf", "mask"))):
+        path = make("coco", unit="person", stride=(4, 8), heatmap=heatmap, labels=labels)
+        for found, expected, batch in read_both(path):
+            compare(found, expected)
+            assert {"heatmap_s4", "heatmap_s8"} <= set(expected)
+            # Of what lies beside a picture nothing is shown, and at its edges a part.
+            assert batch["shown"].min() == 0
+            assert batch["shown"].max() == 255
 
 
-def test_labels_that_it_cannot_draw_are_refused():
-    for config in (BuildConfig(stride=(4, 8)), BuildConfig(paf="cells"), BuildConfig(sigma_scale="area")):
-        with pytest.raises(ConfigError, match="views on the device have no such labels"):
-            DeviceViews(config, OPENPOSE_18)
+def test_gaussians_as_wide_as_people_and_keypoints_are_drawn(make):
+    for options in (
+        {"sigma_scale": "area", "layout": "hwc"},
+        {"sigma_keypoints": "oks", "sigma_scale": "area", "grid": "area", "stride": (4, 8), "paf": "cells"},
+        {"sigma_scale": "area", "heatmap": "msra", "labels": ("heatmap", "weight"), "label_options": {}},
+    ):
+        for found, expected, _ in read_both(make("coco", **options)):
+            compare(found, expected)
+
+
+def test_labels_of_several_widths_and_of_sums_are_drawn(make):
+    options = {"heatmap": {"sigmas": "3,1", "normalize": "sum"}, "weight": {"by_keypoint": True}}
+    path = make("msra", unit="person", labels=("heatmap", "weight"), label_options=options)
+    for found, expected, _ in read_both(path):
+        compare(found, expected)
+        assert "heatmap_sigma3" in expected
+
+
+def test_without_views_labels_are_those_that_are_stored(make):
+    path = make("coco")
+    for found, _, batch in read_both(path, views=None):
+        stored = PoseDataset(path)[:]
+        np.testing.assert_array_equal(batch["views"], [[1, 0, 0, 0, 0]] * len(batch["views"]))
+        compare(found, stored)
+
+
+def test_compiled_it_is_one_graph_and_the_same_for_any_number_of_people(make):
+    # Graphs of few channels are compiled in less time; nose and shoulders are labelled of everybody.
+    names, limbs = ("nose", "left_shoulder", "right_shoulder"), ((0, 1), (0, 2))
+    few = {"skeleton": Skeleton(name="three", keypoints=names, limbs=limbs, flip_pairs=((1, 2),))}
+    every = ["image", "heatmap", "paf", "mask", "weight", "affine", "file_name"]
+    wide = make("coco", labels=("heatmap", "paf", "mask", "weight"), sigma_scale="area", **few)
+    crops = make("udp", unit="person", labels=("heatmap", "weight"), **few)
+    for path, fields in ((wide, every), (make("coco", **few), None), (crops, None)):
+        data = TorchPoseDataset(path, fields=fields, labels="device", views=see_usually)
+        torch.compiler.reset()
+        plain = DeviceViews(data.data)
+        drawer, counts = torch.compile(plain, backend="aot_eager", fullgraph=True), set()
+        for numbers in ([0, 1], [2, 3], [6, 7]):
+            batch = collate(data.__getitems__(numbers))
+            counts.add(batch["keypoints"].shape[1])
+            found, expected = drawer(batch), plain(batch)
+            assert set(found) == set(expected)
+            for name, value in expected.items():
+                if isinstance(value, torch.Tensor):
+                    torch.testing.assert_close(found[name], value, rtol=0, atol=1e-5)
+                else:
+                    assert found[name] == value
+        assert len(counts) > 1 or path is crops
+
+
+def test_nothing_is_drawn_of_nobody_nor_of_what_is_no_place(make):
+    for options in ({}, {"sigma_scale": "area"}, {"heatmap": "udp", "labels": ("heatmap", "weight")}):
+        data = TorchPoseDataset(make("coco", **options), labels="device")
+        batch, drawer = collate(data.__getitems__([0])), DeviceViews(data.data)
+        people = batch["keypoints"]
+        nan, nobody = torch.full_like(people, torch.nan), people[:, :0]
+        nan[..., 2] = 2
+        for keypoints, count in ((nan, 1), (nobody, 0)):
+            changed = {"keypoints": keypoints, "bbox": batch["bbox"][:, : keypoints.shape[1]]}
+            found = drawer(batch | changed | {"people": torch.tensor([count])})
+            assert not found["heatmap"][:, :17].any()
+            assert not found.get("paf", torch.zeros(1)).any()
+            assert not found.get("weight", torch.zeros(1)).any()
+
+
+def test_loaders_hand_over_what_labels_are_drawn_of(dataset):
+    fields = ["image", "heatmap", "image_id"]
+    expected = {"image", "keypoints", "bbox", "views", "image_id", "people"}
+    loader = PoseLoader(dataset, batch_size=3, fields=fields, labels="device", views=see_usually, shuffle=False)
+    draw, numbers = DeviceViews(loader.data, image_dtype="uint8"), PoseDataset(dataset, views=see_usually)
+    for epoch in (0, 1):
+        numbers.epoch = epoch
+        for i, batch in enumerate(loader.epoch(epoch)):
+            assert set(batch) == expected
+            assert batch["image"].dtype == torch.uint8
+            found, read = draw(batch), numbers[3 * i : 3 * i + 3]
+            assert set(found) == expected - {"views"} | {"heatmap"}
+            np.testing.assert_allclose(found["heatmap"], read["heatmap"], rtol=0, atol=1e-5)
+            assert found["image"].dtype == torch.uint8
+    with_mask = PoseLoader(dataset, fields=["mask"], labels="device")
+    (batch,) = with_mask
+    assert set(batch) == {"shown", "keypoints", "bbox", "views", "people"}
+    assert set(DeviceViews(with_mask.data)(batch)) == {"mask", "keypoints", "bbox", "people"}
+
+
+def test_pictures_are_normalised_as_loaders_do(dataset):
+    numbers = {"mean": (0.4, 0.5, 0.6), "std": (0.2, 0.3, 0.25)}
+    data = TorchPoseDataset(dataset, fields=["image"], labels="device")
+    found = DeviceViews(data.data, **numbers)(collate(data.__getitems__([0, 1])))["image"]
+    expected = collate(TorchPoseDataset(dataset, fields=["image"], **numbers).__getitems__([0, 1]))["image"]
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-5)
+
+
+def test_predictions_are_decoded_into_views_that_the_device_draws(dataset):
+    data = PoseDataset(dataset, labels="device", views=see_usually, fields=["heatmap", "paf"])
+    seen = PoseDataset(dataset, views=see_usually)
+    batch = seen[:2]
+    outputs = {name: batch[name] for name in ("heatmap", "paf")}
+    found, expected = data.decode(outputs, [0, 1]), seen.decode(outputs, [0, 1])
+    for people, others in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(people.keypoints, others.keypoints)
+
+
+def test_what_it_cannot_draw_is_refused(dataset, make):
+    for fields in (["offset"], ["simcc_x"]):
+        labels = ("heatmap", "offset") if fields == ["offset"] else ("simcc",)
+        data = PoseDataset(make("udp", unit="person", labels=labels), fields=fields, labels="device")
+        with pytest.raises(ConfigError, match="cannot be drawn on the device; leave it out of the fields"):
+            DeviceViews(data)
+    with pytest.raises(ConfigError, match="opened with labels='device'"):
+        DeviceViews(PoseDataset(dataset))
+    for options, message in (
+        ({"labels": "gpu"}, "'here' or on the 'device', not 'gpu'"),
+        ({"labels": "device", "raw": True}, "raw does not go with them"),
+        ({"labels": "device", "flip": "random"}, "views and flip do not go together"),
+        ({"labels": "device", "mean": (0, 0, 0)}, "give mean and std to DeviceViews"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            TorchPoseDataset(dataset, **options)
+
+
+def test_with_another_skeleton_limbs_and_neck_are_drawn(corpus, tmp_path):
+    config = dataclasses.replace(BuildConfig.preset("tf-pose"), skeleton=OPENPOSE_18, visibility="visible")
+    build(corpus.root, tmp_path / "out", config, workers=1)
+    for found, expected, _ in read_both(tmp_path / "out"):
+        compare(found, expected)

@@ -10,6 +10,7 @@ import torch
 
 from posegen.errors import ConfigError
 from posegen.geometry import Size
+from posegen.labels.gaussians import REACH
 from posegen.labels.grid import GridKind
 from posegen.labels.online.windows import CUT, FARTHEST, Axis, check_shapes, lay_axes
 
@@ -150,6 +151,46 @@ def draw_heatmap(
     return torch.cat([reduced, 1 - _reduce(maps.amax(dim=1, keepdim=True), rows, columns)], dim=1)
 
 
+def draw_varying(
+    points: torch.Tensor,
+    drawn: torch.Tensor,
+    rows: AxisTensors,
+    columns: AxisTensors,
+    sigma: torch.Tensor,
+    *,
+    background: bool,
+) -> torch.Tensor:
+    """Draw as `draw_heatmap` does, but Gaussians of a sigma each (B, N, K): every one of them on all cells.
+
+    The people of one keypoint are drawn at once, which takes about 16 t^2 BNhw bytes.
+    """
+    shown = drawn.bool() & (points.abs() < FARTHEST).all(dim=-1)
+    centres = torch.where(shown[..., None], points.to(rows.positions.dtype), 0.0)
+    sigma = torch.where(shown, sigma, 1.0)  # what is no place may have made it no number
+    down = _draw_axis(centres[..., 1], rows, sigma) * shown[..., None, None]
+    across = _draw_axis(centres[..., 0], columns, sigma)
+    maps = merge_people(down[..., :, None, :, None], across[..., None, :, None, :], least=CUT)
+    reduced = _reduce(maps, rows, columns)
+    if not background:
+        return reduced
+    return torch.cat([reduced, 1 - _reduce(maps.amax(dim=1, keepdim=True), rows, columns)], dim=1)
+
+
+def merge_people(down: torch.Tensor, across: torch.Tensor, *, least: float | None = None) -> torch.Tensor:
+    """Multiply the factors (B, N, K, ...) of Gaussians and take the largest of people: (B, K, ...) float32.
+
+    Keypoint by keypoint, so that never more than BN maps are about. Where `least` is given products up to it are 0.
+    """
+    maps = []
+    for k in range(down.shape[2]):
+        values = down[:, :, k] * across[:, :, k]
+        if least is not None:
+            values = values * (values > least)
+        values = values.to(torch.float32)
+        maps.append(values.amax(dim=1) if values.shape[1] else values.sum(dim=1))
+    return torch.stack(maps, dim=1)
+
+
 def draw_paf(
     points: torch.Tensor,
     drawn: torch.Tensor,
@@ -158,8 +199,13 @@ def draw_paf(
     columns: AxisTensors,
     *,
     half_width: float,
+    round_box: bool = False,
 ) -> torch.Tensor:
-    """Draw as `render_paf_torch` does, without a look at what is in the tensors."""
+    """Draw as `render_paf_torch` does, without a look at what is in the tensors.
+
+    `round_box` rounds the edges of a limb's box instead of cutting them off.
+    """
+    whole = torch.round if round_box else torch.trunc
     shown = drawn.bool() & (points.abs() < FARTHEST).all(dim=-1)
     at = torch.where(shown[..., None], points.to(rows.positions.dtype), 0.0)
     y, x = rows.positions.reshape(-1), columns.positions.reshape(-1)
@@ -169,8 +215,8 @@ def draw_paf(
         length = torch.hypot(along[..., 0], along[..., 1])
         is_there = shown[:, :, a] & shown[:, :, b] & (length > 0)
         unit = (along / torch.where(is_there, length, 1.0)[..., None]).to(torch.float32)
-        high = (torch.maximum(at[:, :, a], at[:, :, b]) + half_width).trunc()
-        low = (torch.minimum(at[:, :, a], at[:, :, b]) - half_width).trunc()
+        high = whole(torch.maximum(at[:, :, a], at[:, :, b]) + half_width)
+        low = whole(torch.minimum(at[:, :, a], at[:, :, b]) - half_width)
         # (B, N, rows) and (B, N, columns): inside of the limb's box, and the two terms of its cross product
         of_row = (y - start[..., 1:]) * along[..., :1]
         of_column = (x - start[..., :1]) * along[..., 1:]
@@ -208,6 +254,12 @@ def _spread(centres: torch.Tensor, tensors: AxisTensors, sigma: float) -> tuple[
     factors = (-((at - c) ** 2) / (2 * sigma**2)).exp()
     # On the far side int() cuts into the Gaussian.
     return cells, factors * (at < (c + axis.reach).clamp(max=axis.pixels).trunc())
+
+
+def _draw_axis(centres: torch.Tensor, tensors: AxisTensors, sigma: torch.Tensor) -> torch.Tensor:
+    """Return the factors (B, N, K, cells, t) of Gaussians around `centres` (B, N, K) at all taps of an axis."""
+    at, c, width = tensors.positions, centres[..., None, None], sigma.to(centres.dtype)[..., None, None]
+    return (-((at - c) ** 2) / (2 * width**2)).exp() * (at < (c + REACH * width).clamp(max=tensors.axis.pixels).trunc())
 
 
 def _reduce(maps: torch.Tensor, rows: AxisTensors, columns: AxisTensors) -> torch.Tensor:

@@ -1,0 +1,183 @@
+"""Composite intensity fields: on the cells around each keypoint the way to it, and how large its person is.
+
+Definition
+----------
+An array (K, 5, h, w) of intensity, x, y, b and scale for each of K keypoints, in cells of the stride s = W / w. A drawn
+keypoint lies at k / s, in float32. Its patch are the 4 x 4 cells from round(k / s - 1.5) on, halves to the even number.
+In each cell of patches the person counts whose keypoint is nearest: one after the other, each takes the cells that it
+is nearer to, in float64, than what float32 has kept of the nearest distance before. The intensity is 1, x, y the way k
+/ s - cell, b = 0.1 / s, and the scale sqrt(A) sigma_k, of the box around the drawn keypoints of the person, whose area
+is A, and the skeleton's sigma of the keypoint, 1 if it has none. All other cells have the intensity 0.
+
+Unknown (NaN) are
+
+- all values but the intensity where no patch is;
+- the scale of people of whom less than 3 keypoints are drawn, or whose sqrt(A) is below 0.1 cells; a scale is at most
+  100 cells;
+- the intensity in the boxes of people without a labelled keypoint and of crowds, but on cells that are nearer than 1 to
+  a keypoint: the cells from int(x / s - 1.5) to before ceil((x + w) / s + 1.5) + 1, of at least one.
+
+Options
+-------
+selfhidden
+    Whether a keypoint that is labelled, but hidden (v = 1), is left out where a visible one (v = 2) of the same kind of
+    another person lies within 32 input pixels of it along both axes.
+pose
+    `coco` takes A for that of the whole person: sqrt(A) is multiplied by what a standing person's box is larger than
+    that of these keypoints of it, or by what it is turned by 45 degrees, the less of them, at most by 5. `none` leaves
+    it.
+valid_area
+    Whether nothing is drawn on cells beyond the picture, on which the intensity is 0.
+
+Decoded
+-------
+Each cell votes with its intensity for the place where its way points to, if that is above 0.1. Where most votes come
+together, within half a cell or the scale if that is more, is a keypoint, at their mean; its score is the sum of votes
+by 16, at most 1. Votes that are spent are taken away, until no score is above 0.1.
+
+Place of a cell
+---------------
+A place x in cells, as cell + x is, lies at input pixel x s; y alike.
+
+Source
+------
+PifPaf, Kreiss et al. (arXiv:1903.06593), OpenPifPaf (arXiv:2103.02440): `encoder/cif.py` and `encoder/annrescaler.py`.
+
+Known differences
+-----------------
+- openpifpaf's `cocokp` has the options pose=coco and valid_area=true. Its inputs are 385 x 385, of 25 x 25 cells at the
+  stride 16; here 384 x 384 has 24 x 24, which are those that openpifpaf makes of this size, too.
+- openpifpaf stops where a scale is 100 cells or more.
+- Whoever is not drawn for another reason than having no labelled keypoint, as for a least number of them, has its box
+  unknown here; there is no such choice in openpifpaf.
+
+Flipped
+-------
+It cannot be: cells are counted from the middle of the first pixel, and W - 1 is no multiple of the stride.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from posegen.labels.base import ArraySpec
+from posegen.labels.composite import MOST_SCALE, CompositePeople, create_people
+from posegen.labels.decode import Peaks
+from posegen.labels.decode.composite import find_intensity_peaks
+from posegen.labels.mirror import LOPSIDED
+from posegen.labels.registry import LabelContext
+from posegen.labels.scene import Scene
+
+SIDE = 4
+"""Cells a patch along each axis."""
+
+_OFFSET = np.float32((SIDE - 1) / 2)
+
+_FAR = 2.0
+"""Cells: how far a keypoint is from its patch's outermost cells at the most."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CifLabel:
+    """Composite intensity fields; this module's docstring defines them.
+
+    Parameters
+    ----------
+    people
+        How people become cells.
+    keypoints
+        The names of the K keypoints.
+    """
+
+    needs_ignored: ClassVar[bool] = True
+    needs_ignored_boxes: ClassVar[bool] = True
+
+    people: CompositePeople
+    keypoints: tuple[str, ...]
+
+    @property
+    def spec(self) -> ArraySpec:
+        """The array that `render` makes."""
+        return ArraySpec(
+            name="cif",
+            channels=self.keypoints,
+            cells=self.people.cells,
+            low=-_FAR,
+            high=MOST_SCALE,
+            mirror=LOPSIDED,
+            inner=(5,),
+            axes=("channel", "value", "y", "x"),
+            unknown=True,
+        )
+
+    def render(self, scene: Scene) -> NDArray[np.float32]:
+        """Draw (K, 5, h, w) float32: intensity, x, y, b, scale."""
+        known = self.people.find_known(scene, (SIDE - 1) / 2)
+        points, drawn, scales = self.people.place(scene)
+        winner = self._find_winners(points, drawn, known)
+        out = np.full(self.spec.shape, np.nan, np.float32)
+        out[:, 0] = np.where(known, 0, np.nan)
+        keypoint, row, column = np.nonzero(winner >= 0)
+        person = winner[keypoint, row, column]
+        at = points[person, keypoint].astype(np.float64)
+        out[keypoint, :, row, column] = np.column_stack(
+            [
+                np.ones(len(row)),
+                at[:, 0] - column,
+                at[:, 1] - row,
+                np.full(len(row), self.people.bmin),
+                scales[person, keypoint],
+            ]
+        )
+        outside = self.people.find_outside(scene)
+        out[:, 0, outside], out[:, 1:, outside] = 0, np.nan
+        return out
+
+    def limits(self, scene: Scene) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return twice what it is where nothing is ignored: what is known is the same whoever is."""
+        known = self.render(dataclasses.replace(scene, ignored_boxes=None))
+        return known, known
+
+    @property
+    def decoder(self) -> str:
+        """How a prediction is read."""
+        return "places to which cells point, at x s"
+
+    def find_peaks(self, values: NDArray[np.float32]) -> Peaks:
+        """Find the keypoints of many people in the values (K, 5, h, w) of a sample."""
+        return find_intensity_peaks(values, self.people.stride)
+
+    def _find_winners(
+        self, points: NDArray[np.float32], drawn: NDArray[np.bool_], known: NDArray[np.bool_]
+    ) -> NDArray[np.intp]:
+        """Find the person whose keypoint counts in each cell (K, h, w), or -1."""
+        (h, w), count = self.people.cells, len(self.keypoints)
+        winner = np.full((count, h, w), -1, np.intp)
+        least = np.where(known, np.inf, 1).astype(np.float32)
+        distance = np.repeat(least[None], count, axis=0)
+        steps = np.arange(SIDE)
+        for n in range(len(points)):
+            k = np.flatnonzero(drawn[n])
+            at = points[n, k]
+            first = np.rint(at - _OFFSET).astype(np.intp)
+            column, row = first[:, 0, None, None] + steps, first[:, 1, None, None] + steps[:, None]
+            x, y = at[:, 0, None, None] - column, at[:, 1, None, None] - row
+            # In float64, and held against what float32 has left of the nearest one before.
+            length = np.sqrt(x * x + y * y)
+            inside = (column >= 0) & (column < w) & (row >= 0) & (row < h)
+            which, i, j = np.nonzero(inside)
+            place = k[which], row[which, i, 0], column[which, 0, j]
+            nearer = length[inside] < distance[place]
+            place = place[0][nearer], place[1][nearer], place[2][nearer]
+            distance[place], winner[place] = length[inside][nearer], n
+        return winner
+
+
+def create(context: LabelContext) -> tuple[CifLabel]:
+    """Make the label `cif`."""
+    return (CifLabel(people=create_people(context), keypoints=context.skeleton.keypoints),)
