@@ -2,27 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import overload
+from typing import Protocol, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from posegen.annotations.sample import Sample, Shape
+from posegen.files import canonical_json
 
 Shapes = tuple[tuple[Shape, ...], tuple[Shape, ...]]
 """Those of the people and crowds nobody labelled on an image, and those of its drawn people."""
 
 
+class ShapeColumns(Protocol):
+    """The shapes of samples, by their numbers."""
+
+    def __call__(self, number: int) -> Shapes:
+        """Return those of a sample."""
+
+    def describe(self, number: int) -> bytes:
+        """Write down those of a sample, always in the same way: what digests are taken of."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _KeptShapes:
-    """The shapes of samples that had been made; a function of its own could not be sent to another process."""
+    """The shapes of samples that had been made."""
 
     shapes: Sequence[Shapes]
 
     def __call__(self, number: int) -> Shapes:
         return self.shapes[number]
+
+    def describe(self, number: int) -> bytes:
+        ignored, drawn = self.shapes[number]
+        listed = [[shape.segmentation, shape.bbox] for shape in (*ignored, *drawn)]
+        return canonical_json([len(ignored), listed]).encode()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -40,7 +56,7 @@ class SampleColumns(Sequence[Sample]):
     keypoints, bboxes, annotation_ids
         Of the people: (P, K0, 3), (P, 4) float64 and (P,) int64, as `Sample` has them.
     find_shapes
-        Returns the shapes of a sample by its number.
+        The shapes of the samples.
     unknown
         (P, K0) uint8, as `Sample.unknown`; None where all keypoints of all people are known.
     sources
@@ -54,7 +70,7 @@ class SampleColumns(Sequence[Sample]):
     keypoints: NDArray[np.float64]
     bboxes: NDArray[np.float64]
     annotation_ids: NDArray[np.int64]
-    find_shapes: Callable[[int], Shapes]
+    find_shapes: ShapeColumns
     unknown: NDArray[np.uint8] | None = None
     sources: Sequence[str] | None = None
     _last: dict[int, Shapes] = field(default_factory=dict)
@@ -105,15 +121,13 @@ class SampleColumns(Sequence[Sample]):
 
     def make(self, number: int, person: int | None = None, copy: int = 0) -> Sample:
         """Make a sample by its number, of all its people or of one of the P alone."""
-        first, last = self.starts[number : number + 2].tolist()
-        start, stop = (first, last) if person is None else (person, person + 1)
+        start, stop = self.find_people(number, person)
         if number not in self._last:
             self._last.clear()
             self._last[number] = self.find_shapes(number)
         ignored, drawn = self._last[number]
         height, width = self.sizes[number].tolist()
-        # Where all is known of all people of an image, nothing is said; else something of each.
-        unknown = self.unknown if self.unknown is not None and self.unknown[first:last].any() else None
+        unknown = self.find_unknown(number)
         return Sample(
             image_id=int(self.image_ids[number]),
             file_name=self.file_names[number],
@@ -128,3 +142,15 @@ class SampleColumns(Sequence[Sample]):
             unknown=None if unknown is None else unknown[start:stop],
             source="" if self.sources is None else self.sources[number],
         )
+
+    def find_people(self, number: int, person: int | None = None) -> tuple[int, int]:
+        """Return where the people of a sample begin and end: one of the P, or all of an image."""
+        if person is not None:
+            return person, person + 1
+        start, stop = self.starts[number : number + 2].tolist()
+        return start, stop
+
+    def find_unknown(self, number: int) -> NDArray[np.uint8] | None:
+        """Return (P, K0) `unknown`; None where all is known of all people of a sample's image: nothing is said then."""
+        start, stop = self.find_people(number)
+        return self.unknown if self.unknown is not None and self.unknown[start:stop].any() else None

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +15,7 @@ from posegen.annotations.audit import Audit, counted
 from posegen.annotations.columns import SampleColumns
 from posegen.annotations.sources import rank_image
 from posegen.build.persons import find_croppable
+from posegen.build.planned import PlannedSamples
 from posegen.config import BuildConfig
 from posegen.errors import ConfigError
 from posegen.files import canonical_json
@@ -67,50 +66,6 @@ class ShardTask:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class PlannedSamples(Sequence[Sample]):
-    """Samples in the order in which they are stored; each is made when it is asked for.
-
-    Attributes
-    ----------
-    columns
-        What they are made of.
-    images
-        (n,) int64 the numbers of their images among the columns.
-    people
-        (n,) int64 who of all people there each is of; None where samples are of images.
-    copies
-        (n,) int64 which copy each is.
-    """
-
-    columns: SampleColumns
-    images: NDArray[np.int64]
-    people: NDArray[np.int64] | None
-    copies: NDArray[np.int64]
-
-    def __len__(self) -> int:
-        return len(self.images)
-
-    @overload
-    def __getitem__(self, index: int) -> Sample: ...
-    @overload
-    def __getitem__(self, index: slice) -> PlannedSamples: ...
-    def __getitem__(self, index: int | slice) -> Sample | PlannedSamples:
-        people = None if self.people is None else self.people[index]
-        if isinstance(index, slice):
-            return dataclasses.replace(self, images=self.images[index], people=people, copies=self.copies[index])
-        person = None if people is None else int(people)
-        return self.columns.make(int(self.images[index]), person, int(self.copies[index]))
-
-    def __iter__(self) -> Iterator[Sample]:
-        return (self[index] for index in range(len(self)))
-
-    def select(self, file_names: Container[str]) -> Iterator[Sample]:
-        """Yield those whose file names are among some."""
-        named = self.columns.file_names
-        return (self[index] for index, number in enumerate(self.images.tolist()) if named[number] in file_names)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class BuildPlan:
     """The samples of a dataset, shard by shard."""
 
@@ -138,33 +93,22 @@ class BuildPlan:
         """Make the task of one shard; made when it is sent, so that the plan is all that stays in memory."""
         return ShardTask(
             file_name=self.file_name(index),
-            samples=(samples := tuple(self.shards[index])),
+            samples=tuple(self.shards[index]),
             names=self.annotations.names,
             skeleton=self.annotations.skeleton,
             config=self.config,
             images=self.annotations.images,
             directory=directory,
-            digest=self._digest(samples),
+            digest=self._digest(self.shards[index]),
             quarantined=dict(quarantined or {}),
             hopeless=hopeless,
         )
 
-    def _digest(self, samples: Sequence[Sample]) -> str:
-        described = [self.config.digest, self.annotations.names, self.annotations.skeleton.to_dict()]
-        hashed = hashlib.sha256(canonical_json(described).encode())
-        before: Sample | None = None
-        shapes = b""
-        for sample in samples:
-            # People of one image share its shapes, which take longest to write down.
-            if before is None or sample.ignored is not before.ignored or sample.drawn is not before.drawn:
-                listed = [[s.segmentation, s.bbox] for s in (*sample.ignored, *sample.drawn)]
-                before, shapes = sample, canonical_json([len(sample.ignored), listed]).encode()
-            record = [sample.image_id, sample.copy, sample.file_name, sample.width, sample.height]
-            hashed.update(canonical_json(record).encode() + shapes)
-            for array in (sample.keypoints, sample.bboxes, sample.annotation_ids):
-                hashed.update(array.tobytes())
-            if sample.unknown is not None and self.config.reads_unknown:
-                hashed.update(sample.unknown.tobytes())
+    def _digest(self, samples: PlannedSamples) -> str:
+        build = [self.config.digest, self.annotations.names, self.annotations.skeleton.to_dict()]
+        hashed = hashlib.sha256(canonical_json(build).encode())
+        for described in samples.describe(unknown=self.config.reads_unknown):
+            hashed.update(described)
         return hashed.hexdigest()
 
 

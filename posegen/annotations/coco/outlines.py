@@ -5,6 +5,7 @@ It imports msgspec, as `posegen.annotations.coco.typed` does.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from posegen.annotations.coco.segmentation import is_segmentation
 from posegen.annotations.columns import Shapes
 from posegen.annotations.sample import Shape
+from posegen.files import canonical_json
 from posegen.geometry import Size
 
 _Decoded = TypeVar("_Decoded")
@@ -28,7 +30,11 @@ _LEAST = 6
 _AS_ZEROS = bytes.maketrans(b"123456789", b"000000000")
 _PLAIN = frozenset(b"[[" + b"," * (count - 1) + b"]]" for count in range(_LEAST, 1000, 2))
 """What is left without digits and points of one polygon none of whose numbers has a sign or an exponent."""
+_SPACES = b" \n\r\t"
 _LONG = b"0000"
+_ZERO_BEHIND = re.compile(rb"\.\d+0\b")
+"""Of a fraction that JSON need not end so: with up to three digits on either side of the point all others are written
+as Python writes them."""
 _PLAIN_REACH = 500
 """In an image with a side as long as that, no number leaves by too much that has three digits before its point."""
 
@@ -80,6 +86,21 @@ class TypedShapes:
         start, stop = self.drawn_starts[number : number + 2].tolist()
         return ignored, _parse_shapes(self.drawn[start:stop], self.drawn_boxes[start:stop], (height, width))
 
+    def describe(self, number: int) -> bytes:
+        """Write down the shapes of a sample as JSON of which there is only one form."""
+        start, stop = self.ignored_starts[number : number + 2].tolist()
+        if start == stop:
+            return b"[0,[]]"
+        first, last = self.drawn_starts[number : number + 2].tolist()
+        size = self.sizes[number].tolist()
+        raws = (*self.ignored[start:stop], *self.drawn[first:last])
+        boxes = (*self.ignored_boxes[start:stop].tolist(), *self.drawn_boxes[first:last].tolist())
+        listed = b",".join(
+            b"[%b,%b]" % (_describe_segmentation(raw, size), _describe_box(box))
+            for raw, box in zip(raws, boxes, strict=True)
+        )
+        return b"[%d,[%b]]" % (stop - start, listed)
+
 
 def decode_all(decode: Callable[[bytes | Raw], _Decoded], data: Iterable[bytes | Raw]) -> list[_Decoded]:
     """Decode pieces of JSON; raises `Unusual` where one has not the types that it is to have."""
@@ -118,7 +139,7 @@ def check_segmentations(
 
 def _is_plain(text: bytes) -> bool:
     """Tell of JSON whether it is one polygon of numbers from 0 to below 1000; not where it may be another, too."""
-    zeros = text.translate(_AS_ZEROS, b" \n\r\t")
+    zeros = text.translate(_AS_ZEROS, _SPACES)
     return _LONG not in zeros and zeros.translate(None, b"0.") in _PLAIN
 
 
@@ -164,3 +185,18 @@ def _parse_shapes(raws: Sequence[bytes | None], boxes: NDArray[np.float64], size
         bbox = None if x != x else (x, y, width, height)  # noqa: PLR0124 (not a number: there is none)
         shapes.append(Shape(segmentation=segmentation, bbox=bbox))
     return tuple(shapes)
+
+
+def _describe_segmentation(raw: bytes | None, size: list[int]) -> bytes:
+    """Write a segmentation as `canonical_json` does; most are text of that form, but for their spaces."""
+    if raw is None:
+        return b"null"
+    if _is_plain(raw) and _ZERO_BEHIND.search(text := raw.translate(None, _SPACES)) is None:
+        return text
+    value = _decode_any(raw)
+    return canonical_json({"counts": value["counts"], "size": size} if isinstance(value, dict) else value).encode()
+
+
+def _describe_box(box: list[float]) -> bytes:
+    x, y, width, height = box
+    return b"null" if x != x else f"[{x!r},{y!r},{width!r},{height!r}]".encode()  # noqa: PLR0124 (not a number)
