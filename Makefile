@@ -54,12 +54,15 @@ test: .venv/dev
 test-all: test .venv/frameworks
 	$(BIN)/python -m pytest -n 2 $(WITH_EXTRAS) tests/shards tests/build/test_exactness.py
 
-# The driver of the browser is a package of Python; the browser comes from the system.
+# The driver of the browser is a package of Python; the browser comes from the system. H5Web is built where npm is.
 test-browser: .venv/dev
 	@command -v chromium >/dev/null && command -v chromedriver >/dev/null || { \
 		echo "test-browser needs chromium and chromedriver, which are not here; on Debian: apt-get install chromium chromium-driver"; \
 		exit 2; }
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check selenium
+	@command -v npm >/dev/null || echo "without npm H5Web is not built, and its tests are left out"
+	@if command -v npm >/dev/null; then rm -rf .venv/h5web && cp -r tests/inspect/with_browser/h5web .venv/h5web && \
+		cd .venv/h5web && npm install --silent --no-package-lock --no-audit --no-fund && npm run --silent build; fi
 	$(BIN)/python -m pytest $(wildcard tests/*/with_browser)
 
 # The least that pyproject.toml admits of each dependency; of OpenCV the last release of that version.
@@ -111,7 +114,7 @@ clean:
 	@touch $@
 
 .venv/frameworks: .venv/dev
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]' $(FRAMEWORKS)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,dask]' $(FRAMEWORKS)
 	@touch $@
 
 .venv-peers/installed: pyproject.toml

@@ -7,6 +7,7 @@ import hashlib
 import importlib
 import json
 import os
+import secrets
 import sys
 from pathlib import Path
 from typing import Any
@@ -25,9 +26,10 @@ def write_atomically(path: Path, data: bytes | memoryview) -> None:
     OSError
         If the file cannot be written; the temporary file is removed then.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}{TEMPORARY_SUFFIX}")
+    # Processes of several machines may write the same file, and have the same number.
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}{TEMPORARY_SUFFIX}")
     try:
-        with temporary.open("wb") as file:
+        with temporary.open("xb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())

@@ -5,7 +5,8 @@ import sys
 
 import pytest
 
-from posegen.errors import MissingExtraError
+from posegen.build.executors import create_executor
+from posegen.errors import ConfigError, MissingExtraError
 
 
 @pytest.mark.parametrize("name", ["torch", "tensorflow"])
@@ -15,3 +16,16 @@ def test_an_adapter_without_its_package_names_the_command_that_brings_it(name, m
     monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(MissingExtraError, match=rf"pip install 'posegen\[{name}\]'"):
         importlib.import_module(f"posegen.adapters.{name}")
+
+
+def test_dask_is_asked_for_by_the_command_that_brings_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'posegen\[dask\]'"):
+        create_executor("dask")
+    for options, why in (
+        ({"scheduler": "tcp://head:8786"}, "it goes with the backend dask"),
+        ({"backend": "slurm"}, "backend must be one of local, dask, not 'slurm'"),
+        ({"workers": 0}, "workers must be at least 1"),
+    ):
+        with pytest.raises(ConfigError, match=why):
+            create_executor(**{"backend": None, **options})

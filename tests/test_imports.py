@@ -17,6 +17,8 @@ EXTRAS = {
     "annotations/coco/quick.py": {"msgspec"},
     "annotations/coco/typed.py": {"msgspec"},
     "bench": {"torch"},  # it measures the DataLoader that others read with
+    "build/executors/dask.py": {"dask", "distributed"},
+    "build/executors/remote.py": {"distributed"},
     "bench/peers": {"ffcv", "webdataset"},
     "images/codec.py": {"simplejpeg"},
     "labels/online/tensorflow.py": {"tensorflow"},

@@ -290,5 +290,6 @@ class Audit:
             pictures={str(kind): [str(name) for name in names] for kind, names in record.get("pictures", {}).items()},
             notes=[str(note) for note in record["notes"]],
             bad_pictures={str(name): str(why) for name, why in record.get("bad_pictures", {}).items()},
-            sources={str(name): cls.from_dict(audit) for name, audit in record.get("sources", {}).items()},
+            # A source has none of its own, whatever a record says.
+            sources={str(k): cls.from_dict({**of, "sources": {}}) for k, of in record.get("sources", {}).items()},
         )

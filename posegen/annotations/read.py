@@ -126,20 +126,28 @@ class JoinedSource:
                 yield f"source '{name}': {what}"
 
     def name_alike(self, config: BuildConfig, recorded: Mapping[str, str]) -> JoinedSource:
-        """Give those whose files were recorded the names that a dataset has for them, however they are called here."""
-        free = {rules.name for rules in config.sources}
+        """Give each the name that a dataset has for it, however it is called here.
+
+        It is known by its file's sha256, or else by its own name, or by that of its file; the only one that is left
+        after this must be the only one that is missing.
+        """
+        free = [rules.name for rules in config.sources]
         names: dict[str, str] = {}
-        for own, source in self.found.items():
-            sha256 = hash_file(source.path)
-            alike = sorted(name for name in free if recorded.get(f"{name}.sha256") == sha256)
-            if alike:
-                names[own] = own if own in alike else alike[0]
-                free.discard(names[own])
-        left = {own: names.get(own, own) for own in self.found}
-        if len(set(left.values())) < len(left):
+        digests = {own: hash_file(source.path) for own, source in self.found.items()}
+        for key in ("sha256", "", "annotations"):
+            for own, source in self.found.items():
+                known = {"sha256": digests[own], "": own, "annotations": source.path.name}[key]
+                alike = [name for name in free if known == (recorded.get(f"{name}.{key}") if key else name)]
+                # Two sources of one file are the same whichever is which; two files of one name are not.
+                if own not in names and alike and (own in alike or len(alike) == 1 or key == "sha256"):
+                    names[own] = own if own in alike else alike[0]
+                    free.remove(names[own])
+        if len(free) == len(self.found) - len(names) == 1:
+            names |= dict.fromkeys(self.found.keys() - names.keys(), free[0])
+        if len(names) < len(self.found):
             return self
-        renamed = tuple(dataclasses.replace(source, name=left[source.name]) for source in self.rules)
-        found = {left[own]: source for own, source in self.found.items()}
+        renamed = tuple(dataclasses.replace(source, name=names[source.name]) for source in self.rules)
+        found = {names[own]: source for own, source in self.found.items()}
         return JoinedSource(rules=name_sources(renamed), found=dict(sorted(found.items())))
 
 

@@ -112,3 +112,8 @@ class Annotations:
     missing: Mapping[str, str] = field(default_factory=dict)
     limbs_left_out: str = ""
     sources: Mapping[str, Annotations] = field(default_factory=dict)
+
+    @property
+    def place(self) -> str:
+        """What messages call it: the file, or the files of several sources."""
+        return ", ".join(str(one.path) for one in self.sources.values()) or str(self.path)

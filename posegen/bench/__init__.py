@@ -11,6 +11,7 @@
     growth    many images against few; takes minutes, and is measured only when it is named
     plan      planning a build against pycocotools' reading of the same annotations; only when it is named
     read      reading a dataset against computing labels while training; needs PyTorch, and is measured only when named
+    suspects  planted errors that `posegen audit --suspects` finds; only when it is named
 
 A program reads these fields of what `run` returns. A *spread* is an object of `median`, `min` and `max`. A *comparison*
 has `figure`, `unit`, `measured` and `compared_with` (a spread with a `name`), `ratio` (the spread of the ratios within
@@ -32,6 +33,7 @@ a round, and its `kind`: `times` or `share`), `per_round` (what a round covers: 
                                (spreads) and `peak_bytes` (None where the system does not tell)
     sections.read              `comparisons`, `bytes_sample` (on disk, by reader), `workers`, `samples`, `shards`,
                                `batch`
+    sections.suspects          what `posegen.bench.suspects.measure_suspects` returns
 """
 
 from posegen.bench.runner import DEFAULT_SECTIONS, SECTIONS, run

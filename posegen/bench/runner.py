@@ -17,6 +17,7 @@ from posegen.bench.presets import measure_presets
 from posegen.bench.reading import measure_reading
 from posegen.bench.scaling import measure_scaling
 from posegen.bench.source import Source, open_source
+from posegen.bench.suspects import measure_suspects
 from posegen.bench.throughput import measure_build
 from posegen.bench.turns import Notify
 from posegen.build.executors import available_cpus
@@ -33,10 +34,11 @@ SECTIONS: Mapping[str, int] = {
     "growth": 1,
     "read": 5,
     "plan": 3,
+    "suspects": 3,
 }
 """What can be measured, and in how many rounds if nobody says."""
 
-DEFAULT_SECTIONS = tuple(name for name in SECTIONS if name not in {"growth", "read", "plan"})
+DEFAULT_SECTIONS = tuple(name for name in SECTIONS if name not in {"growth", "read", "plan", "suspects"})
 
 _A_DAY_S = 86400
 
@@ -139,6 +141,8 @@ def _measure(
         return measure_build(source, scratch, rounds, notify, workers=workers, seconds=seconds)
     if name == "growth":
         return measure_growth(source, scratch, rounds, notify, workers=workers)
+    if name == "suspects":
+        return measure_suspects(None if source.synthetic else source.paths, scratch, rounds, notify)
     if name == "read":
         return measure_reading(source, scratch, rounds, notify, workers=workers)
     of_people = {"heatmap": measure_heatmap, "paf": measure_paf, "labels": measure_labels, "presets": measure_presets}

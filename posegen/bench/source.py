@@ -36,11 +36,14 @@ class Source:
         The annotation file and the directory of pictures.
     task
         Up to 256 of its samples, the first ones in the order of a build, as a worker would be sent them.
+    synthetic
+        Whether the people are drawn.
     """
 
     name: str
     paths: CocoPaths
     task: ShardTask
+    synthetic: bool = False
 
     @property
     def samples(self) -> tuple[Sample, ...]:
@@ -67,6 +70,7 @@ def open_source(scratch: Path, coco: Path | None, *, split: str | None = None, i
     AnnotationError
         If its annotations are bad, or have not the keypoints of the preset.
     """
+    synthetic = coco is None
     if coco is None:
         name = f"synthetic sample, {_SYNTHETIC_IMAGES} images"
         coco = write_sample_coco(scratch / "sample", images=_SYNTHETIC_IMAGES)
@@ -77,7 +81,7 @@ def open_source(scratch: Path, coco: Path | None, *, split: str | None = None, i
     if not plan.samples:
         raise ConfigError(f"{plan.annotations.path}: nobody is labelled in it; measuring needs people")
     paths = CocoPaths(annotations=plan.annotations.path, images=plan.annotations.images)
-    return Source(name=name, paths=paths, task=plan.task(0, directory=scratch))
+    return Source(name=name, paths=paths, task=plan.task(0, directory=scratch), synthetic=synthetic)
 
 
 def replicate(source: Source, count: int, root: Path) -> CocoPaths:

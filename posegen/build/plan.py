@@ -15,6 +15,7 @@ from posegen.annotations.audit import Audit, counted
 from posegen.annotations.columns import SampleColumns
 from posegen.annotations.sources import rank_image
 from posegen.build.persons import find_croppable
+from posegen.build.pictures import OldPicture
 from posegen.build.planned import PlannedSamples
 from posegen.config import BuildConfig
 from posegen.errors import ConfigError
@@ -51,6 +52,8 @@ class ShardTask:
         Reasons not to touch a sample, by its key: those that killed their workers.
     hopeless
         After how many samples to stop, if all of them failed; None: never.
+    pictures
+        Where a dataset has their pictures, by their keys; None if none are copied.
     """
 
     file_name: str
@@ -63,6 +66,7 @@ class ShardTask:
     digest: str
     quarantined: Mapping[SampleKey, str] = field(default_factory=dict)
     hopeless: int | None = None
+    pictures: Mapping[SampleKey, OldPicture] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -124,8 +128,12 @@ def make_plan(annotations: Annotations, config: BuildConfig) -> BuildPlan:
     Raises
     ------
     ConfigError
-        If no label is left for the annotations' skeleton.
+        If no label is left for the annotations' skeleton, or the configuration does not know the sources they are of.
     """
+    if len(annotations.sources) != len(config.sources):
+        raise ConfigError(
+            "annotations of several sources need a configuration that has them: see JoinedSource.configure"
+        )
     annotations.audit.notes += _note_labels(config, annotations)
     annotations.audit.notes += _note_flips(config, annotations)
     annotations.audit.notes += _note_doubts(config, annotations)
@@ -205,7 +213,7 @@ def _note_labels(config: BuildConfig, annotations: Annotations) -> list[str]:
         raise ConfigError(f"{why}, and so no {', '.join(missing)}; give it limbs with --skeleton NAME or FILE.toml")
     if missing and annotations.limbs_left_out and config.labels != BuildConfig().labels:
         raise ConfigError(
-            f"{annotations.path}: {', '.join(missing)} was asked for, but {annotations.limbs_left_out}; mend them, or "
+            f"{annotations.place}: {', '.join(missing)} was asked for, but {annotations.limbs_left_out}; mend them, or "
             "take other limbs with --skeleton NAME or FILE.toml"
         )
     return [f"{name} is left out: {why}" for name in missing]
@@ -229,7 +237,7 @@ def _note_flips(config: BuildConfig, annotations: Annotations) -> list[str]:
     if not pairs:
         shown = f"{', '.join(names[:_SHOWN])}{', ...' if len(names) > _SHOWN else ''}"
         raise ConfigError(
-            f"{annotations.path}: views are to be flipped, but the names of the keypoints do not tell which a mirror "
+            f"{annotations.place}: views are to be flipped, but the names of the keypoints do not tell which a mirror "
             f"swaps ({shown}); write them as flip_pairs into a "
             f"skeleton file for --skeleton, from what 'posegen skeleton show {annotations.path} --toml' prints "
             "(flip_pairs = [] if a mirror swaps none), or leave flip out of --augment"

@@ -6,9 +6,9 @@ import os
 from pathlib import Path
 
 from posegen.annotations import Sources, find_recorded
-from posegen.build.checkpoint import REPAIR_NAME, STATE_NAME, hold_lock
 from posegen.build.executors import Executor, Lost, Report, choose_executor
 from posegen.build.failures import read_failures
+from posegen.build.lock import REPAIR_NAME, STATE_NAME, hold_lock
 from posegen.build.plan import BuildPlan, ShardTask, make_plan
 from posegen.build.progress import Notify, Progress, count_up
 from posegen.build.worker import ShardResult, build_shard

@@ -23,6 +23,7 @@ _TITLES = {
     "growth": "growth: many images against few, {workers} workers",
     "plan": "plan: {annotations} annotations of {images} images, {megabytes:.0f} MB, from the file to the tasks",
     "read": "read: {samples} samples in {shards} shards, by {workers} workers in batches of {batch}",
+    "suspects": "suspects: errors planted among {people} people on {images} images, {rounds} rounds",
 }
 
 
@@ -57,7 +58,8 @@ def command(  # noqa: PLR0917 (one argument an option)
 
     \b
     Sections: heatmap, paf, labels, presets, scaling, build; and, only when they are named, growth, which builds
-    55,000 images, plan, which writes annotations of --plan-images, and read, which needs PyTorch.
+    55,000 images, plan, which writes annotations of --plan-images, read, which needs PyTorch, and suspects, which
+    plants errors in annotations for audit to find.
 
     \b
       posegen bench
@@ -94,7 +96,7 @@ def _format(found: Mapping[str, Any]) -> str:
         if name == "plan":
             values["megabytes"] = section["file_bytes"] / 1e6
         lines += ["", _TITLES[name].format(**values)]
-        lines += {"scaling": _scaling, "growth": _growth}.get(name, _comparisons)(section)
+        lines += {"scaling": _scaling, "growth": _growth, "suspects": _suspects}.get(name, _comparisons)(section)
         if name == "labels":
             steps = [(step, _spread(taken, ".3f")) for step, taken in section["parts"].items()]
             lines += ["", *align(("step", "ms/image"), steps)]
@@ -180,6 +182,16 @@ def _growth(section: Mapping[str, Any]) -> list[str]:
             )
         )
     return [*align(rows[0], rows[1:]), f"  time a sample: {_ratio(section['ratio'])}"]
+
+
+def _suspects(section: Mapping[str, Any]) -> list[str]:
+    rows = []
+    for row in section["rows"]:
+        shares = ("-" if row[key] is None else f"{row[key]:.0%}" for key in ("recall", "precision"))
+        counts = (str(row[key]) for key in ("planted", "found", "suspected", "right"))
+        rows.append((row["kind"], *counts, *shares, str(section["unplanted"][row["kind"]])))
+    header = ("", "planted", "found", "suspected", "right", "recall", "precision", "suspected without planting")
+    return align(header, rows)
 
 
 def _megabytes(count: int | None) -> str:

@@ -28,20 +28,24 @@ _SHEET_SAMPLES = 16
 )
 @click.option("--save", type=PATH, metavar="PNG", help="Where to write its picture.")
 @click.option("--sheet", type=PATH, metavar="PNG", help=f"Draw the first {_SHEET_SAMPLES} samples.")
-def command(path: Path, as_json: bool, sample: str | None, save: Path | None, sheet: Path | None) -> None:
+@click.option("--nexus", type=PATH, metavar="FILE.h5", help="Write these as a file that H5Web shows with their axes.")
+def command(  # noqa: PLR0917 (one argument an option)
+    path: Path, as_json: bool, sample: str | None, save: Path | None, sheet: Path | None, nexus: Path | None
+) -> None:
     """Show what a dataset directory or one shard holds.
 
     \b
       posegen inspect /data/pose
       posegen inspect /data/pose --sample 3 --save sample.png
       posegen inspect /data/pose --sample image:397133 --save sample.png
+      posegen inspect /data/pose --nexus samples.h5
     """  # noqa: D301 (click wants the character \b)
     from posegen.inspect.summary import describe, find_samples, save_sample, save_sheet
 
     if (sample is None) != (save is None):
         raise ConfigError("--sample SAMPLE and --save PNG go together")
-    if as_json and (sample is not None or sheet is not None):
-        raise ConfigError("--json describes PATH; it does not go with --sample or --sheet, which draw")
+    if as_json and (sample is not None or sheet is not None or nexus is not None):
+        raise ConfigError("--json describes PATH; it does not go with --sample, --sheet or --nexus, which show samples")
     if sample is not None and save is not None:
         found = find_samples(path, sample)
         save_sample(path, found[0], save)
@@ -51,7 +55,12 @@ def command(path: Path, as_json: bool, sample: str | None, save: Path | None, sh
     if sheet is not None:
         save_sheet(path, _SHEET_SAMPLES, sheet)
         click.echo(sheet)
-    if sample is None and sheet is None:
+    if nexus is not None:
+        from posegen.inspect.nexus import save_nexus
+
+        save_nexus(path, _SHEET_SAMPLES, nexus)
+        click.echo(nexus)
+    if sample is None and sheet is None and nexus is None:
         description = describe(path)
         click.echo(json.dumps(description, indent=2) if as_json else _format(description))
 
@@ -63,6 +72,7 @@ def _format(description: dict[str, Any]) -> str:
     lines = [
         f"{d['path']}: {d['kind']}, {d['samples']} samples with {d['people']} people{shards}, {_bytes(d['bytes'])}",
         *([d["description"]] if d.get("description") else []),
+        *([", ".join(f"{count} of {name}" for name, count in d["sources"].items())] if "sources" in d else []),
         "",
         "arrays",
         *align(

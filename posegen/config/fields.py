@@ -198,7 +198,25 @@ RUN_FIELDS: tuple[Field, ...] = (
         metavar="N",
         without="the CPUs there are for this one",
     ),
+    Field(
+        name="backend",
+        kind=_words(choices.Backend),
+        help="Where to work: in processes here, or on the workers of a Dask cluster.",
+        without="local",
+    ),
+    Field(
+        name="scheduler",
+        kind=kinds.Text(),
+        help="Of a Dask cluster that is there; otherwise one is started here.",
+        metavar="ADDRESS",
+    ),
     Field(name="max_failures", kind=kinds.Allowance(), help="Samples that may fail.", metavar="N|P%", without="0"),
+    Field(
+        name="pictures_from",
+        kind=kinds.FilePath(),
+        help="Copy encoded pictures from a dataset, and draw labels alone.",
+        metavar="DATASET",
+    ),
     Field(name="description", kind=kinds.Text(), help="What it is, for the manifest.", metavar="TEXT"),
 )
 """The fields of `RunOptions`."""

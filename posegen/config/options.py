@@ -1,6 +1,6 @@
 """What is asked for in words: by the command line's options, or by a TOML file that names them alike.
 
-    coco = "/data/coco"            # of the run: coco, out, split, images, workers, max-failures, description
+    coco = "/data/coco"            # of the run: coco, out, split, images, workers, max-failures, description, ...
     out = "/data/pose"
     preset = "udp"                 # all else is laid over it
     input-size = "288x384"
@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from posegen.config.choices import Backend
 from posegen.config.fields import FIELDS, RUN_FIELDS, Field
 from posegen.config.kinds import FilePath
 from posegen.config.sources import Source, match_words, name_sources, read_tables
@@ -43,7 +44,10 @@ class RunOptions:
     split: str | None = None
     images: Path | None = None
     workers: int | None = None
+    backend: Backend | None = None
+    scheduler: str | None = None
     max_failures: int | str | None = None
+    pictures_from: Path | None = None
     description: str | None = None
 
 

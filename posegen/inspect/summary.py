@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,9 @@ import numpy as np
 from posegen.annotations import number_text
 from posegen.annotations.audit import Audit
 from posegen.errors import ConfigError, ShardError, nearest
-from posegen.shards import ShardReader
+from posegen.shards import ArrayInfo, ShardReader, ShardRecord
 from posegen.shards.manifest import Manifest
+from posegen.shards.outline import Outline
 from posegen.shards.record import locate
 
 _TOLD = 4
@@ -28,8 +30,8 @@ def describe(path: Path) -> dict[str, Any]:
     -------
     A dict for JSON: `path`, `kind` (`dataset` or `shard`), `samples`, `people`, `bytes`, `shards`, `keypoints` (how
     often each is labelled), `arrays` (by name: shape, dtype, chunk, compressor, stored and logical bytes, ratio; over
-    all shards), `config`, `skeleton`, `versions`, and for a dataset `failures`, `audit`, `source`,
-    `preset` and `description`.
+    all shards), `config`, `skeleton`, `versions`; of several sources `sources`, how many samples are of each; and for a
+    dataset `failures`, `audit`, `source`, `preset` and `description`.
 
     Raises
     ------
@@ -40,14 +42,21 @@ def describe(path: Path) -> dict[str, Any]:
     """
     shards = list_shards(path)
     extra: dict[str, Any] = {}
+    records: Sequence[ShardRecord | None] = [None] * len(shards)
     if path.is_dir():
         manifest = Manifest.read(path)
         extra = {"failures": manifest.failures, "audit": _read_audit(path, manifest), "source": manifest.source}
         extra |= {"preset": manifest.preset, "description": manifest.description}
+        records = manifest.shards
     description: dict[str, Any] = {}
-    for shard, _ in shards:
+    outline: Outline | None = None
+    for (shard, _), record in zip(shards, records, strict=True):
+        if outline and record and (found := _describe_alike(shard, record, outline)):
+            _add(description, found)
+            continue
         with ShardReader(shard) as reader:
             _add(description, _describe_shard(reader))
+            outline = outline or (Outline(reader) if record else None)
     kind = "dataset" if path.is_dir() else "shard"
     for array in description["arrays"].values():
         array["ratio"] = round(array["logical"] / array["stored"], 2) if array["stored"] else 1.0
@@ -198,25 +207,40 @@ def _read_audit(path: Path, manifest: Manifest) -> dict[str, Any]:
 def _describe_shard(reader: ShardReader) -> dict[str, Any]:
     people = reader.people()
     labelled = (people[..., 2] > 0).sum(axis=0)
-    return {
+    sources = Counter(reader.column("source", range(len(reader)))) if reader.config.sources else None
+    return ({} if sources is None else {"sources": dict(sorted(sources.items()))}) | {
         "samples": len(reader),
         "people": len(people),
         "bytes": reader.path.stat().st_size,
         "keypoints": dict(zip(reader.skeleton.keypoints, labelled.tolist(), strict=True)),
-        "arrays": {
-            array.name: {
-                "shape": list(array.shape),
-                "dtype": array.dtype,
-                "chunk": list(array.chunk) if array.chunk else None,
-                "compressor": array.compressor,
-                "stored": array.stored,
-                "logical": array.logical,
-            }
-            for array in reader.arrays()
-        },
+        "arrays": _describe_arrays(reader.arrays()),
         "config": reader.config.to_dict(),
         "skeleton": reader.skeleton.to_dict(),
         "versions": reader.versions,
+    }
+
+
+def _describe_alike(path: Path, record: ShardRecord, outline: Outline) -> dict[str, Any] | None:
+    """Describe a shard by its record in the manifest and the sizes of its arrays, if it is as the first one is."""
+    arrays = outline.measure(path, samples=record.samples, people=record.people, size=record.bytes)
+    if arrays is None:
+        return None
+    counts = {"samples": record.samples, "people": record.people, "bytes": record.bytes}
+    labelled = dict(zip(outline.keypoints, record.keypoints, strict=True))
+    return counts | {"keypoints": labelled, "arrays": _describe_arrays(arrays)}
+
+
+def _describe_arrays(arrays: Iterable[ArrayInfo]) -> dict[str, dict[str, Any]]:
+    return {
+        array.name: {
+            "shape": list(array.shape),
+            "dtype": array.dtype,
+            "chunk": list(array.chunk) if array.chunk else None,
+            "compressor": array.compressor,
+            "stored": array.stored,
+            "logical": array.logical,
+        }
+        for array in arrays
     }
 
 
@@ -226,10 +250,12 @@ def _add(total: dict[str, Any], shard: dict[str, Any]) -> None:
         total.update(shard)
         return
     for key in ("config", "skeleton"):
-        if total[key] != shard[key]:
+        if key in shard and total[key] != shard[key]:
             raise ShardError(f"the shards of a dataset must have one {key}, but two differ; build it again")
     for key in ("samples", "people", "bytes"):
         total[key] += shard[key]
+    for name, count in shard.get("sources", {}).items():
+        total["sources"][name] = total["sources"].get(name, 0) + count
     for name, count in shard["keypoints"].items():
         total["keypoints"][name] += count
     for name, array in shard["arrays"].items():

@@ -51,6 +51,7 @@ class PoseDataset:
     - `affine`: (2, 3) float64, original pixels to input pixels
     - `keypoints`: (n, K, 3) float32 x, y in input pixels, v; `bbox`: (n, 4) float32 x, y, width, height in input
       pixels, from the picture's edge; `annotation_id`: (n,) int64
+    - of several sources, `source`: str, whose the image's id is
     - where views were drawn, `copy`: int, and `view`: (5,) float64, as stored, whether the sample is flipped or not
 
     `data[-1]` is the last, and `data[start:stop:step]` is what `batch` gives of these.

@@ -166,13 +166,14 @@ def _choose(
 
 def _read_one(name: str, given: Any, label: Label, config: BuildConfig, count: int) -> Sequence[NDArray[Any]]:
     """Read one array of B samples: each (C, h, w), or what was drawn where that is something else."""
-    spec = getattr(label, "predicted", label.spec)
-    if spec is not label.spec and (isinstance(given, list) or np.shape(given) == (count, *label.spec.shape)):
+    predicted: ArraySpec | None = getattr(label, "predicted", None)
+    spec = predicted or label.spec
+    if predicted and (isinstance(given, list) or np.shape(given) == (count, *label.spec.shape)):
         return [*map(np.asarray, given)]
     values = _to_numpy(given)
     if config.layout == "hwc" and spec.cells and values.ndim == len(spec.shape) + 1:
         values = np.moveaxis(values, -1, 1)
-    _check(name, values, spec, count, several=spec is not label.spec)
+    _check(name, values, spec, count, several=predicted is not None)
     return [*values]
 
 

@@ -18,6 +18,7 @@
     /person/annotation_id int64 (M,)
     /person/unknown uint8 (M, K)   if a label reads it: 1 unknown of this person, 2 not labelled by the source, else 0
     /sample/image_id int64, file_name, width, height int32 (N,); affine float64 (N, 2, 3), image pixels to input pixels
+    /sample/source  text (N,)        if there are several: which sample is of which, by name; ids are a source's own
     /sample/copy int32 (N,), view float64 (N, 5)   if views are drawn: scale, degrees, shift in x and y, 1 if mirrored
 
 A label's attributes say how to read it: value = stored x `scale`, to within `max_abs_error`, from `low` to `high`;
@@ -32,7 +33,7 @@ and its labels have no `axes`, the oldest no `mirror`.
 `schema` is the table of what it tells of samples and people, `codecs` the table of compressions, `quantize` how labels'
 values are stored and `mirror` how their channels mirror. `writer` writes a shard, `reader` reads one by way of `hdf5`,
 which holds each array against its rule of `rules` and each chunk and picture against its `checksum`; `opening` opens
-the file, `header` reads what it says of itself. `ignored` packs bitmaps.
+the file, `header` reads what it says of itself, `outline` the sizes of arrays alone. `ignored` packs bitmaps.
 `record` is what the `manifest` says of a shard, `key` tells a sample from all others; `pool` opens the shards of a
 dataset when they are read.
 """

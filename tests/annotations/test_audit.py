@@ -112,3 +112,37 @@ def test_num_keypoints_may_be_about_the_first_keypoints_alone() -> None:
     keypoints = np.array([[1, 1, 2], [2, 2, 2], [3, 3, 2]], float)
     audit.check({"id": 7, **WHOLE, "bbox": [0, 0, 9, 9], "num_keypoints": 2}, keypoints, IMAGE, 2)
     assert not audit.noticed
+
+
+def test_what_follows_from_each_kind_is_said_in_whole_sentences() -> None:
+    audit = Audit()
+    audit.check({"id": 7}, person(15, 15), IMAGE, picture="a.jpg")
+    audit.check({"id": 8, **WHOLE, "bbox": [-2, 50, 10, 10], "num_keypoints": 2}, person(0, 0), IMAGE)
+    audit.check({"id": 9, **WHOLE}, person(300, 15), IMAGE)
+    twice = np.concatenate([person(5, 5)[:1], person(5, 5)[:1]])
+    audit.check_pairs(10, twice, [(0, 1)])
+    audit.check_people([11, 12], np.stack([twice, twice]))
+    beside = np.array([[90.0, 90, 2], [91, 91, 2], [15, 15, 2]])
+    audit.check({"id": 13, **WHOLE, "num_keypoints": 3}, beside, IMAGE)
+    drawn = "drawn there, unless by --origin unlabelled"
+    assert audit.describe() == [
+        "noticed: box reaches out of the image; cut at the edge: 1 annotation, such as 8",
+        f"noticed: keypoint labelled at exactly 0,0; {drawn}: 1 annotation, such as 8",
+        "noticed: keypoint outside the image; drawn where it is said to be: 1 annotation, such as 9",
+        "noticed: left and right keypoint at one point; both are drawn: 1 annotation, such as 10",
+        "noticed: most keypoints lie outside the person's box; crops by it miss them: 1 annotation, such as 13",
+        "noticed: no 'area'; that of the box stands in: 1 annotation, such as 7 (a.jpg)",
+        "noticed: no 'bbox'; that of the keypoints stands in where one is needed: 1 annotation, such as 7 (a.jpg)",
+        "noticed: no 'iscrowd'; taken for 0: 1 annotation, such as 7 (a.jpg)",
+        "noticed: no 'num_keypoints'; they were counted: 1 annotation, such as 7 (a.jpg)",
+        "noticed: no 'segmentation'; the box stands in where it is masked: 1 annotation, such as 7 (a.jpg)",
+        "noticed: num_keypoints disagrees with the keypoints; they were counted: 1 annotation, such as 8",
+        "noticed: person with the same keypoints as another; both are drawn: 1 annotation, such as 12",
+    ]
+
+
+def test_ten_pictures_that_cannot_be_used_are_named_and_the_rest_counted() -> None:
+    for count, more in ((10, []), (12, ["  ... and 2 more"])):
+        audit = Audit(bad_pictures={f"{k}.jpg": f"{k}.jpg: no such file" for k in range(count)})
+        named = [f"  {k}.jpg: no such file" for k in range(10)]
+        assert audit.describe() == [f"{count} pictures cannot be used:", *named, *more]

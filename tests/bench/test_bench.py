@@ -11,7 +11,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from click.testing import CliRunner
+from conftest import run_command
 from each import each
 
 from posegen import bench
@@ -23,7 +23,6 @@ from posegen.bench.scaling import make_people, measure_scaling
 from posegen.bench.source import Source, open_source, replicate
 from posegen.bench.throughput import measure_build
 from posegen.build.pipeline import build
-from posegen.cli import main
 from posegen.config import BuildConfig
 from posegen.errors import ConfigError, MissingExtraError
 from posegen.labels import PafLabel
@@ -51,9 +50,9 @@ def printed(coco: Path) -> tuple[dict[str, Any], str]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(labels, "_LOOP_IMAGES", 1)
         call = ["bench", "heatmap", "paf", "labels", "--coco", str(coco), "--repeats", "1", "--json"]
-        result = CliRunner().invoke(main, call, catch_exceptions=False)
-    assert result.exit_code == 0
-    return json.loads(result.stdout), result.stderr
+        outcome = run_command(*call)
+    assert outcome.status == 0
+    return json.loads(outcome.out), outcome.err
 
 
 def ignore(_what: str) -> None:
@@ -258,10 +257,9 @@ def test_people_made_up_for_scaling_lie_inside_the_input_and_do_not_repeat() -> 
     ],
 )
 def test_a_wrong_call_is_refused_before_anything_is_measured(options: list[str], said: str) -> None:
-    result = CliRunner().invoke(main, ["bench", *options])
-    assert result.exit_code == 2
-    assert said in result.stderr
-    assert result.stdout == ""
+    outcome = run_command("bench", *options)
+    assert (outcome.status, outcome.out) == (2, "")
+    assert said in outcome.err
 
 
 def test_a_dataset_on_which_nobody_is_labelled_is_refused(coco: Path, tmp_path: Path) -> None:

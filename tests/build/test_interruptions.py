@@ -20,6 +20,7 @@ from builds import CONFIG, build_command, files_of, shards, write_source
 from executors import InProcess
 
 import posegen
+from posegen.build.executors.process import _interrupts_held_back
 from posegen.files import TEMPORARY_SUFFIX
 from posegen.shards.manifest import Manifest
 
@@ -191,3 +192,18 @@ def test_kills_at_random_moments_end_in_the_same_bytes(coco: Path, reference: di
             shutil.rmtree(out)
     build(coco, out, CONFIG)
     assert shards(out) == reference
+
+
+def test_of_signals_that_come_while_a_worker_starts_the_first_is_told_when_it_has() -> None:
+    told: list[int] = []
+    numbers = (signal.SIGTERM, signal.SIGHUP)
+    before = [signal.signal(number, lambda came, frame: told.append(came)) for number in numbers]
+    try:
+        with _interrupts_held_back():
+            for number in numbers:
+                signal.raise_signal(number)
+            assert told == []
+        assert told == [signal.SIGTERM]
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)

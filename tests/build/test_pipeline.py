@@ -14,7 +14,7 @@ from builds import CONFIG, change_annotations, files_of, shards, write_source
 from executors import InProcess
 
 import posegen
-from posegen.build.checkpoint import hold_lock
+from posegen.build.lock import hold_lock
 from posegen.config import BuildConfig
 from posegen.errors import BuildError, ConfigError
 from posegen.shards.manifest import Manifest

@@ -25,12 +25,13 @@ OPTIONS = {
         "--sigma-scale", "--sigma-keypoints", "--paf", "--half-width", "--unit", "--crop", "--box-padding", "--fit",
         "--visibility", "--origin", "--exif", "--min-keypoints", "--min-area", "--keep-empty", "--label-dtype",
         "--layout", "--compression", "--image-encoding", "--jpeg-quality", "--picture-size", "--copies", "--augment",
-        "--plain-copy", "--shard-size", "--seed", "--limit", "--workers", "--max-failures",
-        "--description", "--overwrite", "--dump-config", "--quiet",
+        "--plain-copy", "--shard-size", "--seed", "--limit", "--workers", "--backend",
+        "--scheduler", "--max-failures", "--pictures-from", "--description", "--overwrite", "--part", "--finish",
+        "--dump-config", "--quiet",
     ],
     "verify": ["--deep", "--repair", "--coco", "--split", "--images", "--workers", "--json"],
     "diff": ["--tolerance", "--workers", "--json"],
-    "inspect": ["--json", "--sample", "--save", "--sheet"],
+    "inspect": ["--json", "--sample", "--save", "--sheet", "--nexus"],
     "bench": ["--coco", "--split", "--images", "--repeats", "--workers", "--seconds", "--plan-images", "--json"],
     "labels": ["--preset", "--json"],
     "presets": ["--toml", "--json"],
@@ -73,8 +74,9 @@ def test_commands_name_every_option_in_order(run: Run) -> None:
 def test_an_audit_takes_the_options_of_a_build_that_change_what_is_read(run: Run) -> None:
     found = re.findall(r"^  (?:-\w, )?(--[\w-]+)", run("audit", "--help").out, re.MULTILINE)
     of_a_run = {"--coco", "--out", "--workers", "--max-failures", "--description", "--overwrite", "--dump-config"}
-    of_a_run.add("--quiet")
-    assert {*found} == {*OPTIONS["build"], "--pictures", "--json", "--help"} - of_a_run
+    of_a_run |= {"--quiet", "--backend", "--scheduler", "--pictures-from", "--part", "--finish"}
+    own = {"--pictures", "--suspects", "--against", "--sheet", "--fix", "--json", "--help"}
+    assert {*found} == {*OPTIONS["build"], *own} - of_a_run
 
 
 def test_build_tells_its_defaults_and_what_is_required(run: Run) -> None:

@@ -131,7 +131,8 @@ def test_annotations_have_a_page_without_labels(corpus: Coco, tmp_path: Path, ru
 
 def test_names_of_files_are_no_markup(make_coco: Any, tmp_path: Path) -> None:
     hostile = make_coco(tmp_path / "coco")
-    hostile.document["categories"][0]["keypoints"][0] = "</script><script>alert(1)</script>"
+    category = hostile.document["categories"][0]
+    category["keypoints"] = ["</script><script>alert(1)</script>", *category["keypoints"][1:]]
     hostile.person(hostile.image(80, 60))
     hostile.write()
     page = read(write_report([hostile.annotations], tmp_path / "page.html"))

@@ -17,6 +17,7 @@ from posegen import COCO_17, OPENPOSE_18, BuildConfig, PoseDataset
 from posegen.config import PRESETS
 from posegen.errors import ConfigError
 from posegen.inspect.score.errors import match
+from posegen.skeleton import SKELETONS
 
 if TYPE_CHECKING:
     from conftest import Run
@@ -24,13 +25,29 @@ if TYPE_CHECKING:
 Arrays = dict[str, Any]
 
 
+FEET = [f"{side}_{part}" for side in ("left", "right") for part in ("big_toe", "small_toe", "heel")]
+
+
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Coco:
     """Thirty images of one person each, who is labelled all over, and has a box around that."""
-    coco = Coco(tmp_path_factory.mktemp("people"), seed=5)
+    return scatter(Coco(tmp_path_factory.mktemp("people"), seed=5))
+
+
+@pytest.fixture(scope="module")
+def footed(tmp_path_factory: pytest.TempPathFactory) -> Coco:
+    """The same with feet."""
+    coco = Coco(tmp_path_factory.mktemp("footed"), seed=5)
+    category = coco.document["categories"][0]
+    category["keypoints"] = [*category["keypoints"], *FEET]
+    return scatter(coco)
+
+
+def scatter(coco: Coco) -> Coco:
+    count = len(coco.document["categories"][0]["keypoints"])
     for _ in range(30):
         image = coco.image(160, 160)
-        points = np.concatenate([coco.random.uniform(20, 140, (17, 2)), np.full((17, 1), 2)], axis=1)
+        points = np.concatenate([coco.random.uniform(20, 140, (count, 2)), np.full((count, 1), 2)], axis=1)
         low, high = points[:, :2].min(axis=0) - 8, points[:, :2].max(axis=0) + 8
         box = [*low.tolist(), *(high - low).tolist()]
         coco.person(image, points.round(2).ravel().tolist(), bbox=box, area=float(np.prod(high - low)))
@@ -39,14 +56,14 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Coco:
 
 
 @pytest.fixture(scope="module")
-def built(source: Coco, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+def built(source: Coco, footed: Coco, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     """Build a preset of them, once."""
     root = tmp_path_factory.mktemp("scored")
 
     def build(preset: str) -> Path:
         if not (root / preset).exists():
             config = BuildConfig.preset(preset, image_encoding="jpeg", shard_size=16)
-            posegen.build(source.root, root / preset, config, workers=1)
+            posegen.build((footed if preset == "openpose-25" else source).root, root / preset, config, workers=1)
         return root / preset
 
     return build
@@ -65,19 +82,22 @@ def plant(monkeypatch: pytest.MonkeyPatch, fault: Callable[[Arrays], None]) -> N
     monkeypatch.setattr(PoseDataset, "batch", batch)
 
 
-def test_labels_of_every_preset_come_back_without_bias(source: Coco, built: Callable[[str], Path]) -> None:
+def test_labels_of_every_preset_come_back_without_bias(
+    source: Coco, footed: Coco, built: Callable[[str], Path]
+) -> None:
     least = {"msra": 0.97, "megvii": 0.95}
+    others = {"tf-pose": OPENPOSE_18, "openpose": OPENPOSE_18, "openpose-25": SKELETONS["body-25"]}
     for preset in PRESETS:
-        found = posegen.score(built(preset), source.root)
+        found = posegen.score(built(preset), (footed if preset == "openpose-25" else source).root)
         assert (found.samples, found.people, found.problems, found.swapped) == (30, 30, [], 0), preset
         assert found.coco["AP"] >= least.get(preset, 0.99), (preset, found.coco)
         assert not found.lost
         every = found.rows[0]
-        keypoints = 18 if preset in {"tf-pose", "openpose"} else 17
+        skeleton = others.get(preset, COCO_17)
+        keypoints = len(skeleton.keypoints)
         assert (every.name, every.far, every.missed) == ("all", 0, 0)
         assert 0.9 * 30 * keypoints < every.count <= 30 * keypoints
         assert every.rms < (2.0 if preset in least else 1.0 if preset == "higherhrnet" else 0.3), preset
-        skeleton = COCO_17 if keypoints == 17 else OPENPOSE_18
         assert [row.name for row in found.rows[1 : keypoints + 1]] == list(skeleton.keypoints)
 
 

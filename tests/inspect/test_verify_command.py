@@ -68,7 +68,7 @@ class TestCommand:
             run("verify", dataset, "--deep", "--coco", corpus.root),
         )
         assert (alone.status, with_annotations.status) == (0, 0)
-        assert "is not stored: mask; to have all rendered again, add --coco PATH" in alone.out
+        assert "are not there: mask; to have all rendered again, add --coco PATH" in alone.out
         assert "held only" not in with_annotations.out
         assert "held only" not in run("verify", build("raw"), "--deep").out, "it has none"
 

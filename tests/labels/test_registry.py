@@ -58,6 +58,10 @@ CONTEXT = LabelContext(grid=make_grid("bilinear", (64, 64), (8, 8)), skeleton=CO
 def test_our_own_labels_are_made_by_name(name):
     several = {
         "center": ["center", "center_offset", "center_weight", "center_heatmap_weights"],
+        "centernet": [
+            *("centernet_" + part for part in ("hm", "hm_hp", "wh", "reg", "ind", "reg_mask", "hps", "hps_mask")),
+            *("centernet_" + part for part in ("hp_offset", "hp_ind", "hp_mask", "left_out")),
+        ],
         "simcc": ["simcc_x", "simcc_y"],
         "visibility": ["visibility", "visibility_weight"],
     }

@@ -143,7 +143,7 @@ def test_people_merge_by_maximum(kind):
 
 
 def test_an_unknown_kind_is_refused():
-    with pytest.raises(ConfigError, match=r"msra, msra-unbiased, udp, megvii, not 'mrsa'"):
+    with pytest.raises(ConfigError, match=r"msra, msra-unbiased, udp, megvii, higherhrnet, not 'mrsa'"):
         make_label("mrsa", one_person((0, 0)))
 
 

@@ -65,6 +65,15 @@ def test_people_come_back_in_the_pixels_of_their_images_whether_flipped_or_not(c
                 assert one.scores == pytest.approx(one.keypoints[0, :, 2].mean())
 
 
+def test_people_of_views_come_back_in_the_pixels_of_their_images(coco: Coco, people: PoseDataset):
+    data = PoseDataset(people.path, views="scale=0.6-0.7,rotate=20,shift=4,flip=0.5", seed=1)
+    truth = annotated(coco, people)
+    for epoch in (0, 1):
+        data.epoch = epoch
+        for one, expected in zip(data.decode(data[:]["heatmap"], range(3)), truth, strict=True):
+            assert np.abs(one.keypoints[0, :, :2] - expected[:, :2]).max() < 0.03
+
+
 def test_what_is_no_output_of_this_dataset_is_refused(people: PoseDataset):
     heatmaps = people[:]["heatmap"]
     for outputs, said in (

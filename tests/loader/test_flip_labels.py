@@ -120,7 +120,7 @@ def test_a_foreign_label_is_rendered_again_with_what_is_ignored_or_held_against_
     root = tmp_path / "plain"
     alone, with_annotations = verify(), verify("--coco", root)
     assert (alone.status, with_annotations.status) == (0, 0), with_annotations.err
-    assert "is not stored: sides;" in alone.out
+    assert "are not there: sides;" in alone.out
     assert "is not stored" not in with_annotations.out
     with h5py.File(next(both[0].glob("*.h5")), "r+") as file:
         file["sides"][0] += 0.25

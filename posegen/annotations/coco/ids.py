@@ -24,6 +24,14 @@ def number_text(text: str) -> int:
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big") >> 2
 
 
+def read_id(value: Any) -> int | None:
+    """Return the whole number that an id of a file stands for, as `Ids` does; None if it can be none."""
+    if type(value) is int:
+        return value
+    number = as_whole(value)
+    return number_text(value) if number is None and is_text(value) and value.strip() else number
+
+
 class Ids:
     """Puts whole numbers where a document has ids that stand for one; what can be none is left to be refused.
 
@@ -54,11 +62,11 @@ class Ids:
             if not isinstance(entry, dict) or type(entry.get(key)) in _PLAIN:
                 continue
             value = entry[key]
-            number, kind = as_whole(value), "number"
-            if number is None and is_text(value) and value.strip():
-                number, kind = number_text(value), "text"
-                self.texts[number] = value
+            number = read_id(value)
             if number is not None:
+                kind = "text" if as_whole(value) is None else "number"
+                if kind == "text":
+                    self.texts[number] = value
                 self._counts[kind] += 1
                 self._examples.setdefault(kind, f"the {key} {value!r} in '{place}'")
                 entry[key] = number

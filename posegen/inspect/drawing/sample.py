@@ -29,6 +29,7 @@ from posegen.inspect.drawing.canvas import (
     mix,
     to_fixed,
 )
+from posegen.inspect.drawing.composite import find_nearness, find_ways
 from posegen.inspect.drawing.legend import add_legend, draw_cross, draw_keypoint, hatch, list_signs
 from posegen.inspect.drawing.text import frame
 from posegen.labels.base import ArraySpec, without_stride
@@ -238,12 +239,13 @@ def _draw_label(
         return frame(_draw_mask(canvas, values[0]), f"{title} · the loss counts on {values[0].mean():.1%}")
     if name.endswith("_mask"):
         return _draw_channel_mask(canvas, values, spec, title)
-    if spec.axes[1:2] == ("value",) and spec.unknown:
-        # Of composite fields the first value of a channel is how sure it is; the others are ways and sizes.
-        blended = _draw_heat(canvas, np.nan_to_num(values[:, 0]), strength=0.9, brightness=0.55)
-        unknown = np.isnan(values[:, 0]).all(axis=0)
-        shown = Canvas(blended, canvas.factor)
-        return frame(_draw_mask(shown, (~unknown).astype(np.float32)), f"{title} · where cells point to something")
+    if name in {"cif", "caf"}:
+        known = (~np.isnan(values[:, 0]).all(axis=0)).astype(np.float32)
+        if name == "caf":
+            drawn = Canvas(_draw_fields(canvas, find_ways(values)), canvas.factor)
+            return frame(_draw_mask(drawn, known), f"{title} · strongest limb, hatched if unknown", wheel=True)
+        drawn = Canvas(_draw_heat(canvas, find_nearness(values), strength=0.9, brightness=0.55), canvas.factor)
+        return frame(_draw_mask(drawn, known), f"{title} · how near keypoints are, hatched if unknown")
     largest = max(-spec.low, spec.high)
     # What nobody knows is drawn as nothing.
     magnitudes = np.abs(values.astype(np.float32)).reshape(-1, *spec.cells)

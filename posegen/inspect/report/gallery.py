@@ -107,16 +107,33 @@ def fill_sheets(subject: Subject, sheets: Sequence[Sheet], progress: Progress) -
         progress(done, len(wanted))
 
 
-def draw_tile(subject: Subject, picture: Picture, people: NDArray[np.integer], *, whole: bool) -> Picture:
-    """Cut people out of their frame with some of what is around them, and draw their skeletons: B, G, R."""
+def draw_tile(
+    subject: Subject,
+    picture: Picture,
+    people: NDArray[np.integer],
+    *,
+    whole: bool,
+    size: tuple[int, int] = (_HEIGHT, _WIDTH),
+) -> Picture:
+    """Cut people out of their frame with some of what is around them, and draw their skeletons.
+
+    Parameters
+    ----------
+    subject, picture
+        Whose frame it is, and the frame, B, G, R.
+    people
+        Which people, by their indices.
+    whole
+        Whether to show all of the frame.
+    size
+        (height, width) in which the tile has to find room.
+    """
     height, width = picture.shape[:2]
     if whole:
         x, y, w, h = 0.0, 0.0, float(width), float(height)
     else:
         x, y, w, h = _surround(subject, people)
-    scale = min(_HEIGHT / h, _WIDTH / w)
-    if whole:
-        w, h = max(w, _WIDTH / scale), max(h, _HEIGHT / scale)
+    scale = min(size[0] / h, size[1] / w)
     tile_width, tile_height = round(w * scale), round(h * scale)
     # From the tile's pixels to the frame's, pixel centres at integers.
     matrix = np.array([[1 / scale, 0, x + 0.5 / scale - 0.5], [0, 1 / scale, y + 0.5 / scale - 0.5]])

@@ -19,7 +19,7 @@ from posegen.images import codec
 from posegen.images.files import read_file
 from posegen.inspect.people import People, Progress, Shards, read_shards, tabulate
 from posegen.inspect.report.heat import LabelMeasures
-from posegen.inspect.report.measures import Measures
+from posegen.inspect.report.measures import Measures, measure
 from posegen.inspect.summary import describe, list_shards
 from posegen.shards.manifest import MANIFEST_NAME
 
@@ -75,8 +75,6 @@ def open_subject(
     AnnotationError, ShardError
         If it is damaged.
     """
-    from posegen.inspect.report.measures import measure
-
     if (path / MANIFEST_NAME).is_file() or path.suffix in {".h5", ".hdf5"}:
         description = describe(path)
         shards = Shards(files=list_shards(path))
@@ -91,9 +89,18 @@ def open_subject(
             shards=shards,
             measures=measure(people),
         )
-    found = read_annotations(path, BuildConfig.preset("coco"), split=split, images=images, need_images=False)
+    subject = open_annotations(path, None, split=split, images=images)
+    progress(1, 1)
+    return subject
+
+
+def open_annotations(
+    path: Path, config: BuildConfig | None, *, split: str | None, images: str | os.PathLike[str] | None
+) -> Subject:
+    """Read annotations, by default with the keypoints that the file has; raises what `open_subject` does."""
+    config = config or BuildConfig.preset("coco")
+    found = read_annotations(path, config, split=split, images=images, need_images=False)
     people = tabulate(found)
-    progress(people.samples, people.samples)
     subject = Subject(
         title=found.path.name,
         kind="annotations",

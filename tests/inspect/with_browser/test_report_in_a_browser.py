@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from browser import DESK, PHONE, browse, wait_for
 
 from posegen.inspect.report import write_report
 
 if TYPE_CHECKING:
     from conftest import Coco
-
-selenium = pytest.importorskip("selenium.webdriver")
-
-CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-if CHROMIUM is None or DRIVER is None:
-    pytest.skip("there is no Chromium here: apt-get install chromium chromium-driver", allow_module_level=True)
-
-DESK, PHONE = (1280, 900), (390, 840)
 
 OVERLAPS = """
 const shown = (e) => { const r = e.getBoundingClientRect(); return r.width > 0 && r.height > 0; };
@@ -59,30 +51,10 @@ return [...document.querySelectorAll("main *")].filter((e) => !e.closest(".scrol
 
 
 @contextmanager
-def browse(page: Path, size: tuple[int, int], *, dark: bool = False) -> Iterator[Any]:
-    options = selenium.ChromeOptions()
-    options.binary_location = CHROMIUM
-    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = selenium.Chrome(options=options, service=selenium.ChromeService(DRIVER))
-    try:
-        width, height = size
-        metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
-        driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
-        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
-        driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
-        driver.get(page.as_uri())
+def open_page(page: Path, size: tuple[int, int], *, dark: bool = False) -> Iterator[Any]:
+    with browse(page.as_uri(), size, dark=dark) as driver:
         wait_for(lambda: shown(driver))
         yield driver
-    finally:
-        driver.quit()
-
-
-def wait_for(condition: Callable[[], object]) -> None:
-    from selenium.webdriver.support.wait import WebDriverWait
-
-    WebDriverWait(None, 20, 0.05).until(lambda _: condition())  # type: ignore[arg-type]
 
 
 def shown(driver: Any) -> str:
@@ -101,7 +73,7 @@ def pages(dataset: Path, corpus: Coco, tmp_path_factory: pytest.TempPathFactory)
 @pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
 @pytest.mark.parametrize("what", ["a dataset", "two"])
 def test_all_is_seen_and_nothing_lies_over_anything(pages: dict[str, Path], what: str, size: tuple[int, int]) -> None:
-    with browse(pages[what], size) as driver:
+    with open_page(pages[what], size) as driver:
         assert driver.execute_script(HIDDEN) == []
         assert driver.execute_script(OVERLAPS) == []
         assert driver.execute_script(STICKING_OUT) == []
@@ -114,7 +86,7 @@ def test_all_is_seen_and_nothing_lies_over_anything(pages: dict[str, Path], what
 
 def test_light_is_light_and_dark_is_dark(pages: dict[str, Path]) -> None:
     for dark in (False, True):
-        with browse(pages["a dataset"], DESK, dark=dark) as driver:
+        with open_page(pages["a dataset"], DESK, dark=dark) as driver:
             script = "const s = getComputedStyle(document.body); return [s.backgroundColor, s.color]"
             paper, ink = (sum(map(int, c[4:-1].split(","))) / 3 for c in driver.execute_script(script))
             assert (paper < 60 and ink > 180) if dark else (paper > 220 and ink < 80)
@@ -125,7 +97,7 @@ def test_samples_are_stepped_through_channel_by_channel(pages: dict[str, Path]) 
 
     # How bright the canvas is where the heat of a channel lies cannot be known here; that it changes can.
     paint = "return document.querySelector('canvas').toDataURL()"
-    with browse(pages["a dataset"], DESK) as driver:
+    with open_page(pages["a dataset"], DESK) as driver:
         seen = [driver.execute_script(paint)]
         assert shown(driver) == "0//"
         driver.find_element("css selector", "[data-step='1']").click()
@@ -150,7 +122,7 @@ def test_samples_are_stepped_through_channel_by_channel(pages: dict[str, Path]) 
 
 
 def test_it_can_be_printed(pages: dict[str, Path]) -> None:
-    with browse(pages["a dataset"], DESK) as driver:
+    with open_page(pages["a dataset"], DESK) as driver:
         driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
         assert not driver.find_element("css selector", "nav").is_displayed()
         assert driver.execute_script(OVERLAPS) == []

@@ -1,0 +1,72 @@
+"""Samples as a NeXus file: what the shards hold, with the attributes by which viewers know what it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import h5py
+import numpy as np
+
+from posegen.loader import PoseDataset
+
+if TYPE_CHECKING:
+    from conftest import Build, Coco, Run
+
+
+def test_it_has_the_samples_with_their_axes(dataset: Path, tmp_path: Path, run: Run) -> None:
+    out = tmp_path / "samples.h5"
+    outcome = run("inspect", dataset, "--nexus", out)
+    assert (outcome.status, outcome.out) == (0, f"{out}\n")
+    data = PoseDataset(dataset)
+    with h5py.File(out) as file:
+        assert (file.attrs["NX_class"], file.attrs["default"]) == ("NXroot", "samples")
+        samples = file["samples"]
+        assert (samples.attrs["NX_class"], samples.attrs["default"]) == ("NXentry", "picture")
+        assert {*samples} == {"title", "file_name", "picture", "heatmap", "paf", "mask"}
+        for name in ("picture", "heatmap", "paf", "mask"):
+            group = samples[name]
+            assert group.attrs["NX_class"] == "NXdata"
+            signal, axes = group[group.attrs["signal"]], group.attrs["axes"].tolist()
+            assert [len(group[axis]) for axis in axes if axis != "."] == list(signal.shape)[
+                : len(axes) - axes.count(".")
+            ]
+            field = "image" if name == "picture" else name
+            for i in range(len(data)):
+                assert np.array_equal(signal[i], np.asarray(data[i][field]))
+        assert samples["file_name"][0].decode() == data[0]["file_name"]
+        # Cells of 8 pixels: the middle of the first lies between its fourth pixel and its fifth.
+        assert samples["heatmap/x"][:2].tolist() == [3.5, 11.5]
+        assert samples["picture/data"].attrs["CLASS"] == "IMAGE"
+
+
+def test_cells_lie_where_their_heatmap_has_them(corpus: Coco, tmp_path: Path, run: Run) -> None:
+    for preset, expected in (("msra", [0, 4, 8]), ("udp", [0, 191 / 47, 2 * 191 / 47]), ("megvii", [1.5, 5.5, 9.5])):
+        out = tmp_path / preset
+        assert run("build", "--coco", corpus.root, "--out", out, "--preset", preset, "--limit", 2).status == 0
+        assert run("inspect", out, "--nexus", tmp_path / "samples.h5").status == 0
+        with h5py.File(tmp_path / "samples.h5") as file:
+            assert np.allclose(file["samples/heatmap/x"][:3], expected)
+            assert file["samples/weight"].attrs["axes"].tolist() == ["sample", "channel"]
+
+
+def test_raw_pixels_in_a_shard_are_said_to_be_a_picture(build: Build) -> None:
+    with h5py.File(min(build("raw").glob("*.h5"))) as file:
+        attributes = {key: value.decode() for key, value in file["image/pixels"].attrs.items()}
+    assert attributes == {
+        "CLASS": "IMAGE",
+        "IMAGE_VERSION": "1.2",
+        "IMAGE_SUBCLASS": "IMAGE_TRUECOLOR",
+        "INTERLACE_MODE": "INTERLACE_PIXEL",
+    }
+
+
+def test_mistakes_are_named(dataset: Path, tmp_path: Path, run: Run) -> None:
+    for arguments, said in (
+        (("--nexus", tmp_path / "no" / "samples.h5"), "create it first"),
+        (("--nexus", tmp_path), "cannot be written"),
+        (("--nexus", tmp_path / "samples.h5", "--json"), "does not go with"),
+    ):
+        outcome = run("inspect", dataset, *arguments)
+        assert outcome.status == 2
+        assert said in outcome.err
