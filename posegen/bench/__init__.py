@@ -7,7 +7,7 @@
     labels    all labels of a sample against decoding its JPEG
     presets   the presets' heatmaps against patches drawn one by one, as MMPose draws them
     scaling   time and memory of the labels by people, keypoints and grid
-    build     a build against its own picture floor, and against one worker
+    build     a build against a plain loop of OpenCV over the same pictures, and against one worker
     growth    many images against few; takes minutes, and is measured only when it is named
     plan      planning a build against pycocotools' reading of the same annotations; only when it is named
     read      reading a dataset against computing labels while training; needs PyTorch, and is measured only when named
