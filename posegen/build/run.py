@@ -153,8 +153,7 @@ class Run:
                 reason=f"{images / sample.file_name}: {why}{missing[sample.file_name]}",
             )
             for index in self.waiting
-            for sample in self.plan.shards[index]
-            if sample.file_name in missing
+            for sample in self.plan.shards[index].select(missing)
         ]
         if len(failures) > allowed:
             failures.sort(key=lambda failure: failure.key)

@@ -224,10 +224,10 @@ def _show(picture: NDArray[np.uint8], affine: Affine, config: BuildConfig, *, is
     if config.unit == "image":
         whole = frame == config.input_size or warp.is_fitted(size, affine)
         show = warp.warp_fitted if whole and not is_view else warp.warp_view
-    box = warp.find_covered(size, affine, frame, show)
-    pixels = show(picture, affine, frame)
-    if config.image_encoding != "raw":
-        pixels = np.ascontiguousarray(box.cut(pixels))
+    if config.image_encoding == "raw":
+        pixels, box = show(picture, affine, frame), warp.find_covered(size, affine, frame, show)
+    else:
+        pixels, box = warp.warp_covered(picture, affine, frame, show)
     return codec.encode(pixels, config.image_encoding, config.jpeg_quality), box
 
 
