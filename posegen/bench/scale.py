@@ -19,7 +19,7 @@ import numpy as np
 
 from posegen.annotations import Annotations, Sample
 from posegen.annotations.audit import Audit
-from posegen.bench.growth import read_peak
+from posegen.bench.memory import read_peak
 from posegen.bench.source import PRESET, Source
 from posegen.bench.turns import Notify
 from posegen.build.checkpoint import open_state
