@@ -7,6 +7,8 @@ import pytest
 
 from posegen.build.executors import create_executor
 from posegen.errors import ConfigError, MissingExtraError
+from posegen.export import export
+from posegen.storage import find_place
 
 
 @pytest.mark.parametrize("name", ["torch", "tensorflow"])
@@ -29,3 +31,17 @@ def test_dask_is_asked_for_by_the_command_that_brings_it(monkeypatch):
     ):
         with pytest.raises(ConfigError, match=why):
             create_executor(**{"backend": None, **options})
+
+
+def test_a_url_without_its_package_names_the_command_that_brings_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "fsspec.core", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'posegen\[remote\]'"):
+        find_place("s3://bucket/file").read_bytes()
+
+
+@pytest.mark.parametrize(("form", "package"), [("webdataset", "webdataset"), ("parquet", "pyarrow")])
+def test_an_export_without_its_package_names_the_command_that_brings_it(form, package, dataset, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(MissingExtraError, match=rf"needs {package}, .*pip install 'posegen\[export\]'"):
+        export(dataset, tmp_path / "out", form=form)
+    assert not list((tmp_path / "out").iterdir())

@@ -19,12 +19,13 @@ EXTRAS = {
     "bench": {"torch"},  # it measures the DataLoader that others read with
     "build/executors/dask.py": {"dask", "distributed"},
     "build/executors/remote.py": {"distributed"},
-    "bench/peers": {"ffcv", "webdataset"},
+    "bench/peers": {"ffcv", "litdata", "streaming", "webdataset"},
     "images/codec.py": {"simplejpeg"},
     "labels/online/tensorflow.py": {"tensorflow"},
     "labels/online/torch/": {"torch"},
     "loader/tensorflow": {"tensorflow"},
     "loader/torch": {"torch"},
+    "shards/checksum.py": {"isal"},
     "shards/codecs.py": {"zstandard"},
 }
 """What some modules and rooms may import that is no dependency: they do without, or say what brings it."""

@@ -7,7 +7,6 @@ import hashlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import overload
 
 from posegen.annotations.coco.paths import find_coco
@@ -18,8 +17,9 @@ from posegen.config import BuildConfig, Source, SourceRules
 from posegen.config.sources import name_sources
 from posegen.errors import AnnotationError, ConfigError
 from posegen.files import canonical_json, hash_file
+from posegen.storage import AnyPath, Location, Place
 
-Sources = str | os.PathLike[str] | Source | Sequence[str | os.PathLike[str] | Source]
+Sources = Location | Source | Sequence[str | os.PathLike[str] | Source]
 """A path, or several things to build from."""
 
 
@@ -33,8 +33,8 @@ class AnnotationSource:
         The annotation file, and the directory that its file names are relative to.
     """
 
-    path: Path
-    images: Path
+    path: AnyPath
+    images: AnyPath
 
     def configure(self, config: BuildConfig) -> BuildConfig:
         """Return what is built from it with a configuration. Raises `ConfigError` if that has several sources."""
@@ -153,10 +153,10 @@ class JoinedSource:
 
 @overload
 def find_annotations(
-    path: str | os.PathLike[str],
+    path: Location,
     *,
     split: str | None = None,
-    images: str | os.PathLike[str] | None = None,
+    images: Location | None = None,
     need_images: bool = True,
 ) -> AnnotationSource: ...
 @overload
@@ -164,14 +164,14 @@ def find_annotations(
     path: Sources,
     *,
     split: str | None = None,
-    images: str | os.PathLike[str] | None = None,
+    images: Location | None = None,
     need_images: bool = True,
 ) -> AnnotationSource | JoinedSource: ...
 def find_annotations(
     path: Sources,
     *,
     split: str | None = None,
-    images: str | os.PathLike[str] | None = None,
+    images: Location | None = None,
     need_images: bool = True,
 ) -> AnnotationSource | JoinedSource:
     """Find a dataset's annotations and images, which says what is wrong with a path before long work begins.
@@ -181,7 +181,7 @@ def find_annotations(
     path
         A COCO root or an annotation file; see `posegen.annotations.find_coco`. Or a `Source`, or several of all these.
     split, images
-        Which split of a root, and the image directory, if that is not obvious; a `Source` has its own.
+        Which split of a root, and the image directory, archive or URL, if that is not obvious; a `Source` has its own.
     need_images
         Whether it is an error that there is no image directory.
 
@@ -190,15 +190,15 @@ def find_annotations(
     ConfigError
         If something does not exist, or several things could be meant.
     """
-    if isinstance(path, (str, os.PathLike)):
-        return _find(Source(coco=path, split=split, images=images), need_images=need_images)
+    if isinstance(path, (str, os.PathLike, Place)):
+        return _find(path, split, images, need_images=need_images)
     if split is not None or images is not None:
         raise ConfigError("split and images go with one path: of several sources each has its own")
     listed = [path] if isinstance(path, Source) else path
     if not listed:
         raise ConfigError("there is no source: expected a path, or several of them")
     named = name_sources(one if isinstance(one, Source) else Source(coco=one) for one in listed)
-    found = {source.name: _find(source, need_images=need_images) for source in named}
+    found = {source.name: _find(source.coco, source.split, source.images, need_images=need_images) for source in named}
     return JoinedSource(rules=named, found=found)
 
 
@@ -208,7 +208,7 @@ def find_recorded(
     recorded: Mapping[str, str],
     *,
     split: str | None = None,
-    images: str | os.PathLike[str] | None = None,
+    images: Location | None = None,
     need_images: bool = True,
 ) -> AnnotationSource | JoinedSource:
     """Find what a dataset was built from: as `find_annotations`, and sources are known by their files' sha256.
@@ -237,7 +237,7 @@ def read_annotations(
     config: BuildConfig,
     *,
     split: str | None = None,
-    images: str | os.PathLike[str] | None = None,
+    images: Location | None = None,
     need_images: bool = True,
 ) -> Annotations:
     """Find a dataset's annotations and images, read, check and count them.
@@ -259,7 +259,6 @@ def read_annotations(
     return find_annotations(path, split=split, images=images, need_images=need_images).read(config)
 
 
-def _find(source: Source, *, need_images: bool) -> AnnotationSource:
-    images = None if source.images is None else Path(source.images)
-    found = find_coco(Path(source.coco), split=source.split, images=images, need_images=need_images)
+def _find(path: Location, split: str | None, images: Location | None, *, need_images: bool) -> AnnotationSource:
+    found = find_coco(path, split=split, images=images, need_images=need_images)
     return AnnotationSource(path=found.annotations, images=found.images)

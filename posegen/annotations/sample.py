@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from posegen.annotations.audit import Audit
 from posegen.skeleton import Skeleton
+from posegen.storage import AnyPath
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -103,8 +103,8 @@ class Annotations:
         What each of several sources says, by name, of which all else here is joined; none where there is one.
     """
 
-    path: Path
-    images: Path
+    path: AnyPath
+    images: AnyPath
     names: tuple[str, ...]
     skeleton: Skeleton
     samples: Sequence[Sample]

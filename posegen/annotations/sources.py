@@ -22,6 +22,7 @@ from posegen.errors import AnnotationError, ConfigError
 from posegen.skeleton import Skeleton
 from posegen.skeleton.partial import PartialSkeleton
 from posegen.skeleton.unknown import OF_SOURCE
+from posegen.storage import AnyPath
 
 _SHOWN = 8
 
@@ -30,9 +31,9 @@ _SHOWN = 8
 class SourceImages:
     """The image directories of several sources, in words of `pathlib.Path`: a name in it begins with the source's."""
 
-    directories: Mapping[str, Path]
+    directories: Mapping[str, AnyPath]
 
-    def __truediv__(self, name: str) -> Path:
+    def __truediv__(self, name: str) -> AnyPath:
         source, _, inner = name.partition("/")
         return self.directories[source] / inner
 

@@ -11,6 +11,7 @@
     growth    many images against few; takes minutes, and is measured only when it is named
     plan      planning a build against pycocotools' reading of the same annotations; only when it is named
     read      reading a dataset against computing labels while training; needs PyTorch, and is measured only when named
+    endurance what a loader holds after many samples and after few; needs PyTorch, and only when it is named
     suspects  planted errors that `posegen audit --suspects` finds; only when it is named
 
 A program reads these fields of what `run` returns. A *spread* is an object of `median`, `min` and `max`. A *comparison*
@@ -33,6 +34,8 @@ a round, and its `kind`: `times` or `share`), `per_round` (what a round covers: 
                                (spreads) and `peak_bytes` (None where the system does not tell)
     sections.read              `comparisons`, `bytes_sample` (on disk, by reader), `workers`, `samples`, `shards`,
                                `batch`
+    sections.endurance         `samples` and `epochs`, `workers`, `batch`, `rows`: `loader`, `marks`: `samples` and
+                               `seconds` so far, and what is held then: `bytes`, `files`, `processes`
     sections.suspects          what `posegen.bench.suspects.measure_suspects` returns
 """
 

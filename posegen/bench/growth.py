@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from posegen.annotations import CocoPaths
-from posegen.bench.memory import children_of, peak_of
+from posegen.bench.memory import list_children, read_peak
 from posegen.bench.source import PRESET, Source, replicate
 from posegen.bench.throughput import TimedBuild, time_build
 from posegen.bench.turns import Notify, Spread
@@ -113,8 +113,8 @@ def _build_and_tell(connection: Any, paths: CocoPaths, out: Path, workers: int) 
 
 def _watch(pid: int, peaks: _Peaks, ended: threading.Event) -> None:
     while not ended.wait(_LOOK_EVERY_S):
-        peaks.parent = max(peaks.parent, peak_of(pid))
-        peaks.worker = max([peaks.worker, *map(peak_of, children_of(pid))])
+        peaks.parent = max(peaks.parent, read_peak(pid))
+        peaks.worker = max([peaks.worker, *map(read_peak, list_children(pid))])
 
 
 def _describe(images: int, runs: Sequence[_Run]) -> dict[str, Any]:

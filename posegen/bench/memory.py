@@ -7,7 +7,7 @@ from pathlib import Path
 _PROC = Path("/proc")
 
 
-def peak_of(pid: int) -> int:
+def read_peak(pid: int) -> int:
     """Read the most memory a process ever had resident; `getrusage` would tell that of its parent before the exec.
 
     It is in bytes; 0 where the system does not tell.
@@ -19,7 +19,7 @@ def peak_of(pid: int) -> int:
     return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:")), 0)
 
 
-def children_of(pid: int) -> list[int]:
+def list_children(pid: int) -> list[int]:
     """List the processes that a process started."""
     found = []
     for status in _PROC.glob("[0-9]*/stat"):

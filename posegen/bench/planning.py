@@ -11,7 +11,7 @@ from typing import Any
 
 from posegen.annotations import read_annotations
 from posegen.bench.drawn_up import write_annotations
-from posegen.bench.memory import peak_of
+from posegen.bench.memory import read_peak
 from posegen.bench.source import PRESET
 from posegen.bench.turns import Notify, Spread, compare
 from posegen.build.plan import make_plan
@@ -98,6 +98,6 @@ def _time_apart(call: Callable[[Path], object], path: Path) -> tuple[float, floa
 def _time_and_tell(connection: Any, call: Callable[[Path], object], path: Path) -> None:
     start, cpu = time.perf_counter(), time.process_time()
     kept = call(path)
-    taken = time.perf_counter() - start, time.process_time() - cpu, peak_of(os.getpid())
+    taken = time.perf_counter() - start, time.process_time() - cpu, read_peak(os.getpid())
     connection.send(taken)
     del kept  # what is held counts until here

@@ -10,11 +10,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from posegen.bench.endurance import measure_endurance
 from posegen.bench.growth import measure_growth
 from posegen.bench.labels import measure_heatmap, measure_labels, measure_paf
 from posegen.bench.planning import IMAGES, measure_planning
 from posegen.bench.presets import measure_presets
 from posegen.bench.reading import measure_reading
+from posegen.bench.scale import measure_scale
 from posegen.bench.scaling import measure_scaling
 from posegen.bench.source import Source, open_source
 from posegen.bench.suspects import measure_suspects
@@ -35,10 +37,12 @@ SECTIONS: Mapping[str, int] = {
     "read": 5,
     "plan": 3,
     "suspects": 3,
+    "scale": 1,
+    "endurance": 2,
 }
 """What can be measured, and in how many rounds if nobody says."""
 
-DEFAULT_SECTIONS = tuple(name for name in SECTIONS if name not in {"growth", "read", "plan", "suspects"})
+DEFAULT_SECTIONS = ("heatmap", "paf", "labels", "presets", "scaling", "build")
 
 _A_DAY_S = 86400
 
@@ -68,7 +72,7 @@ def run(
     repeats
         Rounds a section; by default what `SECTIONS` says.
     workers
-        How many processes `build` compares with one, `growth` builds with and `read` reads with.
+        How many processes `build` compares with one, `growth` builds with, and `read` and `endurance` read with.
     build_seconds
         How long, about, a build of `build` lasts.
     plan_images
@@ -89,7 +93,7 @@ def run(
     BuildError
         If a build fails.
     MissingExtraError
-        If `read` is asked for, and PyTorch is not installed.
+        If `read` or `endurance` is asked for, and PyTorch is not installed.
     """
     for name in sections:
         if name not in SECTIONS:
@@ -143,6 +147,10 @@ def _measure(
         return measure_growth(source, scratch, rounds, notify, workers=workers)
     if name == "suspects":
         return measure_suspects(None if source.synthetic else source.paths, scratch, rounds, notify)
+    if name == "scale":
+        return measure_scale(source, scratch, notify)
+    if name == "endurance":
+        return measure_endurance(source, scratch, rounds, notify, workers=workers)
     if name == "read":
         return measure_reading(source, scratch, rounds, notify, workers=workers)
     of_people = {"heatmap": measure_heatmap, "paf": measure_paf, "labels": measure_labels, "presets": measure_presets}

@@ -108,7 +108,7 @@ class _Measured:
 
     def run_floor(self) -> None:
         before, config = _cpu_s(), self.config
-        pictures = sorted(self.paths.images.iterdir())
+        pictures = sorted(Path(str(self.paths.images)).iterdir())
         run_plain_loop(pictures, self.out, config.input_size, config.jpeg_quality, self.workers)
         self.cpu_s.setdefault("floor", []).append(_cpu_s() - before)
 

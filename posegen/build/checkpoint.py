@@ -24,22 +24,22 @@ import contextlib
 import dataclasses
 import hashlib
 import json
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from posegen.build.failures import Failure, from_record, to_record
-from posegen.build.lock import STATE_NAME, hold_lock, share_lock
+from posegen.build.lock import STATE_NAME, take_lock
 from posegen.build.occupied import OPTIONS_NAME, SHARD_FILE, refuse_foreign, refuse_other_options
 from posegen.build.pictures import PictureIdentity, identify_picture
 from posegen.build.plan import ShardTask
+from posegen.build.store import Store, remove_tree
 from posegen.config import BuildConfig
 from posegen.errors import BuildError, ShardError
 from posegen.files import canonical_json, write_atomically
-from posegen.shards import FORMAT_VERSION, ShardRecord, hash_file, library_versions
+from posegen.shards import FORMAT_VERSION, ShardRecord, library_versions
 from posegen.shards.manifest import MANIFEST_NAME, Manifest
-from posegen.shards.record import compare_bytes, locate
+from posegen.storage import AnyPath, list_folder
 
 _PARTS = "parts.json"
 _FINISHED, _LACKING = "shard", "lacking"
@@ -62,22 +62,23 @@ class Built(NamedTuple):
 class BuildState:
     """The state of a build of one configuration; made by `open_state`, which holds the lock."""
 
-    def __init__(self, out: Path, config: BuildConfig) -> None:
+    def __init__(self, out: AnyPath, config: BuildConfig) -> None:
         self.out = out
         self.home = out / STATE_NAME / config.digest[:16]
-        self.staged = self.home / "shards"
+        self.store = Store(out, self.home)
+        self.staged = self.store.staged
         self._versions = library_versions(config.labels)
 
     def has_record(self, file_name: str) -> bool:
         """Tell whether there is a record of a shard, be it what it may."""
         with contextlib.suppress(OSError):
-            return self._record_path(file_name).exists()
+            return self.store.has_any(self._record_path(file_name).name)
         return False
 
     def has_any_record(self, file_name: str) -> bool:
         """Tell whether there is a record of a shard, or of one that lacks samples."""
         with contextlib.suppress(OSError):
-            return any(self._record_path(file_name, kind).exists() for kind in (_FINISHED, _LACKING))
+            return self.store.has_any(*(self._record_path(file_name, kind).name for kind in (_FINISHED, _LACKING)))
         return False
 
     def has_records(self) -> bool:
@@ -103,17 +104,33 @@ class BuildState:
         lacking = self._examine(task, _LACKING) if isinstance(finished, str) else finished
         return finished if lacking == _NOT_BUILT else lacking
 
-    def commit(self, task: ShardTask, shard: ShardRecord | None, failures: Sequence[Failure] = ()) -> None:
-        """Record what became of a task's shard. Raises `OSError` if that cannot be written."""
-        found = look_at_pictures(task)
+    def commit(
+        self,
+        task: ShardTask,
+        shard: ShardRecord | None,
+        failures: Sequence[Failure] = (),
+        identities: Mapping[str, PictureIdentity | None] | None = None,
+    ) -> None:
+        """Record what became of a task's shard. Raises `OSError` if that cannot be written.
+
+        Parameters
+        ----------
+        task, shard, failures
+            What was to be built, and what was.
+        identities
+            Of pictures' files by name, as they were when they were read; at others it is looked now.
+        """
+        found = look_at_pictures(task, identities or {})
         record = {
             "of": self._identify(task, found),
             "files": {name: identity for name, identity in found.items() if identity is not None},
             "shard": None if shard is None else dataclasses.asdict(shard),
+            "tag": None if shard is None else self.store.note(shard),
             "failures": [to_record(failure) for failure in failures],
         }
         path = self._record_path(task.file_name, _LACKING if failures else _FINISHED)
         write_atomically(path, canonical_json(record).encode())
+        self.store.wrote(path.name)
 
     @property
     def parts(self) -> int | None:
@@ -138,38 +155,30 @@ class BuildState:
         """
         places, shards = {}, {shard.file: shard for shard in manifest.shards}
         for shard in manifest.shards:
-            place = self._place_of(shard)
+            place = self.store.find(shard)
             if place is None:
                 raise BuildError(f"{self.out}: {shard.file} was changed or removed while others were built; run again")
             places[shard.file] = place
         (self.out / MANIFEST_NAME).unlink(missing_ok=True)
-        for old in self.out.iterdir():
+        for old in list_folder(self.out):
             if SHARD_FILE.fullmatch(old.name) and old.name not in places:
                 old.unlink(missing_ok=True)
         for name, place in places.items():
             if place.parent != self.out:
-                self._move(place, shards[name])
+                self.store.move(place, shards[name])
         manifest.write(self.out)
-        for other in self.home.parent.iterdir():
+        for other in list_folder(self.home.parent):
             if other.is_dir() and other != self.home:
-                shutil.rmtree(other)
+                remove_tree(other)
 
-    def _move(self, place: Path, shard: ShardRecord) -> None:
-        """Move a shard to `out`. Another process that finishes the same build may have done so: then it is there."""
-        try:
-            place.replace(self.out / shard.file)
-        except FileNotFoundError:
-            if compare_bytes(self.out, shard) is not None:
-                raise
-
-    def _record_path(self, file_name: str, kind: str = _FINISHED) -> Path:
+    def _record_path(self, file_name: str, kind: str = _FINISHED) -> AnyPath:
         return self.home / f"{Path(file_name).stem}.json".replace(_FINISHED, kind, 1)
 
     def _examine(self, task: ShardTask, kind: str) -> Built | str:
         """Return what a record of a kind says, if it is to be believed, or why not."""
         try:
             record = json.loads(self._record_path(task.file_name, kind).read_bytes())
-            now = self._identify(task, look_at_pictures(task))
+            now = self._identify(task, look_at_pictures(task, {}))
             if others := [what for key, what in _OTHERS.items() if record["of"].get(key) != now[key]]:
                 return f"was built from other {' and other '.join(others)}"
             failures = tuple(from_record(failure) for failure in record.get("failures", ()))
@@ -178,18 +187,13 @@ class BuildState:
             return _NOT_BUILT
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return "has a record that cannot be read"
-        if shard is not None and self._place_of(shard) is None:
+        if shard is not None and not self._stands(shard, record.get("tag")):
             return "was changed or removed since it was built"
         return Built(shard, failures)
 
-    def _place_of(self, shard: ShardRecord) -> Path | None:
-        """Find the file whose bytes a record describes."""
-        for directory in (self.staged, self.out):
-            path = directory / shard.file
-            with contextlib.suppress(OSError):
-                if path.stat().st_size == shard.bytes and hash_file(path) == shard.sha256:
-                    return path
-        return None
+    def _stands(self, shard: ShardRecord, tag: str | None) -> bool:
+        self.store.recall(shard, tag)
+        return self.store.find(shard) is not None
 
     def _identify(self, task: ShardTask, found: Mapping[str, PictureIdentity | None]) -> dict[str, Any]:
         """Say what a shard is built from: its task, its pictures' identity, and the libraries."""
@@ -205,7 +209,7 @@ class BuildState:
         }
 
 
-def read_identities(directory: Path, config: BuildConfig, shard: ShardRecord) -> dict[str, PictureIdentity] | None:
+def read_identities(directory: AnyPath, config: BuildConfig, shard: ShardRecord) -> dict[str, PictureIdentity] | None:
     """Read of what files the pictures of a dataset's shard were encoded, by name; None if that is not known."""
     home = directory / STATE_NAME / config.digest[:16]
     for kind in (_FINISHED, _LACKING):
@@ -217,13 +221,14 @@ def read_identities(directory: Path, config: BuildConfig, shard: ShardRecord) ->
     return None
 
 
-def look_at_pictures(task: ShardTask) -> dict[str, PictureIdentity | None]:
-    """Find the identity of a task's pictures, by file name."""
-    return {name: identify_picture(task.images, name) for name in {sample.file_name for sample in task.samples}}
+def look_at_pictures(task: ShardTask, known: Mapping[str, PictureIdentity | None]) -> dict[str, PictureIdentity | None]:
+    """Find the identity of a task's pictures, by file name, if it is not known."""
+    names = {sample.file_name for sample in task.samples}
+    return {name: known[name] if name in known else identify_picture(task.images, name) for name in names}
 
 
 @contextlib.contextmanager
-def open_state(out: Path, config: BuildConfig, *, overwrite: bool, shared: bool = False) -> Iterator[BuildState]:
+def open_state(out: AnyPath, config: BuildConfig, *, overwrite: bool, shared: bool = False) -> Iterator[BuildState]:
     """Take possession of an output directory, which is made if it does not exist; `shared` with those who do so, too.
 
     Raises
@@ -239,12 +244,11 @@ def open_state(out: Path, config: BuildConfig, *, overwrite: bool, shared: bool 
         If it cannot be written.
     """
     refuse_foreign(out)
-    with share_lock(out) if shared else hold_lock(out):
+    with take_lock(out, shared=shared):
         if not overwrite:
             refuse_other_options(out, config)
         state = BuildState(out, config)
-        locate(out, str(state.staged.relative_to(out)))
-        state.staged.mkdir(parents=True, exist_ok=True)
+        state.store.make()
         if not shared or not (state.home / OPTIONS_NAME).exists():
             write_atomically(state.home / OPTIONS_NAME, canonical_json(config.to_dict()).encode())
         yield state

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
@@ -14,6 +13,7 @@ from posegen.build.plan import BuildPlan
 from posegen.config import BuildConfig
 from posegen.labels import ArraySpec
 from posegen.shards.quantize import choose_storage
+from posegen.storage import AnyPath, identify
 
 _MEASURED_FILES = 64
 _USUAL_DENSITY = 0.55
@@ -79,13 +79,13 @@ def _find_content(samples: Sequence[Sample], config: BuildConfig) -> float:
     return sum(min(ratio, 1 / ratio) for ratio in ratios) / len(ratios)
 
 
-def _find_density(samples: Sequence[Sample], images: Path) -> float:
+def _find_density(samples: Sequence[Sample], images: AnyPath) -> float:
     """Find how many bytes a pixel the JPEG files have."""
     size = pixels = 0
     for sample in samples:
         path = images / sample.file_name
         if path.suffix.lower() in {".jpg", ".jpeg"}:
             with contextlib.suppress(OSError, ValueError):  # what cannot be read is named when its turn comes
-                size += path.stat().st_size
+                size += int(identify(path).split()[0])
                 pixels += sample.width * sample.height
     return size / pixels if size else _USUAL_DENSITY

@@ -16,6 +16,7 @@ from typing import Any
 from posegen.errors import ConfigError, ShardError
 from posegen.files import write_atomically
 from posegen.shards import Manifest, SampleKey, locate
+from posegen.storage import AnyPath
 
 FAILURES_NAME = "failures.jsonl"
 
@@ -54,11 +55,12 @@ class Allowance:
         return max(self.number, int(self.share * samples))
 
 
-def write_failures(out: Path, failures: Sequence[Failure]) -> None:
+def write_failures(out: AnyPath, failures: Sequence[Failure]) -> None:
     """Write the file of failures; without any there is none. Raises `OSError` if that fails."""
     path = out / FAILURES_NAME
     if failures:
-        out.mkdir(exist_ok=True)
+        if isinstance(out, Path):
+            out.mkdir(exist_ok=True)
         lines = (json.dumps(to_record(failure), ensure_ascii=False) + "\n" for failure in failures)
         write_atomically(path, "".join(lines).encode())
     else:
@@ -86,7 +88,7 @@ def read_failures(directory: Path, manifest: Manifest) -> list[Failure]:
     return failures if len(failures) == manifest.failures else []
 
 
-def describe_failures(out: Path, failures: Sequence[Failure], samples: int) -> str:
+def describe_failures(out: AnyPath, failures: Sequence[Failure], samples: int) -> str:
     """Say what failed, the first few by name, and what to do."""
     lines = [f"{len(failures)} of {samples} samples could not be built; there is no dataset"]
     lines += map(str, failures[:_SHOWN_FAILURES])

@@ -18,6 +18,7 @@ from pathlib import Path
 from posegen.errors import BuildError
 from posegen.files import TEMPORARY_SUFFIX
 from posegen.shards.record import locate
+from posegen.storage import AnyPath
 
 STATE_NAME = ".posegen"
 REPAIR_NAME = "repair"
@@ -62,6 +63,20 @@ def hold_lock(out: Path) -> Iterator[None]:
             yield
         finally:
             _remove_partial(out)
+
+
+@contextlib.contextmanager
+def take_lock(out: AnyPath, *, shared: bool) -> Iterator[None]:
+    """Take the lock of an output directory, alone or with others; a bucket has none, and needs none.
+
+    What lies in a bucket appears whole, shards of one name and configuration have the same bytes, and a shard that was
+    replaced by another build is told by its manifest. Raises what `hold_lock` and `share_lock` raise.
+    """
+    if not isinstance(out, Path):
+        yield
+        return
+    with share_lock(out) if shared else hold_lock(out):
+        yield
 
 
 @contextlib.contextmanager

@@ -6,7 +6,6 @@ import contextlib
 import json
 import re
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
 from posegen.build.failures import FAILURES_NAME
@@ -15,26 +14,27 @@ from posegen.config import BuildConfig
 from posegen.errors import ConfigError, ShardError
 from posegen.files import TEMPORARY_SUFFIX
 from posegen.shards.manifest import MANIFEST_NAME, Manifest
+from posegen.storage import AnyPath, Place, list_folder
 
 SHARD_FILE = re.compile(r"shard-\d+-of-\d+\.h5")
 OPTIONS_NAME = "options.json"
 
 
-def refuse_foreign(out: Path) -> None:
+def refuse_foreign(out: AnyPath) -> None:
     """Keep away from a directory that is not ours; raises `ConfigError` if it holds something else."""
     if not out.exists():
         return
     if not out.is_dir():
         raise ConfigError(f"{out}: is a file; the output must be a directory")
     ours = {MANIFEST_NAME, FAILURES_NAME, STATE_NAME}
-    for path in sorted(out.iterdir()):
+    for path in list_folder(out):
         if path.name not in ours and not SHARD_FILE.fullmatch(path.name) and path.suffix != TEMPORARY_SUFFIX:
             raise ConfigError(
                 f"{out}: holds {path.name}, which is no part of a dataset; choose an empty or new directory"
             )
 
 
-def refuse_other_options(out: Path, config: BuildConfig) -> None:
+def refuse_other_options(out: AnyPath, config: BuildConfig) -> None:
     """Compare the options with those of the dataset, or else of the finished shards, that are in `out`.
 
     Raises
@@ -43,10 +43,14 @@ def refuse_other_options(out: Path, config: BuildConfig) -> None:
         If they are others. A larger limit, or none where there was one, is no other option.
     """
     stored: list[dict[str, Any]] = []
+    if isinstance(out, Place):
+        with contextlib.suppress(FileNotFoundError):
+            (out / MANIFEST_NAME).read_bytes()  # what cannot be reached may be there
     with contextlib.suppress(ShardError):
         stored.append(Manifest.read(out).config.to_dict())
     if not stored:
-        for path in sorted((out / STATE_NAME).glob(f"*/{OPTIONS_NAME}")):
+        found: list[AnyPath] = [*(out / STATE_NAME).glob(f"*/{OPTIONS_NAME}")]
+        for path in sorted(found, key=str):
             with contextlib.suppress(OSError, ValueError):
                 if any(path.parent.glob("shard-*.json")):
                     stored.append(json.loads(path.read_bytes()))

@@ -24,6 +24,7 @@ from posegen.build.run import Run
 from posegen.config import BuildConfig
 from posegen.errors import BuildError, UnfinishedError
 from posegen.shards import Manifest
+from posegen.storage import Location
 
 _SHOWN_SHARDS = 10
 
@@ -54,12 +55,12 @@ class PartReport:
 
 def build_part(
     coco: Sources,
-    out: str | os.PathLike[str],
+    out: Location,
     config: BuildConfig | None = None,
     *,
     part: str | Part,
     split: str | None = None,
-    images: str | os.PathLike[str] | None = None,
+    images: Location | None = None,
     workers: int | None = None,
     executor: Executor | None = None,
     max_failures: int | str = 0,
@@ -110,11 +111,11 @@ def build_part(
 
 def finish_parts(
     coco: Sources,
-    out: str | os.PathLike[str],
+    out: Location,
     config: BuildConfig | None = None,
     *,
     split: str | None = None,
-    images: str | os.PathLike[str] | None = None,
+    images: Location | None = None,
     max_failures: int | str = 0,
     overwrite: bool = False,
     preset: str | None = None,

@@ -19,22 +19,23 @@ from numpy.typing import NDArray
 from posegen.annotations import Sample
 from posegen.errors import ShardError
 from posegen.geometry import Box
+from posegen.images.files import identify
 from posegen.shards import SampleKey, ShardReader
+from posegen.storage import AnyPath
 
 PictureIdentity = str
-"""By which it is known that a picture's file is the same: its size in bytes, and its time in ns."""
+"""By which it is known that a picture's file is the same: its size in bytes, and its time in ns, CRC or tag."""
 
 _MOST_OPEN = 256
 """Shards at once: with another seed the pictures of one lie in all of the others."""
 
 
-def identify_picture(images: Path, name: str) -> PictureIdentity | None:
+def identify_picture(images: AnyPath, name: str) -> PictureIdentity | None:
     """Return the identity of a picture's file; None if there is none."""
     try:
-        status = (images / name).stat()
+        return identify(images, name)
     except (OSError, ValueError):
         return None
-    return f"{status.st_size} {status.st_mtime_ns}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,25 +60,22 @@ class Copier:
 
     Parameters
     ----------
-    images
-        The directory of the pictures' files.
     old
         Where pictures are, by the samples' keys.
     """
 
-    def __init__(self, images: Path, old: Mapping[SampleKey, OldPicture]) -> None:
-        self._images = images
+    def __init__(self, old: Mapping[SampleKey, OldPicture]) -> None:
         self._old = old
         self._open_shards: dict[Path, _OldShard] = {}
         self.copied = 0
         self.afresh: Counter[str] = Counter()
 
-    def find(self, key: SampleKey, sample: Sample) -> OldPicture | None:
+    def find(self, key: SampleKey, identity: PictureIdentity | None) -> OldPicture | None:
         """Find the picture of a sample whose file is what it was; otherwise it counts as one that is encoded afresh."""
         found = self._old.get(key)
         if found is None:
             self.afresh["not there"] += 1
-        elif identify_picture(self._images, sample.file_name) != found.identity:
+        elif identity != found.identity:
             self.afresh["file changed"] += 1
         else:
             return found

@@ -18,15 +18,16 @@ from posegen.build.run import Run
 from posegen.config import BuildConfig
 from posegen.labels.registry import require_labels
 from posegen.shards import Manifest
+from posegen.storage import Location
 
 
 def build(
     coco: Sources,
-    out: str | os.PathLike[str],
+    out: Location,
     config: BuildConfig | None = None,
     *,
     split: str | None = None,
-    images: str | os.PathLike[str] | None = None,
+    images: Location | None = None,
     workers: int | None = None,
     executor: Executor | None = None,
     max_failures: int | str = 0,
@@ -49,7 +50,8 @@ def build(
         A COCO root or an annotation file; see `posegen.annotations.find_coco`. Or several of them, as paths or as
         `posegen.config.Source`, whose samples become one dataset of `config.skeleton`; their order means nothing.
     out
-        The directory of the dataset; made if it does not exist.
+        The directory of the dataset, made if it does not exist; or its URL in a bucket. There each shard is one upload,
+        of which is asked back what arrived, and no lock keeps builds apart: the one that ends last has the dataset.
     config
         What to build; by default the preset `tf-pose`.
     split, images
@@ -109,7 +111,7 @@ def audit(
     config: BuildConfig | None = None,
     *,
     split: str | None = None,
-    images: str | os.PathLike[str] | None = None,
+    images: Location | None = None,
     pictures: bool = False,
     progress: Progress | None = None,
 ) -> Audit:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +21,7 @@ from posegen.errors import ConfigError
 from posegen.files import canonical_json
 from posegen.shards import SampleKey
 from posegen.skeleton import SKELETONS, Skeleton
+from posegen.storage import AnyPath
 
 _SHOWN = 20
 
@@ -43,7 +43,7 @@ class ShardTask:
     config
         Of the build.
     images
-        The directory that the samples' file names are relative to.
+        The directory, archive or URL that the samples' file names are relative to.
     directory
         Where to write the shard.
     digest
@@ -61,8 +61,8 @@ class ShardTask:
     names: tuple[str, ...]
     skeleton: Skeleton
     config: BuildConfig
-    images: Path
-    directory: Path
+    images: AnyPath
+    directory: AnyPath
     digest: str
     quarantined: Mapping[SampleKey, str] = field(default_factory=dict)
     hopeless: int | None = None
@@ -90,7 +90,7 @@ class BuildPlan:
         self,
         index: int,
         *,
-        directory: Path,
+        directory: AnyPath,
         quarantined: Mapping[SampleKey, str] | None = None,
         hopeless: int | None = None,
     ) -> ShardTask:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from posegen.annotations import Sources, find_annotations
 from posegen.build.checkpoint import BuildState, open_state
 from posegen.build.plan import BuildPlan, make_plan
+from posegen.build.store import find_output
 from posegen.config import BuildConfig
 from posegen.errors import BuildError
 from posegen.labels.registry import require_labels
 from posegen.shards import Manifest, ShardRecord, library_versions
+from posegen.storage import Location
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -56,11 +56,11 @@ class Prepared:
 @contextlib.contextmanager
 def prepare(
     coco: Sources,
-    out: str | os.PathLike[str],
+    out: Location,
     config: BuildConfig | None,
     *,
     split: str | None,
-    images: str | os.PathLike[str] | None,
+    images: Location | None,
     overwrite: bool,
     shared: bool = False,
 ) -> Iterator[Prepared]:
@@ -75,7 +75,7 @@ def prepare(
     """
     config = config or BuildConfig()
     require_labels(config.labels)
-    out = Path(out)
+    out = find_output(out)
     source = find_annotations(coco, split=split, images=images)
     config = source.configure(config)
     state: BuildState | None = None

@@ -15,6 +15,8 @@ from posegen.build.plan import find_key
 from posegen.config import BuildConfig
 from posegen.errors import ConfigError, ShardError
 from posegen.shards import FORMAT_VERSION, Manifest, SampleKey, ShardReader, ShardRecord, library_versions
+from posegen.storage import AnyPath
+from posegen.storage.find import is_url
 
 _LIBRARIES = ("posegen", "numpy", "opencv")
 """Those that determine a picture's bytes."""
@@ -67,7 +69,7 @@ class OldPictures:
                 raise ShardError(f"{path}: is not the shard that the manifest tells of")
             rows = range(len(reader))
             ids, names = reader.column("image_id", rows), reader.column("file_name", rows)
-            people = reader.column("annotation_id", rows)
+            people = reader.column("annotation_id", rows) if self._config.unit == "person" else [()] * len(rows)
             copies = reader.column("copy", rows) if manifest.config.copies > 1 else [0] * len(rows)
             sources = reader.column("source", rows) if manifest.config.sources else [""] * len(rows)
         for row, (image_id, name, persons, copy, source) in enumerate(
@@ -80,7 +82,7 @@ class OldPictures:
 
 
 def find_old_pictures(
-    chosen: str | os.PathLike[str] | None, replaced: Path | None, config: BuildConfig
+    chosen: str | os.PathLike[str] | None, replaced: AnyPath | None, config: BuildConfig
 ) -> OldPictures | None:
     """Find the pictures of the dataset that was chosen, or else of the one that is replaced, if they will do.
 
@@ -90,9 +92,11 @@ def find_old_pictures(
         As `OldPictures`, of the one that was chosen.
     """
     if chosen is not None:
+        if is_url(chosen):
+            raise ConfigError(f"{chosen}: pictures are copied from a dataset on this disk: posegen fetch brings it")
         return OldPictures(Path(chosen), config)
     with contextlib.suppress(ConfigError, ShardError):
-        if replaced is not None and Manifest.read(replaced).config != config:
+        if isinstance(replaced, Path) and Manifest.read(replaced).config != config:
             return OldPictures(replaced, config)
     return None
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import shutil
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from typing import NoReturn
@@ -118,11 +117,10 @@ class Run:
             return
         self._tell_replaced()
         needed = estimate_bytes(self.plan) * sum(len(self.plan.shards[i]) for i in self.waiting)
-        free = shutil.disk_usage(self.state.out).free
-        short = "; warning: that may not be enough" if free < needed else ""
-        self.notify(
-            f"this will take about {max(needed / 1e6, 0.1):,.1f} MB on disk; {free / 1e6:,.0f} MB are free{short}"
-        )
+        free = self.state.store.free()
+        takes = f"this will take about {max(needed / 1e6, 0.1):,.1f} MB"
+        short = "; warning: that may not be enough" if free is not None and free < needed else ""
+        self.notify(takes if free is None else f"{takes} on disk; {free / 1e6:,.0f} MB are free{short}")
 
     def _tell_replaced(self) -> None:
         """Say what becomes of the dataset that is there, if that is not what is built now."""
@@ -231,7 +229,7 @@ class Run:
 
     def _finish(self, index: int, task: ShardTask, result: ShardResult) -> None:
         if result.record is not None or len(result.failures) == len(task.samples):  # or else it was given up
-            self.state.commit(task, result.record, result.failures)
+            self.state.commit(task, result.record, result.failures, result.identities)
         self.results[task.file_name] = result
         self.built += len(task.samples) - len(result.failures) if result.record is not None else 0
         if result.record is None:

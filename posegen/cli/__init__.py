@@ -30,6 +30,8 @@ _COMMANDS = {
     "bench": "Measure the labels and the build on this machine.",
     "build": "Build a dataset from COCO keypoint annotations.",
     "diff": "Compare two datasets sample by sample.",
+    "export": "Write a dataset for WebDataset, or as Parquet.",
+    "fetch": "Copy a dataset from a bucket or a server to this disk.",
     "inspect": "Show what a dataset or a shard holds.",
     "labels": "List the labels, or explain one.",
     "presets": "List the presets, show one, or print one as a file for --config.",

@@ -23,6 +23,8 @@ _TITLES = {
     "growth": "growth: many images against few, {workers} workers",
     "plan": "plan: {annotations} annotations of {images} images, {megabytes:.0f} MB, from the file to the tasks",
     "read": "read: {samples} samples in {shards} shards, by {workers} workers in batches of {batch}",
+    "endurance": "endurance: {epochs} epochs of {samples} samples in fresh views, by {workers} at once",
+    "scale": "scale: steps that need no picture, of few samples and of many, in shards of 1,000",
     "suspects": "suspects: errors planted among {people} people on {images} images, {rounds} rounds",
 }
 
@@ -58,8 +60,9 @@ def command(  # noqa: PLR0917 (one argument an option)
 
     \b
     Sections: heatmap, paf, labels, presets, scaling, build; and, only when they are named, growth, which builds
-    55,000 images, plan, which writes annotations of --plan-images, read, which needs PyTorch, and suspects, which
-    plants errors in annotations for audit to find.
+    55,000 images, plan, which writes annotations of --plan-images, read and endurance, which need PyTorch, suspects,
+    which plants errors in annotations for audit to find, and scale, which plans, opens, shuffles, resumes and finishes
+    10 million samples, as far as that needs no picture.
 
     \b
       posegen bench
@@ -96,7 +99,14 @@ def _format(found: Mapping[str, Any]) -> str:
         if name == "plan":
             values["megabytes"] = section["file_bytes"] / 1e6
         lines += ["", _TITLES[name].format(**values)]
-        lines += {"scaling": _scaling, "growth": _growth, "suspects": _suspects}.get(name, _comparisons)(section)
+        tables = {
+            "scaling": _scaling,
+            "growth": _growth,
+            "scale": _scale,
+            "suspects": _suspects,
+            "endurance": _endurance,
+        }
+        lines += tables.get(name, _comparisons)(section)
         if name == "labels":
             steps = [(step, _spread(taken, ".3f")) for step, taken in section["parts"].items()]
             lines += ["", *align(("step", "ms/image"), steps)]
@@ -192,6 +202,26 @@ def _suspects(section: Mapping[str, Any]) -> list[str]:
         rows.append((row["kind"], *counts, *shares, str(section["unplanted"][row["kind"]])))
     header = ("", "planted", "found", "suspected", "right", "recall", "precision", "suspected without planting")
     return align(header, rows)
+
+
+def _scale(section: Mapping[str, Any]) -> list[str]:
+    few, many = (f"{count:,}" for count in (section["samples"][0], section["samples"][-1]))
+    rows = [("", f"s, {few}", f"s, {many}", "growth a sample", "MB", "MB", "growth a sample")]
+    for row in section["rows"]:
+        first, last = row["runs"][0], row["runs"][-1]
+        seconds, memory = ([f"{run[key] / of:.{digits}f}" for run in (first, last)]
+                           for key, of, digits in (("seconds", 1, 2), ("bytes", 1e6, 0)))  # fmt: skip
+        rows.append((row["step"], *seconds, f"{row['time_growth']:.2f} x", *memory, f"{row['memory_growth']:.2f} x"))
+    return align(rows[0], rows[1:])
+
+
+def _endurance(section: Mapping[str, Any]) -> list[str]:
+    rows = []
+    for row in section["rows"]:
+        for mark in row["marks"]:
+            held = _megabytes(mark["bytes"] or None), str(mark["files"]), str(mark["processes"])
+            rows.append((row["loader"], f"{mark['samples']:,}", f"{mark['samples'] / mark['seconds']:.0f}", *held))
+    return align(("by", "samples", "samples/s", "MB held", "open files", "processes"), rows)
 
 
 def _megabytes(count: int | None) -> str:

@@ -13,14 +13,17 @@ from posegen.cli.progress import Bar, show_samples
 from posegen.config import DEFAULT_PRESET, BuildConfig, Options, read_options, read_words, write_options
 from posegen.errors import ConfigError
 from posegen.shards.manifest import Manifest
+from posegen.storage.find import spell
 
 if TYPE_CHECKING:
     from posegen.build.parts import PartReport
 
 
 @click.command("build", short_help="Build a dataset from COCO keypoint annotations.")
-@run_option("coco", "COCO root, or one annotation file; may be repeated.  [required]", multiple=True)
-@run_option("out", "Where to write the dataset.  [required]")
+@run_option(
+    "coco", "COCO root, or one annotation file, or archive, or URL; may be repeated.  [required]", multiple=True
+)
+@run_option("out", "Where to write the dataset; a URL, too.  [required]")
 @run_option("split", multiple=True)
 @run_option("images", multiple=True)
 @preset_option
@@ -92,7 +95,7 @@ def _work(config: BuildConfig, options: Options, part: str | None, finish: bool,
     from posegen.build.parts import build_part, finish_parts
     from posegen.build.pipeline import build
 
-    run, out = options.run, Path(str(options.run.out))
+    run, out = options.run, spell(str(options.run.out))
     record: dict[str, Any] = {"preset": options.preset, "description": run.description or ""}
     common: dict[str, Any] = {
         "coco": run.coco,
@@ -129,11 +132,11 @@ def _tell_part(report: PartReport) -> str:
     return "\n".join(lines)
 
 
-def _summary(manifest: Manifest, out: Path) -> str:
+def _summary(manifest: Manifest, out: str) -> str:
     shards = len(manifest.shards)
     held = f"{manifest.samples} samples with {manifest.people} people in {shards} shard{'' if shards == 1 else 's'}"
     lines = [f"{held}, {manifest.bytes / 1e6:.1f} MB: {out}"]
     lines += Audit.from_dict(manifest.audit).describe_left_out()
     if manifest.failures:
-        lines.append(f"{manifest.failures} samples could not be built: {out / 'failures.jsonl'}")
+        lines.append(f"{manifest.failures} samples could not be built: {out}/failures.jsonl")
     return "\n".join(lines)

@@ -181,8 +181,13 @@ FIELDS: tuple[Field, ...] = (
 """The fields of `BuildConfig`."""
 
 RUN_FIELDS: tuple[Field, ...] = (
-    Field(name="coco", kind=sources.Coco(), help="COCO root, or one annotation file.", metavar="PATH"),
-    Field(name="out", kind=kinds.FilePath(), help="Where to write the dataset.", metavar="DIR"),
+    Field(
+        name="coco",
+        kind=sources.Coco(),
+        help="COCO root, or one annotation file; archives and URLs, too.",
+        metavar="PATH",
+    ),
+    Field(name="out", kind=kinds.FilePath(), help="Where to write the dataset; a URL, too.", metavar="DIR"),
     Field(
         name="split",
         kind=kinds.Text(),
@@ -190,7 +195,12 @@ RUN_FIELDS: tuple[Field, ...] = (
         metavar="NAME",
         without="train2017, or the only one",
     ),
-    Field(name="images", kind=kinds.FilePath(), help="Image directory, if it is not where COCO has it.", metavar="DIR"),
+    Field(
+        name="images",
+        kind=kinds.FilePath(),
+        help="Image directory, archive or URL, if it is not where COCO has it.",
+        metavar="DIR",
+    ),
     Field(
         name="workers",
         kind=kinds.Whole(low=1, high=1 << 16),

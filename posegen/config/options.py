@@ -30,6 +30,7 @@ from posegen.config.sources import Source, match_words, name_sources, read_table
 from posegen.errors import ConfigError, nearest
 from posegen.files import load_toml
 from posegen.skeleton import SKELETONS
+from posegen.storage.find import is_url
 
 _OPTIONS: Mapping[str, Field] = {name: of for of in (*FIELDS, *RUN_FIELDS) for name in of.names}
 _RUN_NAMES = frozenset(of.name for of in RUN_FIELDS)
@@ -141,7 +142,8 @@ def read_options(path: str | os.PathLike[str]) -> Options:
             read = option.kind.check(option.name, option.kind.read(value))
         except ConfigError as error:
             raise ConfigError(f"{path}: {error}") from error
-        values[option.name] = path.parent / read if isinstance(option.kind, FilePath) else read
+        is_place = isinstance(option.kind, FilePath) and not is_url(str(read))
+        values[option.name] = path.parent / read if is_place else read
     return _sort(None if preset is None else str(preset), values, skeleton)
 
 

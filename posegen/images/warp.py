@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable
 
@@ -206,13 +207,27 @@ def _warp_box(picture: NDArray[np.uint8], affine: Affine, frame: Size) -> tuple[
         size = tuple(max(1, round(side / int(1 / scale))) for side in picture.shape[:2])
         affine = Affine.resize(picture.shape[:2], size).inverse().then(affine)
         picture = np.asarray(cv2.resize(picture, size[::-1], interpolation=cv2.INTER_AREA), np.uint8)
-    box = find_covered(picture.shape[:2], affine, frame, warp_linear)
-    back = affine.then(Affine(1.0, 0.0, -box.x, 0.0, 1.0, -box.y)).inverse()
+    box = _find_touched(picture.shape[:2], affine, frame)
+    back = dataclasses.replace(affine, x0=affine.x0 - box.x, y0=affine.y0 - box.y).inverse()
     padding = (PADDING, PADDING, PADDING, 0) if picture.ndim == 3 else (0,)
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     picture, back = _cut_to_fit(picture, back, box.size)
     warped = cv2.warpAffine(picture, back.matrix, box.size[::-1], flags=flags, borderValue=padding)
     return np.asarray(warped, np.uint8), box
+
+
+def _find_touched(size: Size, affine: Affine, frame: Size) -> Box:
+    """Find what `find_covered` does for `warp_linear`, in less time."""
+    (height, width), edges = size, []
+    for first, across, down, most in (
+        (affine.x0 - affine.xx - affine.xy, affine.xx * (width + 1), affine.xy * (height + 1), frame[1]),
+        (affine.y0 - affine.yx - affine.yy, affine.yx * (width + 1), affine.yy * (height + 1), frame[0]),
+    ):
+        low = math.floor(first + min(across, 0) + min(down, 0))
+        high = math.ceil(first + max(across, 0) + max(down, 0)) + 1
+        edges.append((min(max(low, 0), most), min(max(high, 0), most)))
+    (x, right), (y, bottom) = edges
+    return Box(x, y, right - x, bottom - y) if right > x and bottom > y else _ONE_PIXEL
 
 
 def find_covered(size: Size, affine: Affine, frame: Size, warp: Warp) -> Box:

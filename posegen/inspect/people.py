@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -84,10 +83,10 @@ class Shards:
     Attributes
     ----------
     files
-        Each one's path and how many samples it has.
+        What opens each one, and how many samples it has.
     """
 
-    files: Sequence[tuple[Path, int]]
+    files: Sequence[tuple[Callable[[], ShardReader], int]]
 
     def __len__(self) -> int:
         return sum(samples for _, samples in self.files)
@@ -101,10 +100,10 @@ class Shards:
             If a shard is damaged.
         """
         wanted, start = sorted({int(index) for index in indices}), 0
-        for path, samples in self.files:
+        for open_one, samples in self.files:
             here = [index for index in wanted if start <= index < start + samples]
             if here:
-                with ShardReader(path) as reader:
+                with open_one() as reader:
                     for index in here:
                         yield index, reader, index - start
             start += samples
@@ -115,8 +114,8 @@ def read_shards(shards: Shards, progress: Progress) -> People:
     names = ("keypoints", "bbox", "annotation_id", "image_id")
     parts: dict[str, list[NDArray[Any]]] = {name: [] for name in (*names, "count")}
     done, total, skeleton, size = 0, len(shards), None, (1, 1)
-    for path, samples in shards.files:
-        with ShardReader(path) as reader:
+    for open_one, samples in shards.files:
+        with open_one() as reader:
             for name in names:
                 parts[name].append(reader.whole_column(name))
             parts["count"].append(np.diff(reader.person_offsets()))

@@ -35,16 +35,18 @@ values are stored and `mirror` how their channels mirror. `writer` writes a shar
 which holds each array against its rule of `rules` and each chunk and picture against its `checksum`; `opening` opens
 the file, `header` reads what it says of itself, `outline` the sizes of arrays alone. `ignored` packs bitmaps.
 `record` is what the `manifest` says of a shard, `key` tells a sample from all others; `pool` opens the shards of a
-dataset when they are read.
+dataset when they are read. `source` finds datasets that lie elsewhere, whose shards `transfer` brings, `cache` keeps
+and `ahead` asks for before they are read; `fetch` copies all of one.
 """
 
 from posegen.files import hash_file
 from posegen.shards.key import SampleKey
-from posegen.shards.manifest import MANIFEST_NAME, Manifest, find_dataset
+from posegen.shards.manifest import MANIFEST_NAME, Manifest
 from posegen.shards.quantize import Storage, Widen, choose_storage
 from posegen.shards.reader import ArrayInfo, ShardReader
 from posegen.shards.record import ShardRecord, compare_bytes, locate
 from posegen.shards.schema import COLUMNS, FORMAT, FORMAT_VERSION, BuiltSample, Column, StoredLabel
+from posegen.shards.source import find_dataset
 from posegen.shards.versions import library_versions
 from posegen.shards.writer import ShardWriter
 

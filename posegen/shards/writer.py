@@ -11,7 +11,6 @@ import hashlib
 import io
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import h5py
@@ -31,6 +30,7 @@ from posegen.shards.record import ShardRecord
 from posegen.shards.schema import FORMAT, FORMAT_VERSION, GROUPS, BuiltSample, StoredLabel, list_columns
 from posegen.shards.versions import library_versions
 from posegen.skeleton import Skeleton
+from posegen.storage import AnyPath
 
 _WRITTEN_BYTES = 1 << 20
 """Of pictures, at once."""
@@ -122,7 +122,7 @@ class ShardWriter:
         self._ignored += [pack_ignored(sample.ignored) for sample in samples]
         self._samples += [dataclasses.replace(sample, image=b"", ignored=None) for sample in samples]
 
-    def finish(self, path: Path) -> ShardRecord:
+    def finish(self, path: AnyPath) -> ShardRecord:
         """Write the shard to `path`, whole or not at all, and close it.
 
         Raises
@@ -264,8 +264,9 @@ def _group(offsets: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
     """Yield from which on and to before which pictures are written at once: each call of HDF5's takes its time."""
     start, last = 0, len(offsets) - 1
     while start < last:
-        stop = int(np.searchsorted(offsets, offsets[start] + _WRITTEN_BYTES))
-        yield start, (start := min(max(stop, start + 1), last))
+        stop = min(max(int(np.searchsorted(offsets, offsets[start] + _WRITTEN_BYTES)), start + 1), last)
+        yield start, stop
+        start = stop
 
 
 def _offsets(lengths: Iterable[int]) -> NDArray[np.int64]:

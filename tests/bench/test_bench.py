@@ -19,6 +19,7 @@ from posegen.annotations import find_coco, read_coco
 from posegen.bench import labels
 from posegen.bench.growth import measure_growth
 from posegen.bench.reading import measure_reading
+from posegen.bench.scale import measure_scale
 from posegen.bench.scaling import make_people, measure_scaling
 from posegen.bench.source import Source, open_source, replicate
 from posegen.bench.throughput import FLOOR, measure_build
@@ -203,6 +204,19 @@ def test_a_build_is_measured_against_its_floor_and_one_worker(source: Source, tm
     rate = found["comparisons"][0]["measured"]["median"]
     assert rate == pytest.approx(found["samples"] / found["seconds"]["build"]["median"])
     assert 0 < found["starting_s"]["median"] < found["seconds"]["build"]["max"]
+
+
+def test_scale_tells_time_and_memory_of_each_step(source: Source, tmp_path: Path) -> None:
+    found = measure_scale(source, tmp_path, ignore, samples=(2000, 4000))
+    assert (found["samples"], found["shards"]) == ([2000, 4000], [2, 4])
+    assert [row["step"] for row in found["rows"]] == [
+        "planned", "tasks made", "finished from parts", "opened", "shuffled by rank", "resumed in mid-epoch",
+    ]  # fmt: skip
+    for row in found["rows"]:
+        assert [run["samples"] for run in row["runs"]] == [2000, 4000]
+        assert all(run["seconds"] > 0 and run["bytes"] >= 0 for run in row["runs"])
+        few, many = (run["seconds"] for run in row["runs"])
+        assert row["time_growth"] == pytest.approx(many / max(few, 1e-3) / 2)
 
 
 def test_growth_tells_time_and_memory_of_few_and_many(source: Source, tmp_path: Path) -> None:

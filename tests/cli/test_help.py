@@ -82,8 +82,8 @@ def test_an_audit_takes_the_options_of_a_build_that_change_what_is_read(run: Run
 def test_build_tells_its_defaults_and_what_is_required(run: Run) -> None:
     text = unfold(run("build", "--help").out)
     for said in (
-        "--coco PATH COCO root, or one annotation file; may be repeated. [required]",
-        "--out DIR Where to write the dataset. [required]",
+        "--coco PATH COCO root, or one annotation file, or archive, or URL; may be repeated. [required]",
+        "--out DIR Where to write the dataset; a URL, too. [required]",
         "--split NAME Split of the COCO root. [default: train2017, or the only one]",
         f"--preset [{'|'.join(['auto', *PRESETS])}] What to start from; auto: tf-pose, ",
         "or coco if the file's keypoints are others. [default: auto]",
@@ -115,7 +115,7 @@ def test_what_commands_share_they_explain_alike_or_as_it_is_for_them(run: Run) -
     )
     for text in (build, verify, bench):
         assert "--split NAME Split of the COCO root. [default: train2017, or the only one]" in text
-        assert "--images DIR Image directory, if it is not where COCO has it." in text
+        assert "--images DIR Image directory, archive or URL, if it is not where COCO has it." in text
     for text in (build, verify, diff):
         assert "--workers N Processes. [default: the CPUs there are for this one]" in text
     for text in (verify, diff, bench, inspect):

@@ -174,3 +174,13 @@ def test_the_map_of_a_view_is_the_map_of_its_box() -> None:
     rows, columns = np.mgrid[: FRAME[0], : FRAME[1]]
     middle = (weight * columns).sum() / weight.sum(), (weight * rows).sum() / weight.sum()
     assert math.dist(middle, affine.apply(np.array([20.0, 15.0]))) < 0.35
+
+
+def test_views_that_are_read_find_the_box_of_an_interpolated_picture():
+    random = np.random.default_rng(3)
+    for i in range(3000):
+        numbers = random.normal(size=(2, 3)) * [1, 1, 60]
+        affine = Affine.from_matrix(np.rint(numbers) if i % 3 == 0 else numbers)
+        height, width = random.integers(1, 90, 2).tolist()
+        found = warp._find_touched((height, width), affine, FRAME)
+        assert found == warp.find_covered((height, width), affine, FRAME, warp.warp_linear)

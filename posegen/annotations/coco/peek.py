@@ -7,10 +7,10 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from itertools import chain
-from pathlib import Path
 
 from posegen.errors import AnnotationError
 from posegen.skeleton import Skeleton
+from posegen.storage import AnyPath
 
 _NAMES = re.compile(rb'"keypoints"\s*:\s*(?=\[\s*")')
 _NUMBERS = re.compile(rb'"keypoints"\s*:\s*\[[\[\s]*-?\d')
@@ -18,7 +18,7 @@ _LONGEST = 1 << 20
 _TAIL = 1 << 18
 
 
-def fits_skeleton(path: Path, skeleton: Skeleton) -> bool:
+def fits_skeleton(path: AnyPath, skeleton: Skeleton) -> bool:
     """Tell whether a skeleton can be derived from what an annotation file names; True where that cannot be told.
 
     A file that names no keypoints but has some does not fit: unless it says so, nobody knows whose they are.
@@ -45,7 +45,7 @@ def _call(skeleton: Skeleton, names: list[str]) -> Sequence[str]:
         return names
 
 
-def _read_tail(path: Path) -> bytes:
+def _read_tail(path: AnyPath) -> bytes:
     with path.open("rb") as file:
         file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL))
         return file.read()

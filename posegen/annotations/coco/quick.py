@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -19,6 +18,7 @@ from posegen.annotations.columns import SampleColumns
 from posegen.annotations.sample import Annotations
 from posegen.config import BuildConfig
 from posegen.errors import PosegenError
+from posegen.storage import AnyPath
 
 if TYPE_CHECKING:
     from msgspec import Raw
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _Number = TypeVar("_Number", np.int64, np.float64)
 
 
-def read_quickly(path: Path, data: bytes, config: BuildConfig, images: Path | None) -> Annotations | None:
+def read_quickly(path: AnyPath, data: bytes, config: BuildConfig, images: AnyPath | None) -> Annotations | None:
     """Read an annotation file whose values all have the types that COCO's own have, and that has no mistakes.
 
     Parameters
@@ -57,7 +57,7 @@ def read_quickly(path: Path, data: bytes, config: BuildConfig, images: Path | No
         return None  # it is read again, for what is to be said of it
 
 
-def _read(path: Path, data: bytes, config: BuildConfig, images: Path | None) -> Annotations:
+def _read(path: AnyPath, data: bytes, config: BuildConfig, images: AnyPath | None) -> Annotations:
     from posegen.annotations.coco.judging import Judge
     from posegen.annotations.coco.outlines import Unusual
     from posegen.annotations.coco.typed import TypedFile
@@ -124,7 +124,7 @@ class _Groups:
         self.drawn.keypoints.append(people.keypoints[drawn])
 
 
-def _choose_reading(path: Path, file: TypedFile, config: BuildConfig) -> Reading:
+def _choose_reading(path: AnyPath, file: TypedFile, config: BuildConfig) -> Reading:
     from posegen.annotations.coco.outlines import Unusual
 
     if not all(is_id(category.get("id")) for category in file.categories):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from posegen.annotations.coco.images import Image
 from posegen.annotations.coco.keypoints import count_keypoints, read_triplets
 from posegen.errors import AnnotationError, ImageError
 from posegen.geometry import Size
+from posegen.storage import AnyPath
 
 _MOST_OPENED = 1000
 MARGIN = 1.0
@@ -52,7 +52,7 @@ def turn_unstated(undecided: Mapping[int, Size], images: dict[int, Image], entri
     return turned
 
 
-def refuse_turned(path: Path, directory: Path | None, suspects: Mapping[str, Image]) -> None:
+def refuse_turned(path: AnyPath, directory: AnyPath | None, suspects: Mapping[str, Image]) -> None:
     """Refuse annotations whose points fit only the pictures as shown, while sizes are stated as they are stored.
 
     Parameters

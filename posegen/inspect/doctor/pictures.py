@@ -11,7 +11,6 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 from posegen.errors import ImageError
 from posegen.images.files import read_file
 from posegen.inspect.people import Progress
+from posegen.storage import AnyPath
 
 _SIDE = 32
 _LOW = 8
@@ -80,7 +80,7 @@ class Twins:
     how: str
 
 
-def take_prints(directory: Path, names: Sequence[str], progress: Progress) -> Prints:
+def take_prints(directory: AnyPath, names: Sequence[str], progress: Progress) -> Prints:
     """Read pictures and take their prints; those that cannot be read are counted."""
     small = np.zeros((len(names), _SIDE, _SIDE), np.float32)
     hashes, mirrored = np.zeros(len(names), np.uint64), np.zeros(len(names), np.uint64)

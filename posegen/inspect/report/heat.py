@@ -37,7 +37,8 @@ class Heat:
     name, channels
         Of the label, and of its channels; x and y of a limb are one.
     maps
-        (C, h, w) sums, and after `finish` means: in the input where each sample is a person, else around each person.
+        (C, h, w) sums, and after `finish` means, in the input where each sample is a person, else around each person.
+        Of what has inner axes, the first place along them is taken.
     count
         How many were added.
     at_keypoints
@@ -91,7 +92,7 @@ def measure_labels(shards: Shards, people: People, indices: Sequence[int], progr
         here = slice(*np.searchsorted(people.owner, [index, index + 1]).tolist())
         for label in reader.labels:
             spec, name = label.spec, without_stride(label.spec.name)
-            if len(spec.shape) != 3 or not spec.cells or spec.by_person:
+            if not spec.cells or spec.by_person:
                 continue
             if name == "mask":
                 if spec.name == name:
@@ -100,7 +101,8 @@ def measure_labels(shards: Shards, people: People, indices: Sequence[int], progr
                 heat = found.heats.get(spec.name)
                 if heat is None:
                     heat = found.heats[spec.name] = _start(spec, name, reader)
-                _add(heat, _merge(reader.label(label, place), name), reader, people, here)
+                values = reader.label(label, place).reshape(len(spec.channels), -1, *spec.cells)
+                _add(heat, _merge(values[:, 0], name), reader, people, here)
         found.samples += 1
         progress(found.samples, len(indices))
     for heat in found.heats.values():

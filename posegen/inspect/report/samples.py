@@ -17,6 +17,8 @@ from posegen.shards import ShardReader
 _SIDE = 480
 _MOST_CHANNELS = 256
 """Of one label; of more nobody looks at the rest."""
+_MOST_ROWS = 16_000
+"""Browsers show no taller picture."""
 
 
 def choose_samples(subject: Subject, count: int) -> list[int]:
@@ -32,8 +34,8 @@ def collect_samples(subject: Subject, indices: Sequence[int], progress: Progress
     -------
     For each a dict for JSON: `title`; `picture`, a `data:` address; `size`, width and height of the frame; `people`,
     (n, K, 3) x, y, v in its pixels; and `labels`, each with `name`, `channels`, `cells` (rows, columns), `signed`, and
-    `sprite`, a `data:` address of all channels under each other in gray: 0 to 255 stands for the least to the largest
-    value, or where signed for minus to plus the largest magnitude.
+    `sprite`, a `data:` address of all channels under each other in gray: 0 to 255 stands for 0 to the largest value, or
+    where signed for minus to plus that.
     """
     labels = (
         {}
@@ -60,26 +62,30 @@ def collect_samples(subject: Subject, indices: Sequence[int], progress: Progress
 
 
 def _read_labels(reader: ShardReader, place: int) -> list[dict[str, Any]]:
+    """Read the labels that have cells; what lies between channels and cells is spread out."""
     found = []
     for label in reader.labels:
         spec = label.spec
-        if len(spec.shape) != 3 or not spec.cells or spec.by_person:
+        if not spec.cells or spec.by_person:
             continue
-        values = np.nan_to_num(reader.label(label, place).astype(np.float64))[:_MOST_CHANNELS]
+        most = min(_MOST_CHANNELS, _MOST_ROWS // spec.cells[0])
+        inner = [f" {'/'.join(map(str, at))}" for at in np.ndindex(spec.inner)] if spec.inner else [""]
+        names = [f"{channel}{which}" for channel in spec.channels for which in inner][:most]
+        values = reader.label(label, place).astype(np.float64).reshape(-1, *spec.cells)[:most]
         found.append(
             {
                 "name": spec.name,
-                "channels": list(spec.channels[:_MOST_CHANNELS]),
+                "channels": names,
                 "cells": list(spec.cells),
                 "signed": spec.low < 0,
-                "sprite": png(_quantize(values, spec.low, spec.high).reshape(-1, spec.cells[1])),
+                "sprite": png(_quantize(np.nan_to_num(values), spec.low, spec.high).reshape(-1, spec.cells[1])),
             }
         )
     return found
 
 
 def _quantize(values: NDArray[np.float64], low: float, high: float) -> NDArray[np.uint8]:
-    if low < 0:
-        largest = max(-low, high)
-        low, high = -largest, largest
-    return np.rint(255 * np.clip((values - low) / (high - low), 0, 1)).astype(np.uint8)
+    largest = max(-low, high)
+    if largest > 1:  # numbers of pixels or cells, which hardly ever reach as far as they may
+        largest = max(float(np.abs(values).max(initial=0)), 1e-9)
+    return np.rint(255 * np.clip((values / largest + 1) / 2 if low < 0 else values / largest, 0, 1)).astype(np.uint8)
