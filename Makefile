@@ -7,8 +7,19 @@ COCO   ?= data/sample
 OUT    ?= data/dataset
 ARGS   ?=
 
-# What test-all installs: builds for the CPU.
-FRAMEWORKS ?= torch==2.13.0 tensorflow-cpu
+# What test-all installs, and bench-peers beside other readers: builds for the CPU.
+TORCH      ?= torch==2.13.0
+FRAMEWORKS ?= $(TORCH) tensorflow-cpu
+PEERS      ?= ffcv webdataset mosaicml-streaming litdata
+
+# For how long `make proof` trains each way, on views that vary by this.
+SECONDS ?= 300
+VIEWS   ?= scale=0.7-1.2,rotate=30,shift=8,flip=0.5
+PROOF   := data/proof
+PEOPLE  := --unit person --input-size 96x128 --stride 4 --sigma 5 --min-area 3000 --labels heatmap,mask --shard-size 128
+
+# How many requests to a server `make test-s3` spoils, of each of its campaigns.
+FAULTS ?= 1000
 
 # How many mistakes `make mutants` draws, which, and after how many minutes it tries no further one.
 MUTANTS ?= 100
@@ -22,18 +33,20 @@ CODE := posegen tests examples
 # A browser comes from no package of Python: make test-browser.
 WITH_EXTRAS := $(filter-out %/with_browser,$(wildcard tests/*/with_*))
 
-.PHONY: help dataset test test-all test-browser test-oldest mutants bench lint format clean
+.PHONY: help dataset test test-all test-s3 test-browser test-oldest mutants bench bench-peers proof lint format clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make dataset [COCO=PATH] [OUT=DIR] [ARGS='...']   build a dataset; without COCO from a synthetic sample"
 	@echo "make test      run the tests"
 	@echo "make test-all  run these and those that need PyTorch and TensorFlow, which it installs for the CPU"
+	@echo "make test-s3   spoil 1,000 requests to an S3 server, while datasets are read from it and built (FAULTS=1000)"
 	@echo "make test-browser  run the tests of pages in a Chromium without a window, which the system has to have"
 	@echo "make test-oldest  run the tests with the oldest versions that pyproject.toml admits"
 	@echo "make mutants   draw mistakes into a copy of the code and list those that no test catches (MUTANTS=100 SEED=0 MINUTES=60)"
 	@echo "make bench     measure the labels and the build on this machine (ARGS='--coco PATH')"
 	@echo "make bench-peers  install other readers beside posegen, and measure reading against theirs"
+	@echo "make proof     train a network on frozen, copied and fresh views for the same time (SECONDS=300 each), and compare"
 	@echo "make lint      check style and types; changes nothing"
 	@echo "make format    rewrite the code in the project's style"
 	@echo "make clean     remove what make made, the datasets in data/ included"
@@ -53,6 +66,9 @@ test: .venv/dev
 # TensorFlow brings an older h5py: what is written with it has to be right, too.
 test-all: test .venv/frameworks
 	$(BIN)/python -m pytest -n 2 $(WITH_EXTRAS) tests/shards tests/build/test_exactness.py
+
+test-s3: .venv/frameworks
+	POSEGEN_FAULTS=$(FAULTS) $(BIN)/python -m pytest -n 2 --timeout 3600 $(wildcard tests/*/with_s3)
 
 # The driver of the browser is a package of Python; the browser comes from the system. H5Web is built where npm is.
 test-browser: .venv/dev
@@ -79,6 +95,15 @@ bench: .venv/posegen
 bench-peers: .venv-peers/installed
 	.venv-peers/bin/posegen bench read $(ARGS)
 
+proof: .venv/torch
+	@rm -rf $(PROOF) && mkdir -p $(PROOF)
+	@$(BIN)/posegen sample $(PROOF)/train --images 800 >/dev/null
+	@$(BIN)/posegen sample $(PROOF)/val --images 100 --seed 1 >/dev/null
+	@$(BIN)/posegen build --quiet --coco $(PROOF)/train --out $(PROOF)/frozen $(PEOPLE)
+	@$(BIN)/posegen build --quiet --coco $(PROOF)/train --out $(PROOF)/copies $(PEOPLE) --copies 4 --augment $(VIEWS)
+	@$(BIN)/posegen build --quiet --coco $(PROOF)/val --out $(PROOF)/held-out $(PEOPLE)
+	$(BIN)/python examples/compare_views.py $(PROOF)/frozen $(PROOF)/copies $(PROOF)/held-out --views $(VIEWS) --seconds $(SECONDS) $(ARGS)
+
 lint: .venv/dev
 	$(BIN)/ruff check $(CODE)
 	$(BIN)/ruff format --check $(CODE)
@@ -95,7 +120,7 @@ clean:
 .venv/posegen: pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; v >= (3, 10) or sys.exit("posegen needs Python 3.10 or newer, this is %d.%d; name another with make PYTHON=..." % v)'
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[fast]'
 	@touch $@
 
 .venv/dev: .venv/posegen
@@ -113,11 +138,15 @@ clean:
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]' $(MUTMUT)
 	@touch $@
 
+.venv/torch: .venv/posegen
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[torch]' $(TORCH)
+	@touch $@
+
 .venv/frameworks: .venv/dev
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]' $(FRAMEWORKS)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,dask,export,remote]' 'moto[server,s3]' datasets pillow $(FRAMEWORKS)
 	@touch $@
 
 .venv-peers/installed: pyproject.toml
 	$(PYTHON) -m venv .venv-peers
-	.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check -e '.[fast]' torch ffcv webdataset
+	.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check -e '.[fast]' $(TORCH) $(PEERS)
 	@touch $@

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from posegen.build.pipeline import build
     from posegen.build.repair import repair
-    from posegen.config import BuildConfig
+    from posegen.config import BuildConfig, Source
     from posegen.errors import PosegenError
     from posegen.inspect.diff import compare
     from posegen.inspect.score import Score, score
@@ -42,6 +42,7 @@ __all__ = [
     "Score",
     "ShardReader",
     "Skeleton",
+    "Source",
     "build",
     "compare",
     "decode",
@@ -68,6 +69,7 @@ _HOMES = {
     "Score": "inspect.score",
     "ShardReader": "shards",
     "Skeleton": "skeleton",
+    "Source": "config",
     "build": "build",
     "decode": "loader.decode",
     "load_skeleton": "skeleton",

@@ -8,6 +8,7 @@
      +- ImageError            one picture cannot be read
      +- ShardError            a shard or a manifest is damaged, foreign or of an unknown version
      +- BuildError            the build ended without a dataset
+         +- UnfinishedError   parts of it are not built yet
 
 Every message says what was expected, what was found and where, and what to do next.
 """
@@ -56,6 +57,23 @@ class ShardError(PosegenError):
 
 class BuildError(PosegenError):
     """The build ended without a dataset."""
+
+
+class UnfinishedError(BuildError):
+    """Parts of a dataset are not built yet, so it cannot be finished.
+
+    Attributes
+    ----------
+    parts
+        Their numbers, from 1; empty if nothing was built in parts yet.
+    of
+        How many parts there are.
+    """
+
+    def __init__(self, message: str, *, parts: tuple[int, ...] = (), of: int = 1) -> None:
+        super().__init__(message)
+        self.parts = parts
+        self.of = of
 
 
 def nearest(name: str, valid: Iterable[str]) -> str:

@@ -7,27 +7,37 @@ import hashlib
 import importlib
 import json
 import os
+import secrets
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from posegen.errors import ConfigError
+
+if TYPE_CHECKING:
+    from posegen.storage import AnyPath
 
 TEMPORARY_SUFFIX = ".partial"
 """What a file is called while it is written; one that is left over belongs to nobody."""
 
 
-def write_atomically(path: Path, data: bytes | memoryview) -> None:
+def write_atomically(path: AnyPath, data: bytes | memoryview) -> None:
     """Write `data` to `path` so that a reader finds the old file or the whole new one, even after a power cut.
+
+    Behind a URL that is one upload, of which is asked back what arrived.
 
     Raises
     ------
     OSError
         If the file cannot be written; the temporary file is removed then.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}{TEMPORARY_SUFFIX}")
+    if not isinstance(path, Path):
+        path.write_bytes(data)
+        return
+    # Processes of several machines may write the same file, and have the same number.
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}{TEMPORARY_SUFFIX}")
     try:
-        with temporary.open("wb") as file:
+        with temporary.open("xb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
@@ -48,7 +58,7 @@ def sync_directory(directory: Path) -> None:
         os.close(descriptor)
 
 
-def hash_file(path: Path) -> str:
+def hash_file(path: AnyPath) -> str:
     """Return the sha256 of a file, hexadecimal."""
     hashed = hashlib.sha256()
     with path.open("rb") as file:

@@ -7,7 +7,6 @@ import hashlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import overload
 
 from posegen.annotations.coco.paths import find_coco
@@ -18,8 +17,9 @@ from posegen.config import BuildConfig, Source, SourceRules
 from posegen.config.sources import name_sources
 from posegen.errors import AnnotationError, ConfigError
 from posegen.files import canonical_json, hash_file
+from posegen.storage import AnyPath, Location, Place
 
-Sources = str | os.PathLike[str] | Source | Sequence[str | os.PathLike[str] | Source]
+Sources = Location | Source | Sequence[str | os.PathLike[str] | Source]
 """A path, or several things to build from."""
 
 
@@ -33,8 +33,8 @@ class AnnotationSource:
         The annotation file, and the directory that its file names are relative to.
     """
 
-    path: Path
-    images: Path
+    path: AnyPath
+    images: AnyPath
 
     def configure(self, config: BuildConfig) -> BuildConfig:
         """Return what is built from it with a configuration. Raises `ConfigError` if that has several sources."""
@@ -126,29 +126,37 @@ class JoinedSource:
                 yield f"source '{name}': {what}"
 
     def name_alike(self, config: BuildConfig, recorded: Mapping[str, str]) -> JoinedSource:
-        """Give those whose files were recorded the names that a dataset has for them, however they are called here."""
-        free = {rules.name for rules in config.sources}
+        """Give each the name that a dataset has for it, however it is called here.
+
+        It is known by its file's sha256, or else by its own name, or by that of its file; the only one that is left
+        after this must be the only one that is missing.
+        """
+        free = [rules.name for rules in config.sources]
         names: dict[str, str] = {}
-        for own, source in self.found.items():
-            sha256 = hash_file(source.path)
-            alike = sorted(name for name in free if recorded.get(f"{name}.sha256") == sha256)
-            if alike:
-                names[own] = own if own in alike else alike[0]
-                free.discard(names[own])
-        left = {own: names.get(own, own) for own in self.found}
-        if len(set(left.values())) < len(left):
+        digests = {own: hash_file(source.path) for own, source in self.found.items()}
+        for key in ("sha256", "", "annotations"):
+            for own, source in self.found.items():
+                known = {"sha256": digests[own], "": own, "annotations": source.path.name}[key]
+                alike = [name for name in free if known == (recorded.get(f"{name}.{key}") if key else name)]
+                # Two sources of one file are the same whichever is which; two files of one name are not.
+                if own not in names and alike and (own in alike or len(alike) == 1 or key == "sha256"):
+                    names[own] = own if own in alike else alike[0]
+                    free.remove(names[own])
+        if len(free) == len(self.found) - len(names) == 1:
+            names |= dict.fromkeys(self.found.keys() - names.keys(), free[0])
+        if len(names) < len(self.found):
             return self
-        renamed = tuple(dataclasses.replace(source, name=left[source.name]) for source in self.rules)
-        found = {left[own]: source for own, source in self.found.items()}
+        renamed = tuple(dataclasses.replace(source, name=names[source.name]) for source in self.rules)
+        found = {names[own]: source for own, source in self.found.items()}
         return JoinedSource(rules=name_sources(renamed), found=dict(sorted(found.items())))
 
 
 @overload
 def find_annotations(
-    path: str | os.PathLike[str],
+    path: Location,
     *,
     split: str | None = None,
-    images: str | os.PathLike[str] | None = None,
+    images: Location | None = None,
     need_images: bool = True,
 ) -> AnnotationSource: ...
 @overload
@@ -156,14 +164,14 @@ def find_annotations(
     path: Sources,
     *,
     split: str | None = None,
-    images: str | os.PathLike[str] | None = None,
+    images: Location | None = None,
     need_images: bool = True,
 ) -> AnnotationSource | JoinedSource: ...
 def find_annotations(
     path: Sources,
     *,
     split: str | None = None,
-    images: str | os.PathLike[str] | None = None,
+    images: Location | None = None,
     need_images: bool = True,
 ) -> AnnotationSource | JoinedSource:
     """Find a dataset's annotations and images, which says what is wrong with a path before long work begins.
@@ -173,7 +181,7 @@ def find_annotations(
     path
         A COCO root or an annotation file; see `posegen.annotations.find_coco`. Or a `Source`, or several of all these.
     split, images
-        Which split of a root, and the image directory, if that is not obvious; a `Source` has its own.
+        Which split of a root, and the image directory, archive or URL, if that is not obvious; a `Source` has its own.
     need_images
         Whether it is an error that there is no image directory.
 
@@ -182,15 +190,15 @@ def find_annotations(
     ConfigError
         If something does not exist, or several things could be meant.
     """
-    if isinstance(path, (str, os.PathLike)):
-        return _find(Source(coco=path, split=split, images=images), need_images=need_images)
+    if isinstance(path, (str, os.PathLike, Place)):
+        return _find(path, split, images, need_images=need_images)
     if split is not None or images is not None:
         raise ConfigError("split and images go with one path: of several sources each has its own")
     listed = [path] if isinstance(path, Source) else path
     if not listed:
         raise ConfigError("there is no source: expected a path, or several of them")
     named = name_sources(one if isinstance(one, Source) else Source(coco=one) for one in listed)
-    found = {source.name: _find(source, need_images=need_images) for source in named}
+    found = {source.name: _find(source.coco, source.split, source.images, need_images=need_images) for source in named}
     return JoinedSource(rules=named, found=found)
 
 
@@ -200,7 +208,7 @@ def find_recorded(
     recorded: Mapping[str, str],
     *,
     split: str | None = None,
-    images: str | os.PathLike[str] | None = None,
+    images: Location | None = None,
     need_images: bool = True,
 ) -> AnnotationSource | JoinedSource:
     """Find what a dataset was built from: as `find_annotations`, and sources are known by their files' sha256.
@@ -229,7 +237,7 @@ def read_annotations(
     config: BuildConfig,
     *,
     split: str | None = None,
-    images: str | os.PathLike[str] | None = None,
+    images: Location | None = None,
     need_images: bool = True,
 ) -> Annotations:
     """Find a dataset's annotations and images, read, check and count them.
@@ -251,7 +259,6 @@ def read_annotations(
     return find_annotations(path, split=split, images=images, need_images=need_images).read(config)
 
 
-def _find(source: Source, *, need_images: bool) -> AnnotationSource:
-    images = None if source.images is None else Path(source.images)
-    found = find_coco(Path(source.coco), split=source.split, images=images, need_images=need_images)
+def _find(path: Location, split: str | None, images: Location | None, *, need_images: bool) -> AnnotationSource:
+    found = find_coco(path, split=split, images=images, need_images=need_images)
     return AnnotationSource(path=found.annotations, images=found.images)

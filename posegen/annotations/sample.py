@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from posegen.annotations.audit import Audit
 from posegen.skeleton import Skeleton
+from posegen.storage import AnyPath
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -92,7 +92,7 @@ class Annotations:
     skeleton
         Of the labels.
     samples
-        By source and image id.
+        By source and image id. Of a file that is read as columns each is made when it is asked for.
     audit
         What was left out or noticed.
     missing
@@ -103,12 +103,17 @@ class Annotations:
         What each of several sources says, by name, of which all else here is joined; none where there is one.
     """
 
-    path: Path
-    images: Path
+    path: AnyPath
+    images: AnyPath
     names: tuple[str, ...]
     skeleton: Skeleton
-    samples: tuple[Sample, ...]
+    samples: Sequence[Sample]
     audit: Audit
     missing: Mapping[str, str] = field(default_factory=dict)
     limbs_left_out: str = ""
     sources: Mapping[str, Annotations] = field(default_factory=dict)
+
+    @property
+    def place(self) -> str:
+        """What messages call it: the file, or the files of several sources."""
+        return ", ".join(str(one.path) for one in self.sources.values()) or str(self.path)

@@ -22,6 +22,7 @@ from posegen.errors import AnnotationError, ConfigError
 from posegen.skeleton import Skeleton
 from posegen.skeleton.partial import PartialSkeleton
 from posegen.skeleton.unknown import OF_SOURCE
+from posegen.storage import AnyPath
 
 _SHOWN = 8
 
@@ -30,9 +31,9 @@ _SHOWN = 8
 class SourceImages:
     """The image directories of several sources, in words of `pathlib.Path`: a name in it begins with the source's."""
 
-    directories: Mapping[str, Path]
+    directories: Mapping[str, AnyPath]
 
-    def __truediv__(self, name: str) -> Path:
+    def __truediv__(self, name: str) -> AnyPath:
         source, _, inner = name.partition("/")
         return self.directories[source] / inner
 
@@ -91,7 +92,10 @@ def join_sources(found: Mapping[str, Annotations], config: BuildConfig) -> Annot
     labelled = {name for one in found.values() for name in one.names}
     if lacking := [name for name in names if name not in labelled]:
         listed = "; ".join(f"{source} names {_list(one.names)}" for source, one in found.items())
-        raise AnnotationError(f"skeleton '{skeleton.name}' needs {_list(lacking)}, which no source labels: {listed}")
+        raise AnnotationError(
+            f"skeleton '{skeleton.name}' needs {_list(lacking)}, which no source labels: {listed}. Name another with "
+            "--skeleton, or say with rename what is called otherwise"
+        )
     samples: list[Sample] = []
     audit = Audit()
     for rules in config.sources:
@@ -126,6 +130,10 @@ def _choose_skeleton(found: Mapping[str, Annotations], config: BuildConfig) -> S
             raise ConfigError(
                 f"sources '{first[0]}' and '{name}' have different keypoints ({_list(first[1].names)}; and "
                 f"{_list(one.names)}): say with --skeleton which they are to become"
+            )
+        if one.skeleton.limbs != first[1].skeleton.limbs:
+            raise ConfigError(
+                f"sources '{first[0]}' and '{name}' have different limbs: say with --skeleton which to draw"
             )
     return first[1].skeleton
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-import shutil
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -15,6 +14,7 @@ from posegen.annotations import CocoPaths, Sample, read_annotations
 from posegen.build.plan import ShardTask, make_plan
 from posegen.config import BuildConfig
 from posegen.errors import ConfigError
+from posegen.images.files import read_file
 from posegen.synthetic import write_sample_coco
 
 PRESET = "tf-pose"
@@ -89,8 +89,8 @@ def replicate(source: Source, count: int, root: Path) -> CocoPaths:
 
     Annotations are copied with new ids. `root` must not exist.
     """
-    paths = CocoPaths(annotations=root / "annotations" / "person_keypoints_train2017.json", images=root / "train2017")
-    for directory in (paths.annotations.parent, paths.images, root / "originals"):
+    file, folder = root / "annotations" / "person_keypoints_train2017.json", root / "train2017"
+    for directory in (file.parent, folder, root / "originals"):
         directory.mkdir(parents=True)
     document = json.loads(source.paths.annotations.read_bytes())
     annotations = defaultdict(list)
@@ -102,15 +102,15 @@ def replicate(source: Source, count: int, root: Path) -> CocoPaths:
     for image in images:
         # Links cannot cross file systems, so each picture is copied once.
         originals.append(root / "originals" / f"{image['id']}{PurePosixPath(image['file_name']).suffix}")
-        shutil.copyfile(source.paths.images / image["file_name"], originals[-1])
+        originals[-1].write_bytes(read_file(source.paths.images, image["file_name"]))
     copies: dict[str, list[Any]] = {"images": [], "annotations": []}
     for image_id in range(1, count + 1):
         image, original = images[image_id % len(images)], originals[image_id % len(images)]
         name = f"{image_id:012d}{original.suffix}"
-        os.link(original, paths.images / name)
+        os.link(original, folder / name)
         copies["images"].append(image | {"id": image_id, "file_name": name})
         for annotation in annotations[image["id"]]:
             fresh = {"id": len(copies["annotations"]) + 1, "image_id": image_id}
             copies["annotations"].append(annotation | fresh)
-    paths.annotations.write_text(json.dumps(document | copies), encoding="utf-8")
-    return paths
+    file.write_text(json.dumps(document | copies), encoding="utf-8")
+    return CocoPaths(annotations=file, images=folder)

@@ -22,6 +22,7 @@ from posegen.bench.turns import Notify
 from posegen.errors import ConfigError
 from posegen.inspect.doctor import KINDS, examine
 from posegen.skeleton import find_flip_pairs
+from posegen.storage import AnyPath
 from posegen.synthetic import write_sample_coco
 
 _SYNTHETIC_IMAGES = 240
@@ -55,12 +56,14 @@ def measure_suspects(paths: CocoPaths | None, scratch: Path, rounds: int, notify
     Raises
     ------
     ConfigError
-        If there are too few people to plant errors in.
+        If there are too few people to plant errors in, or the pictures lie in no directory of this disk.
     """
     if paths is None:
         root = write_sample_coco(scratch / "suspects-sample", images=_SYNTHETIC_IMAGES)
         source = find_annotations(root)
         paths = CocoPaths(annotations=source.path, images=source.images)
+    if not isinstance(paths.images, Path):
+        raise ConfigError(f"{paths.images}: errors are planted among pictures of a directory; unpack or fetch it")
     notify("examining what nothing is planted in")
     plain = examine(paths.annotations, images=paths.images)
     document = json.loads(paths.annotations.read_bytes())
@@ -99,7 +102,7 @@ def _row(kind: str, total: Mapping[str, int]) -> dict[str, Any]:
 
 
 def _plant(
-    original: Mapping[str, Any], images: Path, root: Path, random: np.random.Generator
+    original: Mapping[str, Any], images: AnyPath, root: Path, random: np.random.Generator
 ) -> dict[str, set[int | None]]:
     """Write annotations with errors, and say which annotations, or images, have which."""
     document = copy.deepcopy(dict(original))
@@ -129,7 +132,11 @@ def _plant(
         if (images / image["file_name"]).is_file():
             target = root / "images" / image["file_name"]
             target.parent.mkdir(parents=True, exist_ok=True)
-            target.symlink_to((images / image["file_name"]).resolve())
+            picture = images / image["file_name"]
+            if isinstance(picture, Path):
+                target.symlink_to(picture.resolve())
+            else:
+                target.write_bytes(picture.read_bytes())
     with_people = sorted({entry["image_id"] for entry in people})
     chosen = {with_people[i] for i in random.permutation(len(with_people))[:count].tolist()}
     for image in [image for image in document["images"] if image["id"] in chosen]:

@@ -1,60 +1,84 @@
 """What a build leaves behind to go on from: finished shards, a record of each, and the lock.
 
-    out/.posegen/lock               held by the process that builds; the kernel frees it when that process is gone
+    out/.posegen/lock               held by who builds; the kernel frees it when that process is gone
     out/.posegen/repair/            shards that `repair` is building again
     out/.posegen/<digest>/          of one configuration
         options.json                the configuration
+        parts.json                  into how many parts it was cut last, if it was
         shard-00000-of-00064.json   a commit record, written after its shard
+        lacking-00001-of-00064.json of a shard that lacks the samples that could not be built
         shards/                     finished shards until all are, which then move to out/
+        part-3-of-16/               failures of a part
 
 A record is believed only where everything it says still holds: the shard's bytes, the configuration, the annotations,
-the pictures' sizes and times, the versions of the libraries and of the format.
+the pictures' sizes and times, the versions of the libraries and of the format. What lacks samples is built again by the
+next run, and taken as it is by what finishes parts.
+
+Several processes may write here at once, on several machines and without a lock, if they build parts: every file
+appears whole, shards of the same name have the same bytes, and a record that belongs to other bytes is not believed.
 """
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
-import errno
 import hashlib
 import json
-import os
-import platform
-import re
-import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from posegen.build.failures import FAILURES_NAME
+from posegen.build.failures import Failure, from_record, to_record
+from posegen.build.lock import STATE_NAME, take_lock
+from posegen.build.occupied import OPTIONS_NAME, SHARD_FILE, refuse_foreign, refuse_other_options
+from posegen.build.pictures import PictureIdentity, identify_picture
 from posegen.build.plan import ShardTask
+from posegen.build.store import Store, remove_tree
 from posegen.config import BuildConfig
-from posegen.errors import BuildError, ConfigError, ShardError
-from posegen.files import TEMPORARY_SUFFIX, canonical_json, write_atomically
-from posegen.shards import FORMAT_VERSION, ShardRecord, hash_file, library_versions
+from posegen.errors import BuildError, ShardError
+from posegen.files import canonical_json, write_atomically
+from posegen.shards import FORMAT_VERSION, ShardRecord, library_versions
 from posegen.shards.manifest import MANIFEST_NAME, Manifest
-from posegen.shards.record import locate
+from posegen.storage import AnyPath, list_folder
 
-STATE_NAME = ".posegen"
-REPAIR_NAME = "repair"
+_PARTS = "parts.json"
+_FINISHED, _LACKING = "shard", "lacking"
+_NOT_BUILT = "was not built"
+_OTHERS = {
+    "task": "annotations",
+    "pictures": "pictures (their sizes or times)",
+    "format": "format",
+    "versions": "libraries",
+}
 
-_SHARD_FILE = re.compile(r"shard-\d+-of-\d+\.h5")
-_OPTIONS = "options.json"
+
+class Built(NamedTuple):
+    """What became of a shard in whatever run: its record, if a sample was left to write, and the samples it lacks."""
+
+    record: ShardRecord | None
+    failures: tuple[Failure, ...]
 
 
 class BuildState:
     """The state of a build of one configuration; made by `open_state`, which holds the lock."""
 
-    def __init__(self, out: Path, config: BuildConfig) -> None:
+    def __init__(self, out: AnyPath, config: BuildConfig) -> None:
         self.out = out
         self.home = out / STATE_NAME / config.digest[:16]
-        self.staged = self.home / "shards"
+        self.store = Store(out, self.home)
+        self.staged = self.store.staged
         self._versions = library_versions(config.labels)
 
     def has_record(self, file_name: str) -> bool:
         """Tell whether there is a record of a shard, be it what it may."""
         with contextlib.suppress(OSError):
-            return self._record_path(file_name).exists()
+            return self.store.has_any(self._record_path(file_name).name)
+        return False
+
+    def has_any_record(self, file_name: str) -> bool:
+        """Tell whether there is a record of a shard, or of one that lacks samples."""
+        with contextlib.suppress(OSError):
+            return self.store.has_any(*(self._record_path(file_name, kind).name for kind in (_FINISHED, _LACKING)))
         return False
 
     def has_records(self) -> bool:
@@ -71,19 +95,53 @@ class BuildState:
 
     def find(self, task: ShardTask) -> ShardRecord | None:
         """Return the record of a task's shard if it stands, finished and unharmed."""
-        try:
-            record = json.loads(self._record_path(task.file_name).read_bytes())
-            if record["of"] != self._identify(task):
-                return None
-            shard = ShardRecord.from_dict(record["shard"])
-        except (OSError, ValueError, KeyError, TypeError):
-            return None
-        return shard if self._place_of(shard) is not None else None
+        found = self._examine(task, _FINISHED)
+        return None if isinstance(found, str) else found.record
 
-    def commit(self, task: ShardTask, shard: ShardRecord) -> None:
-        """Record that a task's shard is finished. Raises `OSError` if that cannot be written."""
-        record = {"of": self._identify(task), "shard": dataclasses.asdict(shard)}
-        write_atomically(self._record_path(task.file_name), canonical_json(record).encode())
+    def examine(self, task: ShardTask) -> Built | str:
+        """Return what became of a task's shard, which may lack samples; or why it has to be built."""
+        finished = self._examine(task, _FINISHED)
+        lacking = self._examine(task, _LACKING) if isinstance(finished, str) else finished
+        return finished if lacking == _NOT_BUILT else lacking
+
+    def commit(
+        self,
+        task: ShardTask,
+        shard: ShardRecord | None,
+        failures: Sequence[Failure] = (),
+        identities: Mapping[str, PictureIdentity | None] | None = None,
+    ) -> None:
+        """Record what became of a task's shard. Raises `OSError` if that cannot be written.
+
+        Parameters
+        ----------
+        task, shard, failures
+            What was to be built, and what was.
+        identities
+            Of pictures' files by name, as they were when they were read; at others it is looked now.
+        """
+        found = look_at_pictures(task, identities or {})
+        record = {
+            "of": self._identify(task, found),
+            "files": {name: identity for name, identity in found.items() if identity is not None},
+            "shard": None if shard is None else dataclasses.asdict(shard),
+            "tag": None if shard is None else self.store.note(shard),
+            "failures": [to_record(failure) for failure in failures],
+        }
+        path = self._record_path(task.file_name, _LACKING if failures else _FINISHED)
+        write_atomically(path, canonical_json(record).encode())
+        self.store.wrote(path.name)
+
+    @property
+    def parts(self) -> int | None:
+        """Into how many parts the build was cut last; None if it never was."""
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            return int(json.loads((self.home / _PARTS).read_bytes())["of"])
+        return None
+
+    def note_parts(self, count: int) -> None:
+        """Note into how many parts the build is cut. Raises `OSError` if that cannot be written."""
+        write_atomically(self.home / _PARTS, canonical_json({"of": count}).encode())
 
     def publish(self, manifest: Manifest) -> None:
         """Replace what is in `out` by the manifest's shards; while that lasts there is no manifest, and so no dataset.
@@ -95,52 +153,83 @@ class BuildState:
         OSError
             If a file cannot be moved or written.
         """
-        places = {}
+        places, shards = {}, {shard.file: shard for shard in manifest.shards}
         for shard in manifest.shards:
-            place = self._place_of(shard)
+            place = self.store.find(shard)
             if place is None:
                 raise BuildError(f"{self.out}: {shard.file} was changed or removed while others were built; run again")
             places[shard.file] = place
         (self.out / MANIFEST_NAME).unlink(missing_ok=True)
-        for old in self.out.iterdir():
-            if _SHARD_FILE.fullmatch(old.name) and places.get(old.name) != old:
-                old.unlink()
+        for old in list_folder(self.out):
+            if SHARD_FILE.fullmatch(old.name) and old.name not in places:
+                old.unlink(missing_ok=True)
         for name, place in places.items():
             if place.parent != self.out:
-                place.replace(self.out / name)
+                self.store.move(place, shards[name])
         manifest.write(self.out)
-        for other in self.home.parent.iterdir():
+        for other in list_folder(self.home.parent):
             if other.is_dir() and other != self.home:
-                shutil.rmtree(other)
+                remove_tree(other)
 
-    def _record_path(self, file_name: str) -> Path:
-        return self.home / f"{Path(file_name).stem}.json"
+    def _record_path(self, file_name: str, kind: str = _FINISHED) -> AnyPath:
+        return self.home / f"{Path(file_name).stem}.json".replace(_FINISHED, kind, 1)
 
-    def _place_of(self, shard: ShardRecord) -> Path | None:
-        """Find the file whose bytes a record describes."""
-        for directory in (self.staged, self.out):
-            path = directory / shard.file
-            with contextlib.suppress(OSError):
-                if path.stat().st_size == shard.bytes and hash_file(path) == shard.sha256:
-                    return path
-        return None
+    def _examine(self, task: ShardTask, kind: str) -> Built | str:
+        """Return what a record of a kind says, if it is to be believed, or why not."""
+        try:
+            record = json.loads(self._record_path(task.file_name, kind).read_bytes())
+            now = self._identify(task, look_at_pictures(task, {}))
+            if others := [what for key, what in _OTHERS.items() if record["of"].get(key) != now[key]]:
+                return f"was built from other {' and other '.join(others)}"
+            failures = tuple(from_record(failure) for failure in record.get("failures", ()))
+            shard = None if record["shard"] is None else ShardRecord.from_dict(record["shard"])
+        except FileNotFoundError:
+            return _NOT_BUILT
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return "has a record that cannot be read"
+        if shard is not None and not self._stands(shard, record.get("tag")):
+            return "was changed or removed since it was built"
+        return Built(shard, failures)
 
-    def _identify(self, task: ShardTask) -> dict[str, Any]:
+    def _stands(self, shard: ShardRecord, tag: str | None) -> bool:
+        self.store.recall(shard, tag)
+        return self.store.find(shard) is not None
+
+    def _identify(self, task: ShardTask, found: Mapping[str, PictureIdentity | None]) -> dict[str, Any]:
         """Say what a shard is built from: its task, its pictures' identity, and the libraries."""
         pictures = hashlib.sha256()
         for sample in task.samples:
-            try:
-                status = (task.images / sample.file_name).stat()
-                pictures.update(f"{status.st_size} {status.st_mtime_ns}\n".encode())
-            except (OSError, ValueError):
-                pictures.update(b"missing\n")
-        identity = {"task": task.digest, "pictures": pictures.hexdigest(), "versions": self._versions}
-        return identity | {"format": FORMAT_VERSION}
+            identity = found[sample.file_name]
+            pictures.update(b"missing\n" if identity is None else f"{identity}\n".encode())
+        return {
+            "task": task.digest,
+            "pictures": pictures.hexdigest(),
+            "versions": self._versions,
+            "format": FORMAT_VERSION,
+        }
+
+
+def read_identities(directory: AnyPath, config: BuildConfig, shard: ShardRecord) -> dict[str, PictureIdentity] | None:
+    """Read of what files the pictures of a dataset's shard were encoded, by name; None if that is not known."""
+    home = directory / STATE_NAME / config.digest[:16]
+    for kind in (_FINISHED, _LACKING):
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
+            path = home / f"{Path(shard.file).stem}.json".replace(_FINISHED, kind, 1)
+            record = json.loads(path.read_bytes())
+            if record["shard"]["sha256"] == shard.sha256:
+                return {str(name): str(identity) for name, identity in record["files"].items()}
+    return None
+
+
+def look_at_pictures(task: ShardTask, known: Mapping[str, PictureIdentity | None]) -> dict[str, PictureIdentity | None]:
+    """Find the identity of a task's pictures, by file name, if it is not known."""
+    names = {sample.file_name for sample in task.samples}
+    return {name: known[name] if name in known else identify_picture(task.images, name) for name in names}
 
 
 @contextlib.contextmanager
-def open_state(out: Path, config: BuildConfig, *, overwrite: bool) -> Iterator[BuildState]:
-    """Take possession of an output directory, which is made if it does not exist.
+def open_state(out: AnyPath, config: BuildConfig, *, overwrite: bool, shared: bool = False) -> Iterator[BuildState]:
+    """Take possession of an output directory, which is made if it does not exist; `shared` with those who do so, too.
 
     Raises
     ------
@@ -154,121 +243,12 @@ def open_state(out: Path, config: BuildConfig, *, overwrite: bool) -> Iterator[B
     OSError
         If it cannot be written.
     """
-    _refuse_foreign(out)
-    with hold_lock(out):
+    refuse_foreign(out)
+    with take_lock(out, shared=shared):
         if not overwrite:
-            _refuse_other_options(out, config)
+            refuse_other_options(out, config)
         state = BuildState(out, config)
-        locate(out, str(state.staged.relative_to(out)))
-        state.staged.mkdir(parents=True, exist_ok=True)
-        write_atomically(state.home / _OPTIONS, canonical_json(config.to_dict()).encode())
+        state.store.make()
+        if not shared or not (state.home / OPTIONS_NAME).exists():
+            write_atomically(state.home / OPTIONS_NAME, canonical_json(config.to_dict()).encode())
         yield state
-
-
-@contextlib.contextmanager
-def hold_lock(out: Path) -> Iterator[None]:
-    """Keep other processes from writing to an output directory, which is made if it does not exist.
-
-    What killed processes were writing is removed, both what is found there and what this one leaves.
-
-    Raises
-    ------
-    BuildError
-        If another process is building there, or the file system has no locks.
-    ShardError
-        If symbolic links in it lead out of it.
-    OSError
-        If it cannot be written.
-    """
-    path = out / STATE_NAME / "lock"
-    locate(out, f"{STATE_NAME}/lock").parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+") as lock:
-        _lock(lock.fileno(), path, out)
-        _remove_partial(out)
-        try:
-            yield
-        finally:
-            _remove_partial(out)
-
-
-def _remove_partial(out: Path) -> None:
-    """Remove files that nobody is writing any more, wherever a build or a repair puts them."""
-    shutil.rmtree(out / STATE_NAME / REPAIR_NAME, ignore_errors=True)
-    inside = (directory for directory, _, _ in os.walk(out / STATE_NAME))  # which follows no symbolic links
-    for directory in (out, *map(Path, inside)):
-        with contextlib.suppress(OSError):
-            for path in directory.glob(f".*{TEMPORARY_SUFFIX}"):
-                path.unlink()
-
-
-def _refuse_foreign(out: Path) -> None:
-    """Keep away from a directory that is not ours."""
-    if not out.exists():
-        return
-    if not out.is_dir():
-        raise ConfigError(f"{out}: is a file; the output must be a directory")
-    ours = {MANIFEST_NAME, FAILURES_NAME, STATE_NAME}
-    for path in sorted(out.iterdir()):
-        if path.name not in ours and not _SHARD_FILE.fullmatch(path.name) and path.suffix != TEMPORARY_SUFFIX:
-            raise ConfigError(
-                f"{out}: holds {path.name}, which is no part of a dataset; choose an empty or new directory"
-            )
-
-
-def _lock(descriptor: int, path: Path, out: Path) -> None:
-    try:
-        _lock_file(descriptor)
-    except BlockingIOError as error:
-        holder = path.read_text().strip()
-        raise BuildError(
-            f"{out}: process {holder or '?'} is building here; wait for it, or choose another directory"
-        ) from error
-    except OSError as error:
-        raise BuildError(
-            f"{path}: cannot be locked: {error.strerror or error}; build on a file system with locks, and copy"
-        ) from error
-    os.ftruncate(descriptor, 0)
-    # Network file systems hold locks against other machines, too.
-    os.write(descriptor, f"{os.getpid()} on {platform.node()}\n".encode())
-
-
-def _lock_file(descriptor: int) -> None:
-    """Lock a file until it is closed; raises `BlockingIOError` if another process has, or else `OSError`."""
-    try:
-        import fcntl
-    except ModuleNotFoundError as error:
-        raise OSError(errno.ENOTSUP, "posegen builds under Linux and macOS, and reads anywhere") from error
-    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-
-
-def _refuse_other_options(out: Path, config: BuildConfig) -> None:
-    """Compare the options with those of the dataset, or else of the finished shards, that are in `out`."""
-    stored: list[dict[str, Any]] = []
-    with contextlib.suppress(ShardError):
-        stored.append(Manifest.read(out).config.to_dict())
-    if not stored:
-        for path in sorted((out / STATE_NAME).glob(f"*/{_OPTIONS}")):
-            with contextlib.suppress(OSError, ValueError):
-                if any(path.parent.glob("shard-*.json")):
-                    stored.append(json.loads(path.read_bytes()))
-    now = config.to_dict()
-    for before in stored:
-        changed = [key for key in {**before, **now} if before.get(key) != now.get(key)]
-        if changed and not (changed == ["limit"] and _goes_further(before["limit"], config.limit)):
-            both = ((key, _brief(key, before.get(key)), _brief(key, now.get(key))) for key in changed)
-            lines = [f"{key}: was {was}, is now {value}" for key, was, value in both]
-            raise ConfigError(
-                f"{out}: was built with other options\n  " + "\n  ".join(lines) + "\n"
-                "use the same options to go on, another directory, or --overwrite to replace what is there"
-            )
-
-
-def _goes_further(before: Any, now: int | None) -> bool:
-    """Tell whether a limit lets through all that another did, and more: what was tried out is then built whole."""
-    return isinstance(before, int) and (now is None or now > before)
-
-
-def _brief(key: str, value: Any) -> str:
-    if key == "input_size" and isinstance(value, list) and len(value) == 2:
-        return f"{value[1]}x{value[0]}"
-    return str(value.get("name", value)) if isinstance(value, dict) else str(value)

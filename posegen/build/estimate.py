@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
@@ -14,6 +13,7 @@ from posegen.build.plan import BuildPlan
 from posegen.config import BuildConfig
 from posegen.labels import ArraySpec
 from posegen.shards.quantize import choose_storage
+from posegen.storage import AnyPath, identify
 
 _MEASURED_FILES = 64
 _USUAL_DENSITY = 0.55
@@ -34,8 +34,9 @@ def estimate_bytes(plan: BuildPlan) -> int:
 
     A picture that is coded again keeps its character: the bytes a pixel go with the square root of what its file had.
     """
-    config, samples = plan.config, [sample for shard in plan.shards for sample in shard]
-    spread = samples[:: max(1, len(samples) // _MEASURED_FILES)]
+    config, count = plan.config, plan.samples
+    wanted = range(0, count, max(1, count // _MEASURED_FILES))
+    spread = [plan.shards[number // config.shard_size][number % config.shard_size] for number in wanted]
     pixels = config.frame_size[0] * config.frame_size[1]
     if config.image_encoding == "raw":
         picture = 3.0 * pixels
@@ -52,7 +53,7 @@ def estimate_bytes(plan: BuildPlan) -> int:
         _estimate_label(label.spec, people, config) for label in config.create_labels(plan.annotations.skeleton)
     )
     stored = config.image_encoding == "raw" and config.compression == "none"
-    index = _SAMPLE_BYTES + _SHARD_BYTES / min(config.shard_size, len(samples))
+    index = _SAMPLE_BYTES + _SHARD_BYTES / min(config.shard_size, count)
     return int((picture + labels) * (1.0 if stored else _MARGIN) + index)
 
 
@@ -78,13 +79,13 @@ def _find_content(samples: Sequence[Sample], config: BuildConfig) -> float:
     return sum(min(ratio, 1 / ratio) for ratio in ratios) / len(ratios)
 
 
-def _find_density(samples: Sequence[Sample], images: Path) -> float:
+def _find_density(samples: Sequence[Sample], images: AnyPath) -> float:
     """Find how many bytes a pixel the JPEG files have."""
     size = pixels = 0
     for sample in samples:
         path = images / sample.file_name
         if path.suffix.lower() in {".jpg", ".jpeg"}:
             with contextlib.suppress(OSError, ValueError):  # what cannot be read is named when its turn comes
-                size += path.stat().st_size
+                size += int(identify(path).split()[0])
                 pixels += sample.width * sample.height
     return size / pixels if size else _USUAL_DENSITY

@@ -16,6 +16,7 @@ from typing import Any
 from posegen.errors import ConfigError, ShardError
 from posegen.files import write_atomically
 from posegen.shards import Manifest, SampleKey, locate
+from posegen.storage import AnyPath
 
 FAILURES_NAME = "failures.jsonl"
 
@@ -54,11 +55,13 @@ class Allowance:
         return max(self.number, int(self.share * samples))
 
 
-def write_failures(out: Path, failures: Sequence[Failure]) -> None:
+def write_failures(out: AnyPath, failures: Sequence[Failure]) -> None:
     """Write the file of failures; without any there is none. Raises `OSError` if that fails."""
     path = out / FAILURES_NAME
     if failures:
-        lines = (json.dumps(_to_record(failure), ensure_ascii=False) + "\n" for failure in failures)
+        if isinstance(out, Path):
+            out.mkdir(exist_ok=True)
+        lines = (json.dumps(to_record(failure), ensure_ascii=False) + "\n" for failure in failures)
         write_atomically(path, "".join(lines).encode())
     else:
         path.unlink(missing_ok=True)
@@ -78,14 +81,14 @@ def read_failures(directory: Path, manifest: Manifest) -> list[Failure]:
     if not manifest.failures or not path.is_file():
         return []
     try:
-        failures = [_from_record(json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines()]
+        failures = [from_record(json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines()]
     except (ArithmeticError, LookupError, RecursionError, TypeError, ValueError) as error:
         raise ShardError(f"{path}: is damaged: {error!r:.300}") from error
     # A file of another number is that of a later build, which ended without a dataset.
     return failures if len(failures) == manifest.failures else []
 
 
-def describe_failures(out: Path, failures: Sequence[Failure], samples: int) -> str:
+def describe_failures(out: AnyPath, failures: Sequence[Failure], samples: int) -> str:
     """Say what failed, the first few by name, and what to do."""
     lines = [f"{len(failures)} of {samples} samples could not be built; there is no dataset"]
     lines += map(str, failures[:_SHOWN_FAILURES])
@@ -95,12 +98,14 @@ def describe_failures(out: Path, failures: Sequence[Failure], samples: int) -> s
     return "\n  ".join(lines) + "\n" + advice
 
 
-def _to_record(failure: Failure) -> dict[str, Any]:
+def to_record(failure: Failure) -> dict[str, Any]:
+    """Return a failure as JSON has it."""
     key = {name: number for name, number in dataclasses.asdict(failure.key).items() if number is not None}
     return {**key, "file": failure.file, "reason": failure.reason}
 
 
-def _from_record(record: Mapping[str, Any]) -> Failure:
+def from_record(record: Mapping[str, Any]) -> Failure:
+    """Read what `to_record` gave; raises `LookupError`, `TypeError` or `ValueError` where it is not that."""
     person, copy = (int(record[name]) if name in record else None for name in ("annotation_id", "copy"))
     source = str(record["source"]) if "source" in record else None
     key = SampleKey(int(record["image_id"]), person, copy, source)

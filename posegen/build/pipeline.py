@@ -3,35 +3,36 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 from posegen.annotations import Sources, find_annotations
 from posegen.annotations.audit import Audit, counted
 from posegen.annotations.unknown import describe_unknown
-from posegen.build.checkpoint import BuildState, open_state
 from posegen.build.decoding import decode_all
 from posegen.build.executors import Executor, choose_executor
-from posegen.build.failures import Allowance, describe_failures, write_failures
-from posegen.build.plan import BuildPlan, make_plan
+from posegen.build.failures import Allowance
+from posegen.build.plan import make_plan
+from posegen.build.prepare import prepare
 from posegen.build.progress import Notify, Progress, ignore
+from posegen.build.relabel import find_old_pictures
 from posegen.build.run import Run
 from posegen.config import BuildConfig
-from posegen.errors import BuildError
 from posegen.labels.registry import require_labels
-from posegen.shards import Manifest, library_versions
+from posegen.shards import Manifest
+from posegen.storage import Location
 
 
 def build(
     coco: Sources,
-    out: str | os.PathLike[str],
+    out: Location,
     config: BuildConfig | None = None,
     *,
     split: str | None = None,
-    images: str | os.PathLike[str] | None = None,
+    images: Location | None = None,
     workers: int | None = None,
     executor: Executor | None = None,
     max_failures: int | str = 0,
     overwrite: bool = False,
+    pictures_from: str | os.PathLike[str] | None = None,
     preset: str | None = None,
     description: str = "",
     progress: Progress | None = None,
@@ -49,7 +50,8 @@ def build(
         A COCO root or an annotation file; see `posegen.annotations.find_coco`. Or several of them, as paths or as
         `posegen.config.Source`, whose samples become one dataset of `config.skeleton`; their order means nothing.
     out
-        The directory of the dataset; made if it does not exist.
+        The directory of the dataset, made if it does not exist; or its URL in a bucket. There each shard is one upload,
+        of which is asked back what arrived, and no lock keeps builds apart: the one that ends last has the dataset.
     config
         What to build; by default the preset `tf-pose`.
     split, images
@@ -61,7 +63,12 @@ def build(
     max_failures
         How many samples may fail: a number, or a share of them as in `"1%"`.
     overwrite
-        Whether to replace what was built in `out` with other options.
+        Whether to replace what was built in `out` with other options. What its pictures have in common with these is
+        copied from there.
+    pictures_from
+        A dataset whose encoded pictures are copied instead of encoded again, which changes no byte. What determines
+        their bytes has to agree: the size, fit or crop, views, encoding, exif and the libraries. Of which the file has
+        changed since, or which are not there, are encoded afresh, and counted.
     preset, description
         For the record: the name of what `config` was laid over, and what the dataset is.
     progress
@@ -76,53 +83,27 @@ def build(
     Raises
     ------
     ConfigError
-        If an argument is wrong, or `out` holds something else, or was built with other options.
+        If an argument is wrong, or `out` holds something else, or was built with other options; or if pictures were
+        encoded with other ones in the dataset that they are to be copied from.
     AnnotationError
         If the annotations are bad.
     BuildError
         If more samples failed than may, workers kept dying, or a file could not be written. What was finished stays for
         the next run.
     """
-    config = config or BuildConfig()
-    require_labels(config.labels)
-    out = Path(out)
     executor = choose_executor(executor, workers)
-    allowed = Allowance.parse(max_failures)
-    source = find_annotations(coco, split=split, images=images)
-    config = source.configure(config)
-    state: BuildState | None = None
-    try:
-        with open_state(out, config, overwrite=overwrite) as state:
-            annotations = source.read(config)
-            plan = make_plan(annotations, config)
-            if not plan.samples:
-                raise BuildError(f"{annotations.path}: there is nothing to build: {_why_empty(plan)}")
-            origin = source.describe()
-            run = Run(plan, state, progress or ignore, notify or ignore, origin["sha256"])
-            run.take_over()
-            run.announce()
-            run.check_files(allowed.of(plan.samples))
-            run.build(executor)
-            failures = run.failures
-            write_failures(out, failures)
-            if len(failures) > allowed.of(plan.samples) or not run.records:
-                raise BuildError(describe_failures(out, failures, plan.samples))
-            manifest = Manifest(
-                config=config,
-                skeleton=annotations.skeleton,
-                source=origin,
-                shards=run.records,
-                failures=len(failures),
-                audit=annotations.audit.to_dict(),
-                versions=library_versions(config.labels),
-                preset=preset,
-                description=description,
-            )
-            state.publish(manifest)
-            return manifest
-    except OSError as error:
-        rest = "; finished shards stay, run again to go on" if state is not None and state.has_records() else ""
-        raise BuildError(f"{error.filename or out}: {error.strerror or error}{rest}") from error
+    allowance = Allowance.parse(max_failures)
+    with prepare(coco, out, config, split=split, images=images, overwrite=overwrite) as prepared:
+        plan, state, sha256 = prepared.plan, prepared.state, prepared.source["sha256"]
+        old = find_old_pictures(pictures_from, state.out if overwrite else None, plan.config)
+        run = Run(plan, state, progress or ignore, notify or ignore, sha256, old=old)
+        allowed = allowance.of(plan.samples)
+        run.take_over()
+        run.announce()
+        run.check_files(allowed)
+        run.build(executor)
+        run.check_failures(allowed)
+        return prepared.publish(run.records, len(run.failures), preset=preset, description=description)
 
 
 def audit(
@@ -130,7 +111,7 @@ def audit(
     config: BuildConfig | None = None,
     *,
     split: str | None = None,
-    images: str | os.PathLike[str] | None = None,
+    images: Location | None = None,
     pictures: bool = False,
     progress: Progress | None = None,
 ) -> Audit:
@@ -170,10 +151,3 @@ def audit(
         found.notes.append(f"all {counted(found.images, 'picture')} are there{decoded}")
     make_plan(annotations, config)
     return found
-
-
-def _why_empty(plan: BuildPlan) -> str:
-    found = plan.annotations.audit
-    counts = ", ".join(f"{count} left out: {reason}" for reason, count in sorted(found.left_out.items()))
-    drawn = "".join(f"; {count} annotations not drawn: {reason}" for reason, count in sorted(found.not_drawn.items()))
-    return f"{found.images} images ({counts or 'none'}){drawn}"

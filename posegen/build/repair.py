@@ -6,18 +6,19 @@ import os
 from pathlib import Path
 
 from posegen.annotations import Sources, find_recorded
-from posegen.build.checkpoint import REPAIR_NAME, STATE_NAME, hold_lock
 from posegen.build.executors import Executor, Lost, Report, choose_executor
 from posegen.build.failures import read_failures
+from posegen.build.lock import REPAIR_NAME, STATE_NAME, hold_lock
 from posegen.build.plan import BuildPlan, ShardTask, make_plan
 from posegen.build.progress import Notify, Progress, count_up
 from posegen.build.worker import ShardResult, build_shard
-from posegen.errors import BuildError, ShardError
+from posegen.errors import BuildError, ConfigError, ShardError
 from posegen.files import sync_directory
-from posegen.shards import FORMAT_VERSION, library_versions
+from posegen.shards import FORMAT_VERSION, find_dataset, library_versions
 from posegen.shards.hdf5 import GuardedFile
-from posegen.shards.manifest import Manifest, find_dataset
+from posegen.shards.manifest import Manifest
 from posegen.shards.record import compare_bytes, locate
+from posegen.storage import Location
 
 _ATTEMPTS = 3
 
@@ -27,7 +28,7 @@ def repair(
     coco: Sources,
     *,
     split: str | None = None,
-    images: str | os.PathLike[str] | None = None,
+    images: Location | None = None,
     workers: int | None = None,
     executor: Executor | None = None,
     progress: Progress | None = None,
@@ -66,7 +67,7 @@ def repair(
         rest is repaired all the same. Also if the shards are of an older format, another process writes there, or a
         file cannot be written.
     """
-    directory = find_dataset(directory)
+    directory = _find_here(directory)
     executor = choose_executor(executor, workers)
     manifest = Manifest.read(directory)
     staging = locate(directory, STATE_NAME) / REPAIR_NAME
@@ -129,18 +130,18 @@ class _Repairing:
                 if isinstance(outcome, Lost):
                     lost[outcome.task.file_name] = f"its worker {outcome.reason}"
                 else:
-                    self._finish(outcome.task, outcome.result)
+                    self._finish(outcome.task, outcome.result, staging)
             names = list(lost)
         self.refused |= lost
 
-    def _finish(self, task: ShardTask, result: ShardResult) -> None:
+    def _finish(self, task: ShardTask, result: ShardResult, staging: Path) -> None:
         """Put a shard in its place if it is the recorded one."""
         name = task.file_name
         if result.record is None or result.record.sha256 != self.records[name].sha256:
             self.refused[name] = self._explain(task, result)
-            (task.directory / name).unlink(missing_ok=True)
+            (staging / name).unlink(missing_ok=True)
             return
-        (task.directory / name).replace(self.directory / name)
+        (staging / name).replace(self.directory / name)
         sync_directory(self.directory)
 
     def _explain(self, task: ShardTask, result: ShardResult) -> str:
@@ -155,6 +156,14 @@ class _Repairing:
             return "its pictures are others"
         planned = {self.plan.task(index, directory=task.directory).digest for index in range(len(self.plan.shards))}
         return f"its {'annotations or pictures' if digest is None or digest in planned else 'annotations'} are others"
+
+
+def _find_here(directory: str | os.PathLike[str]) -> Path:
+    """Return the path of a dataset's directory; raises `ConfigError` if there is none on this disk."""
+    path = find_dataset(directory)
+    if not isinstance(path, Path):
+        raise ConfigError(f"{path}: shards are repaired in a directory on this disk: posegen fetch {path} DIR")
+    return path
 
 
 def _refuse_older(directory: Path, manifest: Manifest, bad: list[str]) -> None:

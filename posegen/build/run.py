@@ -1,9 +1,11 @@
-"""One run of a build: which shards stand, which are to be built, what failed."""
+"""One run of a build, or of a part of it: which shards stand, which are to be built, what failed."""
 
 from __future__ import annotations
 
-import shutil
+import dataclasses
 from collections import Counter, defaultdict
+from collections.abc import Iterator
+from typing import NoReturn
 
 from posegen.annotations.audit import counted
 from posegen.build.checkpoint import BuildState
@@ -11,8 +13,10 @@ from posegen.build.decoding import describe_unturned
 from posegen.build.estimate import estimate_bytes
 from posegen.build.executors import Done, Executor, Lost
 from posegen.build.failures import Failure, describe_failures, write_failures
+from posegen.build.part import Part
 from posegen.build.plan import BuildPlan, ShardTask, find_key
 from posegen.build.progress import Notify, Progress
+from posegen.build.relabel import OldPictures
 from posegen.build.worker import ShardResult, build_shard
 from posegen.errors import BuildError
 from posegen.shards import FORMAT_VERSION, SampleKey, ShardRecord
@@ -28,7 +32,7 @@ _DEATHS_OF_ONE_SHARD = 20
 
 
 class Run:
-    """One run of a build: which shards stand, which are to be built, what failed.
+    """One run of a build, or of a part of it: which shards stand, which are to be built, what failed.
 
     Parameters
     ----------
@@ -38,18 +42,37 @@ class Run:
         As for `posegen.build.pipeline.build`.
     source
         The sha256 of the annotation file.
+    part
+        Which shards are this run's to build; None if all are. Others may then be building, too.
+    old
+        The dataset that pictures are copied from, if there is one.
     """
 
-    def __init__(self, plan: BuildPlan, state: BuildState, progress: Progress, notify: Notify, source: str) -> None:
+    def __init__(
+        self,
+        plan: BuildPlan,
+        state: BuildState,
+        progress: Progress,
+        notify: Notify,
+        source: str,
+        *,
+        part: Part | None = None,
+        old: OldPictures | None = None,
+    ) -> None:
         self.plan = plan
         self.state = state
         self.progress = progress
         self.notify = notify
         self.source = source
+        self.part = part
+        self.old = old
         self.done = 0
         self.built = 0
         self.results: dict[str, ShardResult] = {}
-        self.waiting = list(range(len(plan.shards)))
+        self.waiting = list(range(len(plan.shards)) if part is None else part.choose(len(plan.shards)))
+        self.shards = len(self.waiting)
+        self.samples = sum(len(plan.shards[index]) for index in self.waiting)
+        self.lists_failures = state.out if part is None else state.home / part.name
         self.first: int | None = None
         self.quarantined: dict[int, dict[SampleKey, str]] = defaultdict(dict)
         self.deaths: dict[int, list[int | None]] = defaultdict(list)
@@ -68,36 +91,36 @@ class Run:
 
     def take_over(self) -> None:
         """Find the shards that stand from an earlier run."""
-        missing = []
-        for index in self.waiting:
-            # The digest of a task takes longest: most often there is nothing to compare it with.
-            stands = self.state.has_record(self.plan.file_name(index))
-            record = self.state.find(self._task(index)) if stands else None
-            if record is None:
-                missing.append(index)
-            else:
-                self.results[record.file] = ShardResult(record=record, failures=())
-                self._advance(record.samples)
-        self.waiting = missing
-        self.first = missing[0] if missing else None
+        self.waiting = [index for index in self.waiting if not self._stands(index)]
+        self.first = self.waiting[0] if self.waiting else None
+
+    def _stands(self, index: int) -> bool:
+        """Take a shard over that was built by another run, if there is one."""
+        # The digest of a task takes longest: most often there is nothing to compare it with.
+        stands = self.state.has_record(self.plan.file_name(index))
+        record = self.state.find(self._task(index)) if stands else None
+        if record is not None:
+            self.results[record.file] = ShardResult(record=record, failures=())
+            self._advance(record.samples)
+        return record is not None
 
     def announce(self) -> None:
         """Say what was noticed and taken over, what is to be done, and what that needs on disk."""
-        shards = len(self.plan.shards)
         for line in self.plan.annotations.audit.describe_noticed():
             self.notify(line)
         if self.results:
             rest = f"building {len(self.waiting)}" if self.waiting else "nothing is left to build"
-            self.notify(f"{len(self.results)} of {shards} shards stand from an earlier run; {rest}")
+            whose = f"{len(self.results)} of {'' if self.part is None else 'the '}{self.shards} shards"
+            whose += "" if self.part is None else f" of part {self.part}"
+            self.notify(f"{whose} stand from an earlier run; {rest}")
         if not self.waiting:
             return
         self._tell_replaced()
         needed = estimate_bytes(self.plan) * sum(len(self.plan.shards[i]) for i in self.waiting)
-        free = shutil.disk_usage(self.state.out).free
-        short = "; warning: that may not be enough" if free < needed else ""
-        self.notify(
-            f"this will take about {max(needed / 1e6, 0.1):,.1f} MB on disk; {free / 1e6:,.0f} MB are free{short}"
-        )
+        free = self.state.store.free()
+        takes = f"this will take about {max(needed / 1e6, 0.1):,.1f} MB"
+        short = "; warning: that may not be enough" if free is not None and free < needed else ""
+        self.notify(takes if free is None else f"{takes} on disk; {free / 1e6:,.0f} MB are free{short}")
 
     def _tell_replaced(self) -> None:
         """Say what becomes of the dataset that is there, if that is not what is built now."""
@@ -130,25 +153,43 @@ class Run:
                 reason=f"{images / sample.file_name}: {why}{missing[sample.file_name]}",
             )
             for index in self.waiting
-            for sample in self.plan.shards[index]
-            if sample.file_name in missing
+            for sample in self.plan.shards[index].select(missing)
         ]
         if len(failures) > allowed:
             failures.sort(key=lambda failure: failure.key)
-            write_failures(self.state.out, failures)
-            raise BuildError(describe_failures(self.state.out, failures, self.plan.samples))
+            self._refuse(failures)
 
     def build(self, executor: Executor) -> None:
         """Build the shards that are missing. A task whose worker dies is tried again until an image is to blame."""
         index_of = {self.plan.file_name(index): index for index in self.waiting}
         while self.waiting:
-            tasks, self.waiting = (self._task(index) for index in self.waiting), []
+            tasks, self.waiting = self._list_tasks(self.waiting), []
             for outcome in executor.run(build_shard, tasks, self._advance):
                 if isinstance(outcome, Done):
                     self._finish(index_of[outcome.task.file_name], outcome.task, outcome.result)
                 else:
                     self._try_again(index_of[outcome.task.file_name], outcome)
         self._tell_unturned()
+        self._tell_copied()
+
+    def _list_tasks(self, indices: list[int]) -> Iterator[ShardTask]:
+        """Make the tasks of shards, as they are asked for; without those that others have built meanwhile."""
+        for index in indices:
+            if self.part is None or not self._stands(index):
+                task = self._task(index)
+                yield task if self.old is None else dataclasses.replace(task, pictures=self.old.choose(task.samples))
+
+    def check_failures(self, allowed: int) -> None:
+        """List the failures, and raise `BuildError` if more samples failed than may, or nothing was built."""
+        failures = self.failures
+        if len(failures) > allowed or (self.shards and not self.records):
+            self._refuse(failures)
+        write_failures(self.lists_failures, failures)
+
+    def _refuse(self, failures: list[Failure], said: str = "") -> NoReturn:
+        """List failures, and raise `BuildError`."""
+        write_failures(self.lists_failures, failures)
+        raise BuildError(said + describe_failures(self.lists_failures, failures, self.samples))
 
     def _tell_unturned(self) -> None:
         """Say which EXIF orientations were not applied."""
@@ -157,15 +198,22 @@ class Run:
             name = min(name for name, of in found.items() if of == value)
             self.notify(f"note: {describe_unturned(value, count, name)}")
 
+    def _tell_copied(self) -> None:
+        """Say how many pictures were copied, and why the others were not."""
+        if self.old is None:
+            return
+        copied = sum(result.copied for result in self.results.values())
+        afresh = sum((Counter(result.afresh) for result in self.results.values()), Counter[str]())
+        why = ", ".join(f"{count} {reason}" for reason, count in sorted(afresh.items()))
+        rest = f"; {afresh.total()} were encoded afresh: {why}" if afresh else ""
+        if copied or afresh:
+            self.notify(f"{counted(copied, 'picture')} copied from {self.old.directory}{rest}")
+
     def _give_up(self) -> None:
         """Raise `BuildError` where the first samples of a run have all failed: so will the others."""
         failures = self.failures
-        if len(failures) >= HOPELESS and not self.built and len(failures) < self.plan.samples:
-            write_failures(self.state.out, failures)
-            raise BuildError(
-                f"the first {len(failures)} samples all failed, so the build stopped early\n  "
-                + describe_failures(self.state.out, failures, self.plan.samples)
-            )
+        if len(failures) >= HOPELESS and not self.built and len(failures) < self.samples:
+            self._refuse(failures, f"the first {len(failures)} samples all failed, so the build stopped early\n  ")
 
     def _task(self, index: int) -> ShardTask:
         return self.plan.task(
@@ -177,12 +225,11 @@ class Run:
 
     def _advance(self, samples: int) -> None:
         self.done += samples
-        self.progress(self.done, self.plan.samples)
+        self.progress(self.done, self.samples)
 
     def _finish(self, index: int, task: ShardTask, result: ShardResult) -> None:
-        # A shard with failures leaves no record: the next run tries them again.
-        if result.record is not None and not result.failures:
-            self.state.commit(task, result.record)
+        if result.record is not None or len(result.failures) == len(task.samples):  # or else it was given up
+            self.state.commit(task, result.record, result.failures, result.identities)
         self.results[task.file_name] = result
         self.built += len(task.samples) - len(result.failures) if result.record is not None else 0
         if result.record is None:

@@ -82,4 +82,4 @@ def place(sample: Sample, task: ShardTask, regions: IgnoredRegions | None = None
 
 def find_view(sample: Sample, config: BuildConfig) -> View | None:
     """Find how a sample is seen; None if it is as it fits."""
-    return config.draw_view(sample.image_id, sample.annotation_ids.tolist(), sample.copy)
+    return config.draw_view(sample.image_id, sample.annotation_ids.tolist(), sample.copy, sample.source)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import cv2
 import numpy as np
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from posegen.annotations import Sample
 from posegen.build.failures import Failure
 from posegen.build.ignored import IgnoredRegions
+from posegen.build.pictures import Copier, OldPicture, PictureIdentity, identify_picture
 from posegen.build.plan import ShardTask, find_key
 from posegen.build.scene import find_view, place
 from posegen.config import BuildConfig
@@ -47,12 +48,19 @@ class ShardResult:
     failures
         The samples that could not be built.
     unturned
-        The EXIF orientations that were not applied, by the pictures' file names.
+        The EXIF orientations that were not applied, by the pictures' file names; not of pictures that were copied.
+    identities
+        By the pictures' file names what their files were when they were read; None where there was none.
+    copied, afresh
+        How many pictures were copied from a dataset, and by reason how many could not be.
     """
 
     record: ShardRecord | None
     failures: tuple[Failure, ...]
     unturned: Mapping[str, int] = field(default_factory=dict)
+    identities: Mapping[str, PictureIdentity | None] = field(default_factory=dict)
+    copied: int = 0
+    afresh: Mapping[str, int] = field(default_factory=dict)
 
 
 def build_shard(task: ShardTask, report: Callable[[int], None]) -> ShardResult:
@@ -100,11 +108,12 @@ def build_shard(task: ShardTask, report: Callable[[int], None]) -> ShardResult:
                 writer.append(built, dict(drawn))
             report(1)
         if len(failures) == len(task.samples):
-            return ShardResult(record=None, failures=tuple(failures))
+            return ShardResult(record=None, failures=tuple(failures), **builder.seen)
         record = writer.finish(task.directory / task.file_name)
-        return ShardResult(record=record, failures=tuple(failures), unturned=builder.unturned)
+        return ShardResult(record=record, failures=tuple(failures), unturned=builder.unturned, **builder.seen)
     finally:
         writer.close()
+        builder.close()
 
 
 def cut_batches(samples: Sequence[_Item], labels: Sequence[Label]) -> Iterator[Sequence[_Item]]:
@@ -125,6 +134,19 @@ class _SampleBuilder:
         self.unturned: dict[str, int] = {}
         self._name: str | None = None
         self._picture = np.zeros((0, 0, 3), np.uint8)
+        self._copier = None if task.pictures is None else Copier(task.pictures)
+        self._identities: dict[str, PictureIdentity | None] = {}
+
+    @property
+    def seen(self) -> dict[str, Any]:
+        """What the pictures' files were, how many were copied and how many could not be, as `ShardResult` has it."""
+        copier, identities = self._copier, {"identities": self._identities}
+        return identities if copier is None else identities | {"copied": copier.copied, "afresh": dict(copier.afresh)}
+
+    def close(self) -> None:
+        """Close what pictures were copied from."""
+        if self._copier is not None:
+            self._copier.close()
 
     def build(self, sample: Sample) -> tuple[BuiltSample, Scene]:
         """Build what is stored of a sample but its labels, and the scene that these are drawn from.
@@ -137,9 +159,15 @@ class _SampleBuilder:
         config = self._task.config
         if (reason := self._task.quarantined.get(find_key(sample, config))) is not None:
             raise ImageError(reason)
-        picture = self._open(sample)
+        identity = self._identify(sample.file_name)
+        old = None if self._copier is None else self._copier.find(find_key(sample, config), identity)
+        if old is None:
+            self._open(sample)
         scene, keypoints, bboxes, unknown = place(sample, self._task, self._regions)
-        image, box = _show(picture, scene.affine, config, is_view=(view := find_view(sample, config)) is not None)
+        view = find_view(sample, config)
+        image, box = self._copy(old, sample, scene.affine, view) or _show(
+            self._open(sample), scene.affine, config, is_view=view is not None
+        )
         built = BuiltSample(
             image_id=sample.image_id,
             file_name=sample.stated_name,
@@ -158,6 +186,21 @@ class _SampleBuilder:
             source=sample.source,
         )
         return built, scene
+
+    def _identify(self, name: str) -> PictureIdentity | None:
+        """Look what a picture's file is before it is read: if it changes meanwhile, the next run notices."""
+        if name not in self._identities:
+            self._identities[name] = identify_picture(self._task.images, name)
+        return self._identities[name]
+
+    def _copy(
+        self, old: OldPicture | None, sample: Sample, affine: Affine, view: View | None
+    ) -> tuple[bytes, Box] | None:
+        """Copy a picture of a dataset, if it is to be had and would be encoded to the same bytes."""
+        if old is None or self._copier is None:
+            return None
+        seen = None if self._task.config.augment is None else np.array((view or View()).values)
+        return self._copier.copy(old, sample, affine.matrix, seen)
 
     def _open(self, sample: Sample) -> NDArray[np.uint8]:
         """Return a sample's picture (height, width, 3) uint8; raises `ImageError` if it has none."""
@@ -181,10 +224,10 @@ def _show(picture: NDArray[np.uint8], affine: Affine, config: BuildConfig, *, is
     if config.unit == "image":
         whole = frame == config.input_size or warp.is_fitted(size, affine)
         show = warp.warp_fitted if whole and not is_view else warp.warp_view
-    box = warp.find_covered(size, affine, frame, show)
-    pixels = show(picture, affine, frame)
-    if config.image_encoding != "raw":
-        pixels = np.ascontiguousarray(box.cut(pixels))
+    if config.image_encoding == "raw":
+        pixels, box = show(picture, affine, frame), warp.find_covered(size, affine, frame, show)
+    else:
+        pixels, box = warp.warp_covered(picture, affine, frame, show)
     return codec.encode(pixels, config.image_encoding, config.jpeg_quality), box
 
 

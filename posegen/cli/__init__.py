@@ -23,13 +23,15 @@ from typing import Any
 import click
 
 from posegen import __version__
-from posegen.errors import ConfigError, PosegenError
+from posegen.errors import BuildError, ConfigError, PosegenError, UnfinishedError
 
 _COMMANDS = {
     "audit": "Check COCO annotations, and say what is odd about them.",
     "bench": "Measure the labels and the build on this machine.",
     "build": "Build a dataset from COCO keypoint annotations.",
     "diff": "Compare two datasets sample by sample.",
+    "export": "Write a dataset for WebDataset, or as Parquet.",
+    "fetch": "Copy a dataset from a bucket or a server to this disk.",
     "inspect": "Show what a dataset or a shard holds.",
     "labels": "List the labels, or explain one.",
     "presets": "List the presets, show one, or print one as a file for --config.",
@@ -45,6 +47,7 @@ _SAID = {signal.SIGINT: "Interrupted.", signal.SIGTERM: "Terminated."}
 if hasattr(signal, "SIGHUP"):
     _SAID[signal.SIGHUP] = "Hung up."
 _PATIENCE_S = 10.0
+_SHOWN_PARTS = 10
 
 
 class _Signalled(KeyboardInterrupt):
@@ -91,6 +94,8 @@ class _Commands(click.Group):
         try:
             with _signals_raised():
                 return super().invoke(ctx)
+        except UnfinishedError as error:
+            raise _Failure(BuildError(f"{error}\n{_say_how_to_finish(error)}")) from error
         except PosegenError as error:
             raise _Failure(error) from error
         except ImportError as error:
@@ -179,6 +184,17 @@ def _signals_raised() -> Iterator[None]:
         for number, handler in handlers.items():
             # A process that ends because of one is not to be broken off by another.
             signal.signal(number, handler if first is None else signal.SIG_IGN)
+
+
+def _say_how_to_finish(error: UnfinishedError) -> str:
+    """Name the commands that build what is missing of a dataset."""
+    words = [*_program(), *(word for word in sys.argv[1:] if word != "--finish")]
+    if not error.parts:
+        return f"build it here, or in parts with --part: {shlex.join(words)}"
+    lines = [f"  {shlex.join([*words, '--part', f'{part}/{error.of}'])}" for part in error.parts[:_SHOWN_PARTS]]
+    if rest := error.parts[_SHOWN_PARTS:]:
+        lines.append(f"  ... and the parts {','.join(map(str, rest))}")
+    return "\n".join(["build what is missing, in any order, and finish again", *lines])
 
 
 def _program() -> list[str]:

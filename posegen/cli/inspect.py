@@ -72,6 +72,7 @@ def _format(description: dict[str, Any]) -> str:
     lines = [
         f"{d['path']}: {d['kind']}, {d['samples']} samples with {d['people']} people{shards}, {_bytes(d['bytes'])}",
         *([d["description"]] if d.get("description") else []),
+        *([", ".join(f"{count} of {name}" for name, count in d["sources"].items())] if "sources" in d else []),
         "",
         "arrays",
         *align(

@@ -13,7 +13,9 @@ from posegen.cli.options import PATH, coco_options, json_option, run_option
 from posegen.cli.progress import show_samples
 from posegen.config import read_words
 from posegen.errors import ConfigError, ShardError
+from posegen.shards import find_dataset
 from posegen.shards.manifest import Manifest
+from posegen.storage.find import spell
 
 if TYPE_CHECKING:
     from posegen.inspect.verify import Problem
@@ -72,13 +74,13 @@ def command(  # noqa: PLR0917 (one argument an option)
         problems = verify(directory, deep=deep, coco=run.coco, split=run.split, workers=workers, progress=bar.show)
     if as_json:
         listed = [{"file": problem.file, "what": problem.what} for problem in problems]
-        click.echo(json.dumps({"path": str(directory), "repaired": repaired, "problems": listed}, indent=2))
+        click.echo(json.dumps({"path": spell(directory), "repaired": repaired, "problems": listed}, indent=2))
     else:
         click.echo("\n".join(_report(directory, problems, repaired, partly=deep and not coco)))
     if problems:
         files = _number(len({problem.file for problem in problems}), "file")
         advice = "" if mend else "; --repair --coco PATH builds shards again whose bytes are not the recorded ones"
-        raise ShardError(f"{directory}: {_number(len(problems), 'problem')} in {files}{advice}")
+        raise ShardError(f"{spell(directory)}: {_number(len(problems), 'problem')} in {files}{advice}")
 
 
 def _report(directory: Path, problems: Sequence[Problem], repaired: Sequence[str], *, partly: bool) -> Iterator[str]:
@@ -88,7 +90,7 @@ def _report(directory: Path, problems: Sequence[Problem], repaired: Sequence[str
     if len(problems) > _SHOWN_PROBLEMS:
         yield f"... and {len(problems) - _SHOWN_PROBLEMS} more; --json lists all"
     if not problems:
-        manifest = Manifest.read(directory)
+        manifest = Manifest.read(find_dataset(directory))
         yield f"{_number(len(manifest.shards), 'shard')}, {_number(manifest.samples, 'sample')}: all as recorded"
         if partly and (names := manifest.config.find_ignoring(manifest.skeleton)):
             yield (

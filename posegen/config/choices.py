@@ -18,3 +18,5 @@ Compression = Literal["zstd", "gzip", "lzf", "none"]
 Exif = Literal["auto", "stored", "shown"]
 Origin = Literal["labelled", "unlabelled"]
 LabelDtype = Literal["float16", "float32", "uint8"]
+Backend = Literal["local", "dask"]
+"""Of one run: processes on this machine, or the workers of a Dask cluster."""

@@ -52,8 +52,7 @@ class BuildConfig:
     skeleton
         Keypoints, limbs and flip pairs of the labels; None takes those of the file's categories.
     sources
-        What is particular to each of several sources, by name; none where there is one, which has no name. `build` puts
-        them here from what it is given.
+        Names and rules of several sources, as `build` finds them in what it is given; none where there is one.
     category
         Names of the COCO categories to use; none takes all that have keypoints, which must be the same.
     unit
@@ -184,11 +183,9 @@ class BuildConfig:
                 "scale=0.5-1.1,rotate=40,shift=40,flip=0.5"
             )
         if (self.sigma_px is None) == (self.sigma_cells is None):
-            given = f"not {self.sigma_px} and {self.sigma_cells}"
-            raise ConfigError(
-                f"sigma must be given in pixels (sigma_px) or in cells (sigma_cells), one of them, {given}"
-            )
-        if self.heatmap == "megvii" and (self.sigma_scale != "fixed" or self.sigma_keypoints != "equal"):
+            given = f"one of them, not {self.sigma_px} and {self.sigma_cells}"
+            raise ConfigError(f"sigma must be given in pixels (sigma_px) or in cells (sigma_cells), {given}")
+        if self.heatmap == "megvii" and (self.sigma_scale, self.sigma_keypoints) != ("fixed", "equal"):
             raise ConfigError("megvii blurs with one kernel: it goes with sigma_scale fixed and sigma_keypoints equal")
 
     @classmethod
@@ -247,12 +244,12 @@ class BuildConfig:
         """Whether a label reads which keypoints are unknown, so that shards store it."""
         return not READS_UNKNOWN.isdisjoint(self.labels)
 
-    def draw_view(self, image_id: int, annotation_ids: Sequence[int], copy: int) -> View | None:
+    def draw_view(self, image_id: int, annotation_ids: Sequence[int], copy: int, source: str = "") -> View | None:
         """Draw how one copy of an image, or of one person on it, is seen; None if it is as it fits."""
         if self.augment is None or (self.plain_copy and not copy):
             return None
-        people = annotation_ids if self.unit == "person" else ()
-        return self.augment.draw(self.seed, (image_id, *people, copy))
+        ids = [image_id, *(annotation_ids if self.unit == "person" else ()), copy]
+        return self.augment.draw(self.seed, [source, *ids] if source else ids)
 
     def create_labels(self, skeleton: Skeleton) -> tuple[Label, ...]:
         """Create the labels to render for people of a skeleton.
@@ -264,9 +261,8 @@ class BuildConfig:
             skeleton are asked for, and it has none.
         """
         if self.sigma_keypoints == "oks" and not skeleton.sigmas:
-            raise ConfigError(
-                f"sigma_keypoints is oks, but the skeleton '{skeleton.name}' has no sigmas; name one that has"
-            )
+            why = f"but the skeleton '{skeleton.name}' has no sigmas; name one that has"
+            raise ConfigError(f"sigma_keypoints is oks, {why}")
         return tuple(
             label if len(self.strides) == 1 else StridedLabel(label=label, stride=stride)
             for name in self.labels

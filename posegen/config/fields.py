@@ -181,8 +181,13 @@ FIELDS: tuple[Field, ...] = (
 """The fields of `BuildConfig`."""
 
 RUN_FIELDS: tuple[Field, ...] = (
-    Field(name="coco", kind=sources.Coco(), help="COCO root, or one annotation file.", metavar="PATH"),
-    Field(name="out", kind=kinds.FilePath(), help="Where to write the dataset.", metavar="DIR"),
+    Field(
+        name="coco",
+        kind=sources.Coco(),
+        help="COCO root, or one annotation file; archives and URLs, too.",
+        metavar="PATH",
+    ),
+    Field(name="out", kind=kinds.FilePath(), help="Where to write the dataset; a URL, too.", metavar="DIR"),
     Field(
         name="split",
         kind=kinds.Text(),
@@ -190,7 +195,12 @@ RUN_FIELDS: tuple[Field, ...] = (
         metavar="NAME",
         without="train2017, or the only one",
     ),
-    Field(name="images", kind=kinds.FilePath(), help="Image directory, if it is not where COCO has it.", metavar="DIR"),
+    Field(
+        name="images",
+        kind=kinds.FilePath(),
+        help="Image directory, archive or URL, if it is not where COCO has it.",
+        metavar="DIR",
+    ),
     Field(
         name="workers",
         kind=kinds.Whole(low=1, high=1 << 16),
@@ -198,7 +208,25 @@ RUN_FIELDS: tuple[Field, ...] = (
         metavar="N",
         without="the CPUs there are for this one",
     ),
+    Field(
+        name="backend",
+        kind=_words(choices.Backend),
+        help="Where to work: in processes here, or on the workers of a Dask cluster.",
+        without="local",
+    ),
+    Field(
+        name="scheduler",
+        kind=kinds.Text(),
+        help="Of a Dask cluster that is there; otherwise one is started here.",
+        metavar="ADDRESS",
+    ),
     Field(name="max_failures", kind=kinds.Allowance(), help="Samples that may fail.", metavar="N|P%", without="0"),
+    Field(
+        name="pictures_from",
+        kind=kinds.FilePath(),
+        help="Copy encoded pictures from a dataset, and draw labels alone.",
+        metavar="DATASET",
+    ),
     Field(name="description", kind=kinds.Text(), help="What it is, for the manifest.", metavar="TEXT"),
 )
 """The fields of `RunOptions`."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from posegen.errors import ConfigError, nearest
+from posegen.storage.find import is_url, spell
 
 
 class Kind:
@@ -121,7 +122,7 @@ class Text(Kind):
 
 
 class FilePath(Kind):
-    """A path; a file writes it whole, so that it means the same wherever the file is put."""
+    """A path or a URL; a file writes it whole, so that it means the same wherever the file is put."""
 
     def check(self, name: str, value: Any) -> Any:
         """Refuse what is none."""
@@ -135,7 +136,7 @@ class FilePath(Kind):
 
     def write(self, value: Any) -> Any:
         """Write it from the root on."""
-        return str(value.absolute())
+        return spell(value) if is_url(value) else str(value.absolute())
 
 
 class Allowance(Kind):

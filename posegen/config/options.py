@@ -1,6 +1,6 @@
 """What is asked for in words: by the command line's options, or by a TOML file that names them alike.
 
-    coco = "/data/coco"            # of the run: coco, out, split, images, workers, max-failures, description
+    coco = "/data/coco"            # of the run: coco, out, split, images, workers, max-failures, description, ...
     out = "/data/pose"
     preset = "udp"                 # all else is laid over it
     input-size = "288x384"
@@ -23,12 +23,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from posegen.config.choices import Backend
 from posegen.config.fields import FIELDS, RUN_FIELDS, Field
 from posegen.config.kinds import FilePath
 from posegen.config.sources import Source, match_words, name_sources, read_tables
 from posegen.errors import ConfigError, nearest
 from posegen.files import load_toml
 from posegen.skeleton import SKELETONS
+from posegen.storage.find import is_url
 
 _OPTIONS: Mapping[str, Field] = {name: of for of in (*FIELDS, *RUN_FIELDS) for name in of.names}
 _RUN_NAMES = frozenset(of.name for of in RUN_FIELDS)
@@ -43,7 +45,10 @@ class RunOptions:
     split: str | None = None
     images: Path | None = None
     workers: int | None = None
+    backend: Backend | None = None
+    scheduler: str | None = None
     max_failures: int | str | None = None
+    pictures_from: Path | None = None
     description: str | None = None
 
 
@@ -137,7 +142,8 @@ def read_options(path: str | os.PathLike[str]) -> Options:
             read = option.kind.check(option.name, option.kind.read(value))
         except ConfigError as error:
             raise ConfigError(f"{path}: {error}") from error
-        values[option.name] = path.parent / read if isinstance(option.kind, FilePath) else read
+        is_place = isinstance(option.kind, FilePath) and not is_url(str(read))
+        values[option.name] = path.parent / read if is_place else read
     return _sort(None if preset is None else str(preset), values, skeleton)
 
 

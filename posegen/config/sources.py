@@ -24,6 +24,8 @@ from typing import Any
 
 from posegen.config.kinds import FilePath, Kind, Names, Whole
 from posegen.errors import ConfigError, nearest
+from posegen.storage.archives import SUFFIXES
+from posegen.storage.find import is_url
 
 _NAME = re.compile(r"(?!\.\.?$)[^/\\\x00-\x1f]{1,100}")
 _LIMIT = Whole(low=1, high=1 << 31, optional=True)
@@ -170,7 +172,7 @@ def read_tables(tables: Any, directory: Path) -> tuple[Source, ...]:
         if "name" not in table and "coco" not in table:
             raise ConfigError(f"{where}: it needs coco, a COCO root or an annotation file")
         values: dict[str, Any] = {"coco": "", **table}
-        values |= {key: directory / table[key] for key in _PLACES if key in table}
+        values |= {k: table[k] if is_url(table[k]) else directory / table[k] for k in _PLACES if k in table}
         if "category" in table:
             values["category"] = Names().read(table["category"])
         found.append(Source(**values))
@@ -213,7 +215,7 @@ def write_table(of: Source | SourceRules) -> dict[str, Any]:
     for key in _KEYS:
         value = getattr(of, key, None)
         if value:
-            table[key] = str(Path(value).absolute()) if key in _PLACES else value
+            table[key] = FilePath().write(Path(value)) if key in _PLACES else value
     return table | ({"category": list(of.category)} if of.category else {})
 
 
@@ -225,4 +227,4 @@ def read_rules(records: Iterable[Mapping[str, Any]]) -> tuple[SourceRules, ...]:
 def _find_name(coco: str | os.PathLike[str]) -> str:
     path = Path(os.fspath(coco))
     resolved = path if path.name not in {"", ".", ".."} else path.resolve()
-    return resolved.stem if resolved.suffix.lower() == ".json" else resolved.name
+    return resolved.stem if resolved.suffix.lower() in {".json", *SUFFIXES} else resolved.name

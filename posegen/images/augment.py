@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import re
 from collections.abc import Sequence
@@ -69,10 +70,9 @@ class Augmentation:
             found[name] = (low, float(match[2] or low)) if name == "scale" else low
         return cls(**found)
 
-    def draw(self, seed: int, ids: Sequence[int]) -> View:
-        """Draw the view of a seed and of ids: the image's, the person's if that is a sample, and the copy's."""
-        # A word of 64 bits each; ids may be negative.
-        random = np.random.default_rng([number % (1 << 64) for number in (seed, *ids)])
+    def draw(self, seed: int, ids: Sequence[int | str]) -> View:
+        """Draw the view of a seed and of ids: the source's name, the image's, the person's, and the copy's."""
+        random = np.random.default_rng([_number(one) for one in (seed, *ids)])
         scale, angle, x, y, flip = random.random(5).tolist()
         low, high = self.scale
         return View(
@@ -81,6 +81,13 @@ class Augmentation:
             shift=((2 * x - 1) * self.shift, (2 * y - 1) * self.shift),
             flip=flip < self.flip,
         )
+
+
+def _number(one: int | str) -> int:
+    """Make a word of 64 bits of an id, which may be negative, or of a name."""
+    if isinstance(one, str):
+        return int.from_bytes(hashlib.sha256(one.encode()).digest()[:8], "big")
+    return one % (1 << 64)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""Reading image files of a directory, and their sizes."""
+"""Reading image files of a directory, an archive or a bucket, and their sizes."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ import contextlib
 import errno
 import stat
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import PurePath
 
 from posegen.errors import ImageError
 from posegen.geometry import Size
 from posegen.images.codec import measure_decoded
 from posegen.images.exif import find_orientation, is_sideways
 from posegen.images.header import measure
+from posegen.storage import AnyPath, Place
+from posegen.storage import identify as identify_file
 
 _MOST_BYTES = 1 << 30
 """Of an encoded picture: more than the largest takes that is decoded."""
@@ -25,7 +27,7 @@ _EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOMEM}
 """Troubles of this process, not of a picture."""
 
 
-def read_file(directory: Path, name: str) -> bytes:
+def read_file(directory: AnyPath, name: str) -> bytes:
     """Read an image file of a directory.
 
     Raises
@@ -43,7 +45,7 @@ def read_file(directory: Path, name: str) -> bytes:
     return data
 
 
-def read_size(directory: Path, name: str, *, shown: bool = False) -> Size:
+def read_size(directory: AnyPath, name: str, *, shown: bool = False) -> Size:
     """Read the (height, width) of a picture as it is stored: from its header, or else by decoding it.
 
     Parameters
@@ -65,7 +67,7 @@ def read_size(directory: Path, name: str, *, shown: bool = False) -> Size:
     return size[::-1] if shown and is_sideways(read_turn(directory, name)) else size
 
 
-def read_turn(directory: Path, name: str) -> int:
+def read_turn(directory: AnyPath, name: str) -> int:
     """Read by which EXIF orientation a picture is to be turned: 0 for none; raises what `read_file` does."""
     with _opening(directory, name) as path, path.open("rb") as file:
         start = file.read(_EXIF_BYTES)
@@ -75,13 +77,27 @@ def read_turn(directory: Path, name: str) -> int:
     return 0 if orientation == 1 else orientation
 
 
+def identify(directory: AnyPath, name: str) -> str:
+    """Say what changes when an image file does: its size, and its time, CRC or tag.
+
+    Raises
+    ------
+    OSError, ValueError
+        If it cannot be found.
+    """
+    return identify_file(directory / name)
+
+
 @contextlib.contextmanager
-def _opening(directory: Path, name: str) -> Iterator[Path]:
+def _opening(directory: AnyPath, name: str) -> Iterator[AnyPath]:
     """Yield the path of a file inside a directory; what goes wrong with it there becomes an `ImageError`."""
     path = directory / name
-    if Path(name).is_absolute() or ".." in Path(name).parts:
+    if PurePath(name).is_absolute() or ".." in PurePath(name).parts:
         raise ImageError(f"{path}: leads out of the image directory")
     try:
+        if isinstance(path, Place):  # where asking takes as long as reading, and which has files and folders alone
+            yield path
+            return
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):
             raise ImageError(f"{path}: is no regular file")

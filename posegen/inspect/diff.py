@@ -7,11 +7,9 @@ place they are is no difference. Shards are read in worker processes, as `posege
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from posegen.annotations.audit import counted
@@ -20,9 +18,10 @@ from posegen.build.progress import Progress, count_up
 from posegen.errors import ConfigError, ShardError
 from posegen.inspect.findings import ArrayDifference, Findings, list_others
 from posegen.inspect.pairs import Pair, ShardPairs, compare_shard
-from posegen.shards import SampleKey, ShardReader
-from posegen.shards.manifest import Manifest, find_dataset
-from posegen.shards.record import locate
+from posegen.shards import SampleKey, find_dataset
+from posegen.shards.manifest import Manifest
+from posegen.shards.source import open_shard
+from posegen.storage import AnyPath, Location
 
 _ROUNDING = frozenset({"label_dtype"})
 """Options that change a label's last digits alone."""
@@ -91,8 +90,8 @@ class DatasetDifference:
 
 
 def compare(
-    a: str | os.PathLike[str],
-    b: str | os.PathLike[str],
+    a: Location,
+    b: Location,
     *,
     tolerance: float = 0.0,
     workers: int | None = None,
@@ -140,11 +139,17 @@ def compare(
     for key in common:
         (file, position), (other, there) = places[0][key], places[1][key]
         pairs[file].append(Pair(key, position, other, there))
-    tasks = (ShardPairs(paths[0], file, paths[1], tuple(some)) for file, some in pairs.items())
+    records = [{shard.file: shard for shard in manifest.shards} for manifest in (first, second)]
+    tasks = (
+        ShardPairs(
+            paths[0], records[0][file], paths[1], {pair.file: records[1][pair.file] for pair in some}, tuple(some)
+        )
+        for file, some in pairs.items()
+    )
     found, unlike = Findings(), set()
     for outcome in executor.run(compare_shard, tasks, count_up(progress, len(common))):
         if isinstance(outcome, Lost):
-            raise ShardError(f"{paths[0] / outcome.task.file}: the process that compared it {outcome.reason}")
+            raise ShardError(f"{paths[0] / outcome.task.record.file}: the process that compared it {outcome.reason}")
         findings, notes = outcome.result
         found.merge(findings)
         unlike |= set(notes)
@@ -162,11 +167,11 @@ def compare(
     )
 
 
-def _find_samples(directory: Path, manifest: Manifest, *, copies: bool) -> dict[SampleKey, tuple[str, int]]:
+def _find_samples(directory: AnyPath, manifest: Manifest, *, copies: bool) -> dict[SampleKey, tuple[str, int]]:
     """Find where every sample is: shard and position, by key; with `copies` also a single one has its number."""
     found: dict[SampleKey, tuple[str, int]] = {}
     for shard in manifest.shards:
-        with ShardReader(locate(directory, shard.file)) as reader:
+        with open_shard(directory, shard) as reader:
             for index in range(len(reader)):
                 key = reader.key(index)
                 if copies:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,9 +13,10 @@ from numpy.typing import NDArray
 from posegen.build.executors import Report
 from posegen.inspect.findings import PEOPLE, PICTURE, VISIBILITY, Findings
 from posegen.labels import ArraySpec
-from posegen.shards import SampleKey, ShardReader
-from posegen.shards.record import locate
+from posegen.shards import SampleKey, ShardReader, ShardRecord
 from posegen.shards.schema import Column, list_columns
+from posegen.shards.source import open_shard
+from posegen.storage import AnyPath
 
 _OPEN_SHARDS = 16
 
@@ -37,11 +37,12 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class ShardPairs:
-    """All that a worker needs: a shard of a, and where its samples are in b."""
+    """All that a worker needs: a shard of a, and where its samples are in b, with the records of those shards."""
 
-    a: Path
-    file: str
-    b: Path
+    a: AnyPath
+    record: ShardRecord
+    b: AnyPath
+    others: Mapping[str, ShardRecord]
     pairs: tuple[Pair, ...]
 
 
@@ -49,13 +50,13 @@ def compare_shard(task: ShardPairs, report: Report) -> tuple[Findings, tuple[str
     """Compare the samples of one shard with those of the other dataset."""
     found, notes = Findings(), set()
     open_shards: dict[str, ShardReader] = {}
-    with ShardReader(locate(task.a, task.file)) as first:
+    with open_shard(task.a, task.record) as first:
         try:
             for pair in task.pairs:
                 if pair.file not in open_shards:
                     while len(open_shards) >= _OPEN_SHARDS:
                         open_shards.pop(next(iter(open_shards))).close()
-                    open_shards[pair.file] = ShardReader(locate(task.b, pair.file))
+                    open_shards[pair.file] = open_shard(task.b, task.others[pair.file])
                 second = open_shards[pair.file]
                 notes |= set(_compare_labels(found, pair, first, second))
                 _compare_columns(found, pair, first, second)

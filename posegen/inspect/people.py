@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from posegen.annotations import Annotations
+from posegen.annotations.columns import SampleColumns
 from posegen.shards import ShardReader
 from posegen.skeleton import Skeleton
 
@@ -83,10 +83,10 @@ class Shards:
     Attributes
     ----------
     files
-        Each one's path and how many samples it has.
+        What opens each one, and how many samples it has.
     """
 
-    files: Sequence[tuple[Path, int]]
+    files: Sequence[tuple[Callable[[], ShardReader], int]]
 
     def __len__(self) -> int:
         return sum(samples for _, samples in self.files)
@@ -100,10 +100,10 @@ class Shards:
             If a shard is damaged.
         """
         wanted, start = sorted({int(index) for index in indices}), 0
-        for path, samples in self.files:
+        for open_one, samples in self.files:
             here = [index for index in wanted if start <= index < start + samples]
             if here:
-                with ShardReader(path) as reader:
+                with open_one() as reader:
                     for index in here:
                         yield index, reader, index - start
             start += samples
@@ -114,8 +114,8 @@ def read_shards(shards: Shards, progress: Progress) -> People:
     names = ("keypoints", "bbox", "annotation_id", "image_id")
     parts: dict[str, list[NDArray[Any]]] = {name: [] for name in (*names, "count")}
     done, total, skeleton, size = 0, len(shards), None, (1, 1)
-    for path, samples in shards.files:
-        with ShardReader(path) as reader:
+    for open_one, samples in shards.files:
+        with open_one() as reader:
             for name in names:
                 parts[name].append(reader.whole_column(name))
             parts["count"].append(np.diff(reader.person_offsets()))
@@ -139,20 +139,18 @@ def read_shards(shards: Shards, progress: Progress) -> People:
 
 def tabulate(annotations: Annotations) -> People:
     """Put the people of annotations into a table, by the keypoints of their skeleton."""
-    samples = annotations.samples
-    annotated = np.concatenate([np.zeros((0, len(annotations.names), 3)), *(sample.keypoints for sample in samples)])
+    columns = SampleColumns.of(annotations.samples)
+    annotated = columns.keypoints.reshape(-1, len(annotations.names), 3)
     keypoints = annotations.skeleton.derive(annotated, annotations.names)
-    boxes = np.concatenate([np.zeros((0, 4)), *(sample.bboxes for sample in samples)])
-    counts = [len(sample.annotation_ids) for sample in samples]
     return People(
         skeleton=annotations.skeleton,
         keypoints=keypoints,
-        boxes=_complete(boxes, keypoints),
-        ids=np.concatenate([np.zeros(0, np.int64), *(sample.annotation_ids for sample in samples)]),
-        owner=np.repeat(np.arange(len(samples)), counts),
-        frames=np.array([(sample.width, sample.height) for sample in samples], np.int64).reshape(-1, 2),
-        image_ids=np.array([sample.image_id for sample in samples], np.int64),
-        file_names=tuple(sample.file_name for sample in samples),
+        boxes=_complete(columns.bboxes, keypoints),
+        ids=columns.annotation_ids,
+        owner=columns.images,
+        frames=columns.sizes[:, ::-1],
+        image_ids=columns.image_ids,
+        file_names=tuple(columns.file_names),
     )
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,20 +19,22 @@ from posegen.shards import ArrayInfo, ShardReader, ShardRecord
 from posegen.shards.manifest import Manifest
 from posegen.shards.outline import Outline
 from posegen.shards.record import locate
+from posegen.shards.source import find_directory, open_shard
+from posegen.storage import AnyPath, Location
 
 _TOLD = 4
 """How many of the names that there are an error tells."""
 
 
-def describe(path: Path) -> dict[str, Any]:
+def describe(path: Location) -> dict[str, Any]:
     """Describe a dataset directory or one shard.
 
     Returns
     -------
     A dict for JSON: `path`, `kind` (`dataset` or `shard`), `samples`, `people`, `bytes`, `shards`, `keypoints` (how
     often each is labelled), `arrays` (by name: shape, dtype, chunk, compressor, stored and logical bytes, ratio; over
-    all shards), `config`, `skeleton`, `versions`, and for a dataset `failures`, `audit`, `source`,
-    `preset` and `description`.
+    all shards), `config`, `skeleton`, `versions`; of several sources `sources`, how many samples are of each; and for a
+    dataset `failures`, `audit`, `source`, `preset` and `description`.
 
     Raises
     ------
@@ -39,30 +43,32 @@ def describe(path: Path) -> dict[str, Any]:
     ShardError
         If it is neither, or damaged.
     """
+    path = find_directory(path)
     shards = list_shards(path)
     extra: dict[str, Any] = {}
     records: Sequence[ShardRecord | None] = [None] * len(shards)
+    outline: Outline | None = None
     if path.is_dir():
         manifest = Manifest.read(path)
         extra = {"failures": manifest.failures, "audit": _read_audit(path, manifest), "source": manifest.source}
         extra |= {"preset": manifest.preset, "description": manifest.description}
-        records = manifest.shards
+        records = manifest.shards if isinstance(path, Path) else records
     description: dict[str, Any] = {}
-    outline: Outline | None = None
-    for (shard, _), record in zip(shards, records, strict=True):
-        if outline and record and (found := _describe_alike(shard, record, outline)):
+    for (open_one, _), record in zip(shards, records, strict=True):
+        if outline and record and (found := _describe_alike(locate(Path(str(path)), record.file), record, outline)):
             _add(description, found)
             continue
-        with ShardReader(shard) as reader:
+        with open_one() as reader:
             _add(description, _describe_shard(reader))
-            outline = outline or (Outline(reader) if record else None)
+            # How many samples are of which source stands in the shards alone.
+            outline = outline or (Outline(reader) if record and not reader.config.sources else None)
     kind = "dataset" if path.is_dir() else "shard"
     for array in description["arrays"].values():
         array["ratio"] = round(array["logical"] / array["stored"], 2) if array["stored"] else 1.0
     return {"path": str(path), "kind": kind, "shards": len(shards)} | description | extra
 
 
-def save_sample(path: Path, index: int, picture: Path) -> None:
+def save_sample(path: Location, index: int, picture: Path) -> None:
     """Draw one sample of a dataset or shard to a PNG file; raises what `open_sample` and `write_png` raise."""
     from posegen.inspect.drawing.canvas import write_png
     from posegen.inspect.drawing.sample import draw_sample
@@ -71,21 +77,21 @@ def save_sample(path: Path, index: int, picture: Path) -> None:
         write_png(picture, draw_sample(reader, position, number=index, legend=True))
 
 
-def save_sheet(path: Path, count: int, picture: Path) -> None:
+def save_sheet(path: Location, count: int, picture: Path) -> None:
     """Draw the first samples of a dataset or shard to a PNG file; raises what `open_sample` and `write_png` raise."""
     from posegen.inspect.drawing.canvas import Picture, write_png
     from posegen.inspect.drawing.sample import arrange_sheet, draw_tile
 
     tiles: list[Picture] = []
-    for shard, samples in list_shards(path):
+    for open_one, samples in list_shards(path):
         before = len(tiles)
         if before < count:
-            with ShardReader(shard) as reader:
+            with open_one() as reader:
                 tiles += [draw_tile(reader, i, number=before + i) for i in range(min(samples, count - before))]
     write_png(picture, arrange_sheet(tiles))
 
 
-def find_samples(path: Path, wanted: str) -> list[int]:
+def find_samples(path: Location, wanted: str) -> list[int]:
     """Find the samples of a dataset or shard that somebody means.
 
     Parameters
@@ -107,6 +113,7 @@ def find_samples(path: Path, wanted: str) -> list[int]:
     ShardError
         If a shard is missing or damaged.
     """
+    path = find_directory(path)
     if re.fullmatch(r"[+-]?[0-9]+", wanted):
         index, count = int(wanted), sum(samples for _, samples in list_shards(path))
         if not 0 <= index < count:
@@ -115,8 +122,8 @@ def find_samples(path: Path, wanted: str) -> list[int]:
     column = "image_id" if wanted.startswith("image:") else "file_name"
     held: dict[str, list[int]] = {}
     count = 0
-    for shard, samples in list_shards(path):
-        with ShardReader(shard) as reader:
+    for open_one, samples in list_shards(path):
+        with open_one() as reader:
             for value in reader.column(column, range(samples)):
                 held.setdefault(str(value), []).append(count)
                 count += 1
@@ -125,14 +132,14 @@ def find_samples(path: Path, wanted: str) -> list[int]:
     return _find_file(path, wanted, held, count)
 
 
-def _find_image(path: Path, wanted: str, held: dict[str, list[int]]) -> list[int]:
+def _find_image(path: AnyPath, wanted: str, held: dict[str, list[int]]) -> list[int]:
     for number in (wanted, str(number_text(wanted))):
         if number in held:
             return held[number]
     raise ConfigError(f"{path}: there is no sample of image '{wanted}'{nearest(wanted, held)}; {_tell_some(held)}")
 
 
-def _find_file(path: Path, wanted: str, held: dict[str, list[int]], count: int) -> list[int]:
+def _find_file(path: AnyPath, wanted: str, held: dict[str, list[int]], count: int) -> list[int]:
     if wanted in held:
         return held[wanted]
     ends = [name for name in held if name.endswith(wanted)] if wanted else []
@@ -153,7 +160,7 @@ def _tell_some(names: Collection[str]) -> str:
 
 
 @contextmanager
-def open_sample(path: Path, index: int) -> Iterator[tuple[ShardReader, int]]:
+def open_sample(path: Location, index: int) -> Iterator[tuple[ShardReader, int]]:
     """Open the shard that holds a sample of a dataset or shard; yields it and the sample's position in it.
 
     Raises
@@ -163,22 +170,24 @@ def open_sample(path: Path, index: int) -> Iterator[tuple[ShardReader, int]]:
     ShardError
         If the shard is missing or damaged.
     """
+    path = find_directory(path)
     remaining = index
-    for shard, samples in list_shards(path):
+    for open_one, samples in list_shards(path):
         if 0 <= remaining < samples:
-            with ShardReader(shard) as reader:
+            with open_one() as reader:
                 yield reader, remaining
             return
         remaining -= samples
     raise _no_index(path, index, index - remaining)
 
 
-def _no_index(path: Path, index: int, count: int) -> ConfigError:
+def _no_index(path: AnyPath, index: int, count: int) -> ConfigError:
     return ConfigError(f"{path}: there is no sample {index}; samples are 0..{count - 1}")
 
 
-def list_shards(path: Path) -> list[tuple[Path, int]]:
-    """List the shards of a dataset, or one: their paths and how many samples each has; raises what `describe` does."""
+def list_shards(path: Location) -> list[tuple[Callable[[], ShardReader], int]]:
+    """List what opens each shard of a dataset, or the only one, and how many samples it has; raises as `describe`."""
+    path = find_directory(path)
     if not path.exists():
         raise ConfigError(f"{path}: no such file or directory; expected a dataset's directory or a shard")
     if path.is_dir():
@@ -187,12 +196,14 @@ def list_shards(path: Path) -> list[tuple[Path, int]]:
             from posegen.build.failures import FAILURES_NAME  # all that a build needs comes with it
 
             raise ShardError(f"{path}: holds no samples: all {manifest.failures} failed, as its {FAILURES_NAME} says")
-        return [(locate(path, shard.file), shard.samples) for shard in manifest.shards]
+        return [(partial(open_shard, path, shard), shard.samples) for shard in manifest.shards]
+    if not isinstance(path, Path):
+        raise ConfigError(f"{path}: is no dataset's directory; a single shard is read from this disk")
     with ShardReader(path) as reader:
-        return [(path, len(reader))]
+        return [(partial(ShardReader, path), len(reader))]
 
 
-def _read_audit(path: Path, manifest: Manifest) -> dict[str, Any]:
+def _read_audit(path: AnyPath, manifest: Manifest) -> dict[str, Any]:
     """Make sure that the audit can be shown."""
     try:
         audit = Audit.from_dict(manifest.audit)
@@ -206,10 +217,11 @@ def _read_audit(path: Path, manifest: Manifest) -> dict[str, Any]:
 def _describe_shard(reader: ShardReader) -> dict[str, Any]:
     people = reader.people()
     labelled = (people[..., 2] > 0).sum(axis=0)
-    return {
+    sources = Counter(reader.column("source", range(len(reader)))) if reader.config.sources else None
+    return ({} if sources is None else {"sources": dict(sorted(sources.items()))}) | {
         "samples": len(reader),
         "people": len(people),
-        "bytes": reader.path.stat().st_size,
+        "bytes": reader.size,
         "keypoints": dict(zip(reader.skeleton.keypoints, labelled.tolist(), strict=True)),
         "arrays": _describe_arrays(reader.arrays()),
         "config": reader.config.to_dict(),
@@ -252,6 +264,8 @@ def _add(total: dict[str, Any], shard: dict[str, Any]) -> None:
             raise ShardError(f"the shards of a dataset must have one {key}, but two differ; build it again")
     for key in ("samples", "people", "bytes"):
         total[key] += shard[key]
+    for name, count in shard.get("sources", {}).items():
+        total["sources"][name] = total["sources"].get(name, 0) + count
     for name, count in shard["keypoints"].items():
         total["keypoints"][name] += count
     for name, array in shard["arrays"].items():

@@ -6,9 +6,9 @@ Nothing that is read is trusted: not the manifest, not a shard, not where a symb
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +27,9 @@ from posegen.inspect.rerender import LabelComparison
 from posegen.shards import FORMAT_VERSION, ShardReader, ShardRecord, compare_bytes, find_dataset
 from posegen.shards.manifest import MANIFEST_NAME, Manifest
 from posegen.shards.record import locate
+from posegen.shards.source import borrow
 from posegen.skeleton import Skeleton
+from posegen.storage import AnyPath, Location, list_folder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +52,7 @@ class Problem:
 
 
 def verify(
-    directory: str | os.PathLike[str],
+    directory: Location,
     *,
     deep: bool = False,
     coco: Sources | None = None,
@@ -96,7 +98,7 @@ def verify(
         manifest = Manifest.read(directory)
     except ShardError as error:
         return [Problem(file=MANIFEST_NAME, what=_without(directory, _without(directory / MANIFEST_NAME, error)))]
-    samples: dict[str, tuple[Sample, ...]] | None = None
+    samples: dict[str, Sequence[Sample]] | None = None
     others: list[Problem] = []
     if coco is not None:
         source = find_recorded(coco, manifest.config, manifest.source, split=split, need_images=False)
@@ -112,7 +114,7 @@ def verify(
             skeleton=manifest.skeleton,
             deep=deep,
             format_version=manifest.format_version,
-            samples=None if samples is None else samples.get(shard.file, ()),
+            samples=None if samples is None else tuple(samples.get(shard.file, ())),
         )
         for shard in manifest.shards
     )
@@ -128,7 +130,7 @@ def verify(
     for shard in manifest.shards:
         problems += [Problem(file=shard.file, what=what) for what in found.get(shard.file, ())]
     named = {shard.file for shard in manifest.shards}
-    foreign = sorted(path.name for path in directory.iterdir() if path.suffix == ".h5" and path.name not in named)
+    foreign = sorted(path.name for path in list_folder(directory) if path.suffix == ".h5" and path.name not in named)
     return problems + [Problem(file=name, what="is not in the manifest") for name in foreign]
 
 
@@ -150,7 +152,7 @@ class ShardCheck:
         What the annotations give this shard; None if they are not at hand.
     """
 
-    directory: Path
+    directory: AnyPath
     shard: ShardRecord
     config: BuildConfig
     skeleton: Skeleton
@@ -161,11 +163,20 @@ class ShardCheck:
 
 def check_shard(check: ShardCheck, report: Report) -> tuple[str, ...]:
     """Say all that is wrong with one shard; `report` is called with how many more samples are done."""
-    wrong = compare_bytes(check.directory, check.shard)
-    found = dict.fromkeys([wrong] if wrong else [])
-    path, done = check.directory / check.shard.file, 0
     try:
-        if locate(check.directory, check.shard.file).is_file():
+        with borrow(check.directory, check.shard) as directory:
+            return _check(dataclasses.replace(check, directory=directory), directory, report)
+    except ShardError as error:
+        report(check.shard.samples)
+        return (_without(check.directory / check.shard.file, error),)
+
+
+def _check(check: ShardCheck, directory: Path, report: Report) -> tuple[str, ...]:
+    wrong = compare_bytes(directory, check.shard)
+    found = dict.fromkeys([wrong] if wrong else [])
+    path, done = directory / check.shard.file, 0
+    try:
+        if locate(directory, check.shard.file).is_file():
             with ShardReader(path) as reader:
                 found |= dict.fromkeys(_compare_counts(reader, check))
                 comparison = LabelComparison(reader, check.samples) if check.deep else None
@@ -183,22 +194,22 @@ def check_shard(check: ShardCheck, report: Report) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _without(path: Path, error: object) -> str:
+def _without(path: AnyPath | str, error: object) -> str:
     """Return what an error says but for the path it begins with."""
     return str(error).removeprefix(f"{path}: ")
 
 
-def _find_owner(directory: Path, shard: ShardRecord, shards: Sequence[ShardRecord]) -> str | None:
+def _find_owner(directory: AnyPath, shard: ShardRecord, shards: Sequence[ShardRecord]) -> str | None:
     """Find the shard whose content is in the file of another one."""
     path = directory / shard.file
-    if not path.is_file():
-        return None
+    if not isinstance(path, Path) or not path.is_file():
+        return None  # to hash what lies elsewhere it would be fetched again
     size = path.stat().st_size
     others = {s.sha256: s.file for s in shards if s.bytes == size and s.sha256 != shard.sha256}
     return others.get(hash_file(path)) if others else None
 
 
-def _check_sums(directory: Path, manifest: Manifest) -> Iterator[str]:
+def _check_sums(directory: AnyPath, manifest: Manifest) -> Iterator[str]:
     """Compare what the manifest says of itself with what is in it."""
     record = json.loads((directory / MANIFEST_NAME).read_bytes())
     expected = {

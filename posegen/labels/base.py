@@ -133,7 +133,7 @@ Drawn = NDArray[Any] | list[NDArray[Any]]
 class Label(Protocol):
     """One kind of training target. Implementations are frozen and picklable, and `render` is a pure function.
 
-    What more a label may have is in `BatchLabel`, `RegionLabel` and `LimitedLabel`.
+    What more a label may have is in `BatchLabel`, `PlacedLabel`, `RegionLabel` and `LimitedLabel`.
     """
 
     @property
@@ -151,6 +151,14 @@ class BatchLabel(Label, Protocol):
 
     def render_many(self, scenes: Sequence[Scene]) -> Drawn:
         """Draw S scenes, at least one: (S, ...), or S arrays by person; the very values that `render` gives."""
+        ...
+
+
+class PlacedLabel(BatchLabel, Protocol):
+    """A label that draws where it is told, in memory that is in use already."""
+
+    def render_into(self, scenes: Sequence[Scene], out: NDArray[Any]) -> None:
+        """Draw S scenes, at least one, into `out` (S, ...), contiguous, whatever is in it: what `render_many` gives."""
         ...
 
 
@@ -225,6 +233,14 @@ def render_scenes(label: Label, scenes: Sequence[Scene]) -> Drawn:
         return cast("BatchLabel", label).render_many(scenes)
     drawn = [label.render(scene) for scene in scenes]
     return drawn if label.spec.by_person else np.stack(drawn)
+
+
+def render_into(label: Label, scenes: Sequence[Scene], out: NDArray[Any]) -> None:
+    """Draw the label of S scenes, at least one, into `out` (S, *shape), contiguous; not by person."""
+    if hasattr(label, "render_into"):
+        cast("PlacedLabel", label).render_into(scenes, out)
+    else:
+        out[...] = render_scenes(label, scenes)
 
 
 def find_differing(a: NDArray[Any], b: NDArray[Any], slack: float = 0.0) -> NDArray[np.bool_]:

@@ -106,9 +106,18 @@ class PafLabel(LimbJoiner):
 
     def render_many(self, scenes: Sequence[Scene]) -> NDArray[np.float32]:
         """Draw (S, 2E, h, w) float32 of S scenes: what `render` gives, sooner."""
+        out = np.zeros((len(scenes), 2 * len(self.limbs), *self.grid.cells), np.float32)
+        self._draw(scenes, out.reshape(-1))
+        return out
+
+    def render_into(self, scenes: Sequence[Scene], out: NDArray[np.float32]) -> None:
+        """Draw what `render_many` does into an array."""
+        out.fill(0)
+        self._draw(scenes, out.reshape(-1))
+
+    def _draw(self, scenes: Sequence[Scene], flat: NDArray[np.float32]) -> None:
+        """Draw S scenes into `flat` (S * 2E * h * w,), which is 0."""
         grid, (h, w) = self.grid, self.grid.cells
-        out = np.zeros((len(scenes), 2 * len(self.limbs), h, w), np.float32)
-        flat = out.reshape(-1)
         limbs = self._list_limbs(scenes)
         for limb, row, column, near in limbs.blocks(max(1, _BLOCK // grid.taps**2)):
             share, place = near.astype(np.float32), row * w + column + limbs.kind.take(limb) * (2 * h * w)
@@ -120,7 +129,6 @@ class PafLabel(LimbJoiner):
             for channel, values in ((place, x), (place + h * w, y)):
                 flat[channel] = values
                 np.add.at(flat, channel[earlier], values[earlier])
-        return out
 
     def to_field(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
         """Map input pixels (..., 2) x, y to the field's cells."""

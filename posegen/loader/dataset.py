@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import math
 import operator
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any, Literal, overload
 
 import numpy as np
@@ -18,17 +16,20 @@ from numpy.typing import NDArray
 from posegen.config import BuildConfig
 from posegen.errors import ConfigError
 from posegen.loader.batch import Packed
-from posegen.loader.decode import People, decode
+from posegen.loader.decode import People, decode, require_seed
 from posegen.loader.fields import Field, describe_fields, select_fields
 from posegen.loader.files import SampleFiles
 from posegen.loader.flip import Mirror, RandomFlips
 from posegen.loader.samples import Samples, StoredSamples, UndrawnSamples, ViewedSamples, list_undrawn
 from posegen.loader.views import LabelsDrawn, ViewDrawer, Views, open_drawer, read_drawn
+from posegen.shards.cache import CACHE_SIZE, ShardCache
 from posegen.shards.manifest import Manifest
 from posegen.shards.pool import ShardPool
 from posegen.shards.quantize import Widen
 from posegen.shards.schema import StoredLabel, list_columns
+from posegen.shards.source import find_directory
 from posegen.skeleton import Skeleton
+from posegen.storage import Location
 
 MAX_OPEN = 64
 
@@ -51,6 +52,7 @@ class PoseDataset:
     - `affine`: (2, 3) float64, original pixels to input pixels
     - `keypoints`: (n, K, 3) float32 x, y in input pixels, v; `bbox`: (n, 4) float32 x, y, width, height in input
       pixels, from the picture's edge; `annotation_id`: (n,) int64
+    - of several sources, `source`: str, whose the image's id is
     - where views were drawn, `copy`: int, and `view`: (5,) float64, as stored, whether the sample is flipped or not
 
     `data[-1]` is the last, and `data[start:stop:step]` is what `batch` gives of these.
@@ -60,7 +62,8 @@ class PoseDataset:
     Parameters
     ----------
     path
-        The directory of the dataset.
+        The directory of the dataset, or its URL: its shards are then fetched when they are read, and kept in the
+        directory that `POSEGEN_CACHE` names, by default `~/.cache/posegen`.
     fields
         Names of what to read, of which nothing else is read; None for all.
     raw
@@ -85,11 +88,15 @@ class PoseDataset:
     max_open
         How many shards may be open at once in a process. Reading in any order from more shards than that opens a
         shard for nearly every sample; read in the order of `posegen.loader.shuffle.shuffle_shards` instead.
+    cache_size
+        How many bytes of shards that lie elsewhere this machine may keep; those not opened longest go first.
 
     Attributes
     ----------
     epoch
         From 0; to be set by who counts epochs and flips at random with a seed.
+    pool
+        What opens the shards.
     undrawn
         With `labels="device"` how the labels lie in the dataset that are drawn there; else None.
 
@@ -104,7 +111,7 @@ class PoseDataset:
 
     def __init__(
         self,
-        path: str | os.PathLike[str],
+        path: Location,
         *,
         fields: Sequence[str] | None = None,
         raw: bool = False,
@@ -114,8 +121,9 @@ class PoseDataset:
         labels: LabelsDrawn = "here",
         widen: Widen | None = None,
         max_open: int = MAX_OPEN,
+        cache_size: int = CACHE_SIZE,
     ) -> None:
-        self.path = Path(path).absolute()  # whatever the working directory is when shards are opened
+        self.path = find_directory(path).absolute()  # whatever the working directory is when shards are opened
         self.manifest = Manifest.read(self.path)
         self.raw = raw
         self.seed = seed
@@ -124,10 +132,8 @@ class PoseDataset:
         if flip not in {False, True, "random"}:
             raise ConfigError(f"flip must be True, False or 'random', not {flip!r}")
         self.flip: bool | Literal["random"] = "random" if flip == "random" else bool(flip)
-        if max_open < 1:
-            raise ConfigError(f"max_open must be at least 1, not {max_open}")
-        self._pool = ShardPool(self.path, self.manifest, max_open)
-        stored = self._pool.read_labels()
+        self.pool = ShardPool(self.path, self.manifest, max_open, ShardCache(cache_size))
+        stored = self.pool.read_labels()
         every = describe_fields(self.config, len(self.skeleton.keypoints), stored, raw=raw)
         try:
             self._fields = select_fields(every, fields)
@@ -236,18 +242,14 @@ class PoseDataset:
         ConfigError
             As `posegen.decode`. Also if samples are flipped at random without a seed: nobody knows which were.
         """
-        by_chance = self.flip == "random" or not (self.views is None or callable(self.views))
-        if by_chance and self.seed is None:
-            raise ConfigError(
-                "how samples were flipped or seen cannot be told without a seed; give PoseDataset one, or "
-                "posegen.decode each batch's affine"
-            )
+        if self.flip == "random" or not (self.views is None or callable(self.views)):
+            require_seed(self.seed)
         affines = self._samples.read_affines([self._normalize(index) for index in indices], self.epoch)
         return decode(outputs, affines, self.config, self.skeleton)
 
     def close(self) -> None:
         """Close the shards that this process has open; reading opens them again."""
-        self._pool.close()
+        self.pool.close()
 
     def make_arrays(self, count: int, allocate: Allocate = np.empty) -> dict[str, NDArray[Any]]:
         """Make the arrays of pictures and labels of so many samples, whatever is in them."""
@@ -304,7 +306,7 @@ class PoseDataset:
 
     def _choose_samples(self, labels: Sequence[StoredLabel], drawer: ViewDrawer | None, widen: Widen | None) -> Samples:
         """Choose how samples are read: as they are stored, perhaps mirrored, or in fresh views."""
-        files = SampleFiles(self._pool, self.shard_sizes, labels)
+        files = SampleFiles(self.pool, self.shard_sizes, labels)
         if drawer is None:
             mirror = Mirror.of(self.config, self.skeleton, labels) if self.flip else None
             chance = RandomFlips(self.seed) if self.flip == "random" else None

@@ -201,3 +201,12 @@ def _to_image(keypoints: NDArray[np.float64], affine: NDArray[np.floating], skel
         found = found[:, skeleton.mirrored]
     found[~(found[..., 2] > 0)] = 0
     return found
+
+
+def require_seed(seed: int | None) -> None:
+    """Raise `ConfigError` if samples were flipped or seen by chance without a seed: nobody knows how."""
+    if seed is None:
+        raise ConfigError(
+            "how samples were flipped or seen cannot be told without a seed; give PoseDataset one, or "
+            "posegen.decode each batch's affine"
+        )

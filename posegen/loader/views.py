@@ -13,7 +13,6 @@ import dataclasses
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 import cv2
@@ -26,13 +25,14 @@ from posegen.geometry import Affine, Size
 from posegen.images.augment import Augmentation, View
 from posegen.images.stored import StoredPicture
 from posegen.images.warp import warp_plane, warp_shown
-from posegen.labels import Label, Scene, needs_ignored, render_scenes
+from posegen.labels import Label, Scene, needs_ignored, render_into, render_scenes
 from posegen.labels.base import needs_ignored_boxes, reads_shown
 from posegen.loader.shown import find_boxes, find_region, find_there
 from posegen.shards import StoredLabel
 from posegen.shards.manifest import Manifest
 from posegen.shards.scene import make_scene, see_people
 from posegen.skeleton import Skeleton
+from posegen.storage import AnyPath
 
 Views = Augmentation | str | Mapping[str, Any] | Callable[[int, int], View]
 """How views are asked for: by ranges, as `posegen build --augment` has them, in a text, or in a table such as
@@ -239,12 +239,10 @@ class ViewDrawer:
             scenes = [one.scene for one in seen[part]]
             if pictures is not None:
                 images = arrays["image"][part] if "image" in arrays else [None] * len(scenes)
-                some = zip(seen[part], pictures[part], images, strict=True)
-                scenes = [self._show(one, picture, image) for one, picture, image in some]
+                scenes = [self._show(*one) for one in zip(seen[part], pictures[part], images, strict=True)]
             for stored, label in self._labels:
                 if not stored.spec.by_person:
-                    drawn = np.asarray(render_scenes(label, scenes))
-                    arrays[stored.spec.name][part] = self._lay_out(stored, drawn)
+                    self._draw(stored, label, scenes, arrays[stored.spec.name][part])
 
     def draw_people(self, seen: Sequence[Seen]) -> dict[str, list[NDArray[Any]]]:
         """Draw the labels by person of B samples: by name B arrays (n, ...)."""
@@ -254,6 +252,13 @@ class ViewDrawer:
                 rows = render_scenes(label, [one.scene for one in seen]) if seen else []
                 found[stored.spec.name] = [self._lay_out(stored, np.asarray(row)) for row in rows]
         return found
+
+    def _draw(self, stored: StoredLabel, label: Label, scenes: Sequence[Scene], out: NDArray[Any]) -> None:
+        """Draw a label of S scenes into `out`; right there, if that lies as a label does."""
+        if not self._raw and stored.lay_out(out) is out:
+            render_into(label, scenes, out)
+        else:
+            out[...] = self._lay_out(stored, np.asarray(render_scenes(label, scenes)))
 
     def _show(self, seen: Seen, picture: StoredPicture, image: NDArray[np.uint8] | None) -> Scene:
         """Warp a picture into `image`, if it is wanted, and return the scene with what is shown, if a label asks."""
@@ -272,7 +277,7 @@ class ViewDrawer:
 
 
 def open_drawer(
-    path: Path, manifest: Manifest, labels: Sequence[StoredLabel], *, views: Callable[[int, int], View], raw: bool
+    path: AnyPath, manifest: Manifest, labels: Sequence[StoredLabel], *, views: Callable[[int, int], View], raw: bool
 ) -> ViewDrawer:
     """Make what draws views of a dataset.
 

@@ -18,6 +18,7 @@
     /person/annotation_id int64 (M,)
     /person/unknown uint8 (M, K)   if a label reads it: 1 unknown of this person, 2 not labelled by the source, else 0
     /sample/image_id int64, file_name, width, height int32 (N,); affine float64 (N, 2, 3), image pixels to input pixels
+    /sample/source  text (N,)        if there are several: which sample is of which, by name; ids are a source's own
     /sample/copy int32 (N,), view float64 (N, 5)   if views are drawn: scale, degrees, shift in x and y, 1 if mirrored
 
 A label's attributes say how to read it: value = stored x `scale`, to within `max_abs_error`, from `low` to `high`;
@@ -34,16 +35,18 @@ values are stored and `mirror` how their channels mirror. `writer` writes a shar
 which holds each array against its rule of `rules` and each chunk and picture against its `checksum`; `opening` opens
 the file, `header` reads what it says of itself, `outline` the sizes of arrays alone. `ignored` packs bitmaps.
 `record` is what the `manifest` says of a shard, `key` tells a sample from all others; `pool` opens the shards of a
-dataset when they are read.
+dataset when they are read. `source` finds datasets that lie elsewhere, whose shards `transfer` brings, `cache` keeps
+and `ahead` asks for before they are read; `fetch` copies all of one.
 """
 
 from posegen.files import hash_file
 from posegen.shards.key import SampleKey
-from posegen.shards.manifest import MANIFEST_NAME, Manifest, find_dataset
+from posegen.shards.manifest import MANIFEST_NAME, Manifest
 from posegen.shards.quantize import Storage, Widen, choose_storage
 from posegen.shards.reader import ArrayInfo, ShardReader
 from posegen.shards.record import ShardRecord, compare_bytes, locate
 from posegen.shards.schema import COLUMNS, FORMAT, FORMAT_VERSION, BuiltSample, Column, StoredLabel
+from posegen.shards.source import find_dataset
 from posegen.shards.versions import library_versions
 from posegen.shards.writer import ShardWriter
 

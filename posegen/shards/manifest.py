@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from posegen.files import write_atomically
 from posegen.shards.record import ShardRecord, locate, parse_json, read_count
 from posegen.shards.schema import FORMAT_VERSION, READABLE
 from posegen.skeleton import Skeleton
+from posegen.storage import AnyPath, read_checked
 
 MANIFEST_NAME = "manifest.json"
 
@@ -83,7 +83,7 @@ class Manifest:
         counts = zip(*(shard.keypoints for shard in self.shards), strict=True)
         return dict(zip(self.skeleton.keypoints, map(sum, counts), strict=False))
 
-    def write(self, directory: Path) -> Path:
+    def write(self, directory: AnyPath) -> AnyPath:
         """Write the manifest, whole or not at all, and return its path. Raises `OSError` if that fails."""
         record = {
             "format": _FORMAT,
@@ -107,7 +107,7 @@ class Manifest:
         return path
 
     @classmethod
-    def read(cls, directory: Path) -> Manifest:
+    def read(cls, directory: AnyPath) -> Manifest:
         """Read the manifest of a dataset.
 
         Raises
@@ -117,9 +117,9 @@ class Manifest:
         """
         path = locate(directory, MANIFEST_NAME)
         try:
-            if path.exists() and (not path.is_file() or path.stat().st_size > _MOST_BYTES):
+            if isinstance(path, Path) and path.exists() and (not path.is_file() or path.stat().st_size > _MOST_BYTES):
                 raise ShardError(f"{path}: is no file of at most {_MOST_BYTES >> 20} MiB, as a manifest is")
-            record = parse_json(path.read_bytes())
+            record = parse_json(read_checked(path))
         except FileNotFoundError as error:
             if not directory.is_dir():
                 raise ShardError(f"{directory}: no such directory; expected that of a dataset") from error
@@ -170,11 +170,3 @@ def _read_text(value: object) -> str | None:
     if value is not None and not isinstance(value, str):
         raise TypeError(f"expected text, not {value!r:.40}")
     return value
-
-
-def find_dataset(directory: str | os.PathLike[str]) -> Path:
-    """Return the path of a directory. Raises `ConfigError` if there is none."""
-    path = Path(directory)
-    if not path.is_dir():
-        raise ConfigError(f"{path}: no such directory; expected that of a dataset")
-    return path

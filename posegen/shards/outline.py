@@ -51,7 +51,7 @@ class Outline:
     def __init__(self, reader: ShardReader) -> None:
         self.keypoints = reader.skeleton.keypoints
         self._of_people = {label.spec.name for label in reader.labels if label.spec.by_person}
-        file, _ = open_file(reader.path)
+        file, _ = open_file(Path(reader.path))
         with file:
             self._shared = _read_shared(file.id)
             self._arrays = [

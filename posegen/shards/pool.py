@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import threading
+from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
-from posegen.errors import ShardError
+import numpy as np
+from numpy.typing import NDArray
+
+from posegen.errors import ConfigError, ShardError
+from posegen.shards.ahead import AHEAD, Ahead
+from posegen.shards.cache import ShardCache
 from posegen.shards.manifest import Manifest
 from posegen.shards.reader import ShardReader
-from posegen.shards.record import ShardRecord, locate
+from posegen.shards.record import ShardRecord
 from posegen.shards.schema import StoredLabel
+from posegen.shards.source import open_shard
+from posegen.storage import AnyPath
+from posegen.storage.remote import RemotePath
 
 
 class ShardPool:
@@ -28,17 +37,28 @@ class ShardPool:
         Of the dataset.
     most
         How many shards may be open at once in a process.
+    cache
+        Where shards are kept if the dataset lies elsewhere; None for the usual place and size.
+
+    Raises
+    ------
+    ConfigError
+        If none may be open.
     """
 
-    def __init__(self, directory: Path, manifest: Manifest, most: int) -> None:
+    def __init__(self, directory: AnyPath, manifest: Manifest, most: int, cache: ShardCache | None = None) -> None:
+        if most < 1:
+            raise ConfigError(f"max_open must be at least 1, not {most}")
         self._directory = directory
         self._manifest = manifest
         self._most = most
+        self._cache = cache
         self._labels: tuple[StoredLabel, ...] | None = None
+        self._ends = list(itertools.accumulate(record.samples for record in manifest.shards))
         self._start()
 
     def __getstate__(self) -> dict[str, Any]:
-        kept = ("_directory", "_manifest", "_most", "_labels")
+        kept = ("_directory", "_manifest", "_most", "_cache", "_labels", "_ends")
         return {name: self.__dict__[name] for name in kept}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -68,6 +88,8 @@ class ShardPool:
         """
         if self._process != os.getpid():
             self._leave_parent()
+        if self._ahead is not None:
+            self._ahead.reach(shard)
         with self._lock:
             reader = self._open.get(shard)
             if reader is None:
@@ -77,6 +99,35 @@ class ShardPool:
             else:
                 self._open.move_to_end(shard)
             yield reader
+
+    def expect(self, samples: Sequence[int] | NDArray[np.int64]) -> None:
+        """Say in which order samples will be read; of a dataset that lies elsewhere shards are fetched in that order.
+
+        No more are fetched before they are read than there is room for twice.
+
+        Parameters
+        ----------
+        samples
+            (S,) their numbers, which count through the shards.
+        """
+        if self._process != os.getpid():
+            self._leave_parent()
+        if self._ahead is None or not self._manifest.shards:
+            return
+        cache = self._cache or ShardCache()
+        largest = max(record.bytes for record in self._manifest.shards) or 1
+        self._ahead.expect(self._find_shards(samples), min(AHEAD, cache.most_bytes // (2 * largest)))
+
+    def reach(self, sample: int) -> None:
+        """Say that a sample is read now, by another process."""
+        if self._ahead is not None:
+            self._ahead.reach(bisect_right(self._ends, sample))
+
+    def _find_shards(self, samples: Sequence[int] | NDArray[np.int64]) -> list[int]:
+        """Find the shards of some samples, each once, in the order in which they are read first."""
+        shards = np.searchsorted(self._ends, np.asarray(samples, np.int64), side="right")
+        found, first = np.unique(shards, return_index=True)
+        return [int(shard) for shard in found[np.argsort(first)]]
 
     def close(self) -> None:
         """Close what is open; it opens again when it is used."""
@@ -90,6 +141,10 @@ class ShardPool:
         self._process = os.getpid()
         self._lock = threading.Lock()
         self._open: OrderedDict[int, ShardReader] = OrderedDict()
+        self._ahead = self._make_ahead()
+
+    def _make_ahead(self) -> Ahead | None:
+        return Ahead(self._bring) if isinstance(self._directory, RemotePath) else None
 
     def _leave_parent(self) -> None:
         """Close this process's copies of what its parent had open; the lock may have been held by a thread of it."""
@@ -100,13 +155,20 @@ class ShardPool:
 
     def _open_shard(self, shard: int) -> ShardReader:
         record = self._manifest.shards[shard]
-        reader = ShardReader(locate(self._directory, record.file))
+        reader = open_shard(self._directory, record, self._cache)
         try:
             self._compare(reader, record)
         except BaseException:
             reader.close()
             raise
         return reader
+
+    def _bring(self, shard: int) -> None:
+        """Fetch a shard of a dataset that lies elsewhere, unless it is kept."""
+        record = self._manifest.shards[shard]
+        if isinstance(self._directory, RemotePath):
+            with (self._cache or ShardCache()).hold(self._directory / record.file, record):
+                pass
 
     def _compare(self, reader: ShardReader, record: ShardRecord) -> None:
         """Make sure that a shard is the one that was built, as far as can be told without reading all of it."""

@@ -8,10 +8,11 @@ import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 from posegen.errors import ShardError
 from posegen.files import hash_file
+from posegen.storage import AnyPath, Place
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +78,11 @@ def compare_bytes(directory: Path, shard: ShardRecord) -> str | None:
     return f"its bytes have changed (sha256 {sha256[:12]}..., the manifest says {shard.sha256[:12]}...)"
 
 
-def locate(directory: Path, name: str) -> Path:
+@overload
+def locate(directory: Path, name: str) -> Path: ...
+@overload
+def locate(directory: AnyPath, name: str) -> AnyPath: ...
+def locate(directory: AnyPath, name: str) -> AnyPath:
     """Return the path of a file of a dataset, which may be missing.
 
     Raises
@@ -86,9 +91,11 @@ def locate(directory: Path, name: str) -> Path:
         If symbolic links lead out of the directory.
     """
     path = directory / name
+    if isinstance(path, Place):
+        return path
     try:
         real = path.resolve()
-        inside = real.is_relative_to(directory.resolve())
+        inside = real.is_relative_to(str(directory.resolve()))
     except (OSError, RuntimeError) as error:
         raise ShardError(f"{path}: cannot be found: {error}") from error
     if not inside:

@@ -10,8 +10,7 @@ import dataclasses
 import hashlib
 import io
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import h5py
@@ -22,7 +21,7 @@ from posegen.config import BuildConfig
 from posegen.errors import ConfigError
 from posegen.files import canonical_json, write_atomically
 from posegen.labels.base import Drawn
-from posegen.shards.checksum import CHECKSUM_BYTES
+from posegen.shards.chunks import ChunkWriter
 from posegen.shards.codecs import CODECS
 from posegen.shards.hdf5 import LONGEST_TEXT
 from posegen.shards.ignored import pack_ignored
@@ -31,6 +30,10 @@ from posegen.shards.record import ShardRecord
 from posegen.shards.schema import FORMAT, FORMAT_VERSION, GROUPS, BuiltSample, StoredLabel, list_columns
 from posegen.shards.versions import library_versions
 from posegen.skeleton import Skeleton
+from posegen.storage import AnyPath
+
+_WRITTEN_BYTES = 1 << 20
+"""Of pictures, at once."""
 
 IMAGE_ATTRIBUTES: Mapping[str, str] = {
     "CLASS": "IMAGE",
@@ -109,7 +112,7 @@ class ShardWriter:
         start = len(self._samples)
         for name, values in labels.items():
             if name in self._datasets:
-                self._datasets[name][start : start + len(samples)] = values
+                self._datasets[name].write(start, np.asarray(values))
                 continue
             for sample, rows in zip(samples, values, strict=True):
                 if len(rows) != len(sample.keypoints):
@@ -119,7 +122,7 @@ class ShardWriter:
         self._ignored += [pack_ignored(sample.ignored) for sample in samples]
         self._samples += [dataclasses.replace(sample, image=b"", ignored=None) for sample in samples]
 
-    def finish(self, path: Path) -> ShardRecord:
+    def finish(self, path: AnyPath) -> ShardRecord:
         """Write the shard to `path`, whole or not at all, and close it.
 
         Raises
@@ -129,8 +132,7 @@ class ShardWriter:
         """
         samples = self._samples
         for name, dataset in self._datasets.items():
-            dataset.resize(len(samples), axis=0)
-            self._put(f"checksum/{name}", _sum_chunks(dataset))
+            self._put(f"checksum/{name}", dataset.finish(len(samples)))
         for name, rows in self._rows.items():
             label = self._labels[name]
             self._put(name, np.concatenate([np.zeros((0, *label.shape), label.storage.dtype), *rows]))
@@ -154,9 +156,11 @@ class ShardWriter:
 
     def close(self) -> None:
         """Free the memory."""
+        for dataset in self._datasets.values():
+            dataset.close()
         self._file.close()
 
-    def _create_label(self, capacity: int, label: StoredLabel) -> h5py.Dataset:
+    def _create_label(self, capacity: int, label: StoredLabel) -> ChunkWriter:
         shape, codec = (capacity, *label.shape), CODECS[self._config.compression]
         codec.load()
         dataset = self._file.create_dataset(
@@ -170,7 +174,7 @@ class ShardWriter:
             **codec.options,
         )
         _describe(dataset, label)
-        return dataset
+        return ChunkWriter(dataset, codec)
 
     def _write_images(self) -> None:
         images, self._images = self._images, []
@@ -188,13 +192,13 @@ class ShardWriter:
         dataset = self._file.create_dataset(name, shape, np.uint8, track_times=False)
         if raw:
             dataset.attrs.update({key: _text(value) for key, value in IMAGE_ATTRIBUTES.items()})
-        for i, image in enumerate(images):
-            pixels = np.frombuffer(image, np.uint8)
+        for start, stop in _group(offsets):
+            pixels = np.frombuffer(b"".join(images[start:stop]), np.uint8)
             if raw:
-                dataset[i] = pixels.reshape(frame)
+                dataset[start:stop] = pixels.reshape(-1, *frame)
             else:
-                dataset[offsets[i] : offsets[i + 1]] = pixels
-            images[i] = b""  # what is in the shard is not kept beside it
+                dataset[offsets[start] : offsets[stop]] = pixels
+            images[start:stop] = [b""] * (stop - start)  # what is in the shard is not kept beside it
 
     def _write_columns(self) -> dict[str, NDArray[Any]]:
         """Store what the samples and their people have besides pictures and labels; returns it by name."""
@@ -256,12 +260,13 @@ def _describe(dataset: h5py.Dataset, label: StoredLabel) -> None:
         dataset.attrs["mirror"] = _text(write_mirror(spec.mirror))
 
 
-def _sum_chunks(dataset: h5py.Dataset) -> NDArray[np.uint32]:
-    """Compute the CRC-32 of every sample's chunk, without the checksum that HDF5 puts at its end."""
-    dataset.flush()  # HDF5 does not know the size of a chunk that it has not filtered yet, and returns anything
-    rest = (0,) * (dataset.ndim - 1)
-    chunks = (dataset.id.read_direct_chunk((i, *rest))[1] for i in range(len(dataset)))
-    return np.array([zlib.crc32(memoryview(chunk)[:-CHECKSUM_BYTES]) for chunk in chunks], np.uint32)
+def _group(offsets: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
+    """Yield from which on and to before which pictures are written at once: each call of HDF5's takes its time."""
+    start, last = 0, len(offsets) - 1
+    while start < last:
+        stop = min(max(int(np.searchsorted(offsets, offsets[start] + _WRITTEN_BYTES)), start + 1), last)
+        yield start, stop
+        start = stop
 
 
 def _offsets(lengths: Iterable[int]) -> NDArray[np.int64]:

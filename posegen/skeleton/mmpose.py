@@ -17,6 +17,8 @@ from posegen.skeleton.skeleton import MOST_KEYPOINTS, Skeleton
 
 _VARIABLE = "dataset_info"
 _MOST_BYTES = 1 << 22
+_UNUSED = {"color", "paper_info"}
+"""What is not looked at, however it is written."""
 
 
 def read_mmpose(path: Path) -> Skeleton:
@@ -76,8 +78,9 @@ class _Literals(ast.NodeTransformer):
                 f"line {node.lineno}: '{ast.unparse(node)[:60]}' would have to be run; only dict(name=value, ...) is "
                 "read: write its value there"
             )
-        keys = [ast.copy_location(ast.Constant(value=name), node) for name in named]
-        values = [self.visit(keyword.value) for keyword in node.keywords]
+        used = [keyword for keyword in node.keywords if keyword.arg not in _UNUSED]
+        keys = [ast.copy_location(ast.Constant(value=keyword.arg), node) for keyword in used]
+        values = [self.visit(keyword.value) for keyword in used]
         return ast.copy_location(ast.Dict(keys=list(keys), values=values), node)
 
     def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
@@ -110,7 +113,10 @@ def _make_skeleton(path: Path, info: Mapping[str, Any]) -> Skeleton:
 
 
 def _read_entries(info: Mapping[str, Any], key: str, needed: str) -> list[Mapping[str, Any]]:
-    """Return the entries of a table by number, in their order, each of which has what is needed."""
+    """Return the entries of a table by number, in their order, each of which has what is needed.
+
+    As for MMPose the number is what stands before an entry; the `id` in it is wrong in some of its own files.
+    """
     table = info.get(key)
     if not isinstance(table, dict) or not table:
         hint = nearest(key, [str(name) for name in info])
@@ -120,8 +126,6 @@ def _read_entries(info: Mapping[str, Any], key: str, needed: str) -> list[Mappin
     for number, entry in table.items():
         if not isinstance(entry, dict) or needed not in entry:
             raise ConfigError(f"{key}[{number}] must be a dict with '{needed}', not {entry!r}")
-        if entry.get("id", number) != number:
-            raise ConfigError(f"{key}[{number}] says that its id is {entry['id']!r}")
     return [table[number] for number in range(len(table))]
 
 

@@ -160,7 +160,10 @@ def test_the_audit_counts_by_source_and_all_together(hands: Path, feet: Path) ->
     assert "feet: 1 of 2 annotations not drawn" in said
     assert "hands: note: it does not label foot, right_hip: unknown of all its people" in said
     assert "feet: note: it does not label hand: unknown of all its people; of what it labels ear is not used" in said
-    assert type(audit).from_dict(json.loads(json.dumps(audit.to_dict()))) == audit
+    record = json.loads(json.dumps(audit.to_dict()))
+    assert type(audit).from_dict(record) == audit
+    record["sources"]["feet"]["sources"] = {"deeper": {}}
+    assert type(audit).from_dict(record) == audit
 
 
 def test_a_source_is_limited_to_its_first_images_whatever_others_there_are(
@@ -195,6 +198,10 @@ def test_without_a_skeleton_sources_must_have_the_same(make_coco: type[Coco], ha
     config = dataclasses.replace(CONFIG, skeleton=None)
     like = write(make_coco, tmp_path / "like", ["paw", "left_hip"], {1: [[1, 1, 2] * 2]})
     assert read(hands, like, config=config).names == ("paw", "left_hip")
+    (path,) = (like / "annotations").glob("*.json")
+    path.write_text(path.read_text().replace('"skeleton": []', '"skeleton": [[1, 2]]'))
+    with pytest.raises(ConfigError, match=r"sources 'hands' and 'like' have different limbs.*--skeleton"):
+        read(hands, like, config=config)
     other = write(make_coco, tmp_path / "other", ["paw", "ear"], {1: [[1, 1, 2] * 2]})
     with pytest.raises(ConfigError, match=r"sources 'hands' and 'other' have different keypoints .*--skeleton"):
         read(hands, other, config=config)

@@ -19,9 +19,10 @@ from posegen.annotations import find_coco, read_coco
 from posegen.bench import labels
 from posegen.bench.growth import measure_growth
 from posegen.bench.reading import measure_reading
+from posegen.bench.scale import measure_scale
 from posegen.bench.scaling import make_people, measure_scaling
 from posegen.bench.source import Source, open_source, replicate
-from posegen.bench.throughput import measure_build
+from posegen.bench.throughput import FLOOR, measure_build
 from posegen.build.pipeline import build
 from posegen.config import BuildConfig
 from posegen.errors import ConfigError, MissingExtraError
@@ -189,7 +190,7 @@ def test_a_build_is_measured_against_its_floor_and_one_worker(source: Source, tm
     told: list[str] = []
     found = measure_build(source, tmp_path, 1, told.append, workers=2, seconds=0.2)
     assert told[1:] == [f"{name}, round 1 of 1" for name in ("build", "floor", "one worker")]
-    assert [c["compared_with"]["name"] for c in found["comparisons"]] == ["the same without labels", "build, 1 worker"]
+    assert [c["compared_with"]["name"] for c in found["comparisons"]] == [FLOOR, "build, 1 worker"]
     for c in found["comparisons"]:
         assert c["unit"] == "samples/s"
         assert is_spread(c["measured"])
@@ -203,6 +204,19 @@ def test_a_build_is_measured_against_its_floor_and_one_worker(source: Source, tm
     rate = found["comparisons"][0]["measured"]["median"]
     assert rate == pytest.approx(found["samples"] / found["seconds"]["build"]["median"])
     assert 0 < found["starting_s"]["median"] < found["seconds"]["build"]["max"]
+
+
+def test_scale_tells_time_and_memory_of_each_step(source: Source, tmp_path: Path) -> None:
+    found = measure_scale(source, tmp_path, ignore, samples=(2000, 4000))
+    assert (found["samples"], found["shards"]) == ([2000, 4000], [2, 4])
+    assert [row["step"] for row in found["rows"]] == [
+        "planned", "tasks made", "finished from parts", "opened", "shuffled by rank", "resumed in mid-epoch",
+    ]  # fmt: skip
+    for row in found["rows"]:
+        assert [run["samples"] for run in row["runs"]] == [2000, 4000]
+        assert all(run["seconds"] > 0 and run["bytes"] >= 0 for run in row["runs"])
+        few, many = (run["seconds"] for run in row["runs"])
+        assert row["time_growth"] == pytest.approx(many / max(few, 1e-3) / 2)
 
 
 def test_growth_tells_time_and_memory_of_few_and_many(source: Source, tmp_path: Path) -> None:

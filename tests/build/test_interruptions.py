@@ -20,7 +20,7 @@ from builds import CONFIG, build_command, files_of, shards, write_source
 from executors import InProcess
 
 import posegen
-from posegen.build.executors.local import _interrupts_held_back
+from posegen.build.executors.process import _interrupts_held_back
 from posegen.files import TEMPORARY_SUFFIX
 from posegen.shards.manifest import Manifest
 

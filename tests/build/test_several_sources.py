@@ -16,13 +16,16 @@ from builds import shards
 from executors import InProcess, Threads
 
 import posegen
+from posegen.annotations import read_annotations
 from posegen.build.failures import read_failures
+from posegen.build.plan import make_plan
 from posegen.build.repair import repair
 from posegen.config import BuildConfig, Source
 from posegen.errors import BuildError, ConfigError
 from posegen.images.augment import Augmentation
 from posegen.inspect.diff import compare
 from posegen.inspect.score import score
+from posegen.inspect.summary import describe
 from posegen.inspect.verify import verify
 from posegen.loader import PoseDataset
 from posegen.shards import ShardReader
@@ -87,6 +90,7 @@ def test_ids_and_names_may_repeat_and_each_sample_has_its_own_picture_and_people
     build([body, toes], tmp_path / "out", CONFIG)
     samples = read(tmp_path / "out")
     assert len({sample["key"] for sample in samples}) == len(samples) == 9
+    assert describe(tmp_path / "out")["sources"] == {"body": 4, "toes": 5}
     assert {sample["source"] for sample in samples[:4]} == {"body", "toes"}  # shuffled over all
     for sample in samples:
         source = sample["source"]
@@ -158,17 +162,32 @@ def test_a_dataset_is_verified_and_repaired_with_its_sources(body: Path, toes: P
     shard.write_bytes(b"damaged")
     assert repair(out, [body, toes], executor=InProcess()) == [shard.name]
     assert shards(out) == before
-    for wrong in (body, [body], [body, body / "annotations/person_keypoints_train2017.json"]):
-        with pytest.raises(ConfigError, match="body"):
-            check(coco=wrong)
+    for few in (body, [body], [body, toes, Source(coco=body, name="more")]):
+        with pytest.raises(ConfigError, match=r"name them all|expected several"):
+            check(coco=few)
 
 
 def test_verification_says_which_source_has_changed(body: Path, toes: Path, tmp_path: Path) -> None:
     build([body, toes], tmp_path / "out", CONFIG)
     (path,) = (toes / "annotations").glob("*.json")
     path.write_text(path.read_text() + " ")
-    (problem,) = verify(tmp_path / "out", coco=[body, toes], executor=InProcess())
-    assert problem.what.startswith(f"source 'toes': was built from other annotations than {path}")
+    # However it is called now: by the only name, or the only file, that is not taken.
+    for given in ([body, toes], [Source(coco=toes, name="mine"), body], [Source(coco=path, name="aaa"), body]):
+        (problem,) = verify(tmp_path / "out", coco=given, executor=InProcess())
+        assert problem.what.startswith(f"source 'toes': was built from other annotations than {path}")
+
+
+def test_sources_that_all_changed_are_known_by_their_files_names(body: Path, toes: Path, tmp_path: Path) -> None:
+    paths = []
+    for root in (body, toes):
+        paths.append(root / "annotations" / f"{root.name}.json")
+        (root / "annotations/person_keypoints_train2017.json").rename(paths[-1])
+    named = [Source(coco=path, images=path.parents[1] / "train2017", name=f"my {path.stem}") for path in paths]
+    build(named, tmp_path / "out", CONFIG)
+    for path in paths:
+        path.write_text(path.read_text() + " ")
+    problems = verify(tmp_path / "out", coco=paths, executor=InProcess())
+    assert [problem.what[:18] for problem in problems] == ["source 'my body': ", "source 'my toes': "]
 
 
 def test_a_dataset_of_one_source_wants_one(body: Path, toes: Path, tmp_path: Path) -> None:
@@ -246,3 +265,15 @@ def test_several_sources_are_not_scored_at_once(body: Path, toes: Path, tmp_path
     build([body, toes], tmp_path / "out", dataclasses.replace(CONFIG, labels=("heatmap", "paf")))
     with pytest.raises(ConfigError, match=r"several sources \(body, toes\) cannot be scored at once"):
         score(tmp_path / "out", body)
+
+
+def test_images_of_one_id_are_seen_differently_in_each_source(body: Path, toes: Path, tmp_path: Path) -> None:
+    config = dataclasses.replace(CONFIG, augment=Augmentation(rotate=90), labels=("heatmap",))
+    build([body, toes], tmp_path / "out", config)
+    views = {(s["source"], s["image_id"]): s["view"].tolist() for s in read(tmp_path / "out")}
+    assert views["body", 100] != views["toes", 100]
+
+
+def test_a_plan_wants_the_sources_that_annotations_are_of(body: Path, toes: Path) -> None:
+    with pytest.raises(ConfigError, match="annotations of several sources"):
+        make_plan(read_annotations([body, toes], CONFIG), CONFIG)

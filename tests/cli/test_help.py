@@ -25,13 +25,14 @@ OPTIONS = {
         "--sigma-scale", "--sigma-keypoints", "--paf", "--half-width", "--unit", "--crop", "--box-padding", "--fit",
         "--visibility", "--origin", "--exif", "--min-keypoints", "--min-area", "--keep-empty", "--label-dtype",
         "--layout", "--compression", "--image-encoding", "--jpeg-quality", "--picture-size", "--copies", "--augment",
-        "--plain-copy", "--shard-size", "--seed", "--limit", "--workers", "--max-failures",
-        "--description", "--overwrite", "--dump-config", "--quiet",
+        "--plain-copy", "--shard-size", "--seed", "--limit", "--workers", "--backend",
+        "--scheduler", "--max-failures", "--pictures-from", "--description", "--overwrite", "--part", "--finish",
+        "--dump-config", "--quiet",
     ],
     "verify": ["--deep", "--repair", "--coco", "--split", "--images", "--workers", "--json"],
     "diff": ["--tolerance", "--workers", "--json"],
     "inspect": ["--json", "--sample", "--save", "--sheet", "--nexus"],
-    "bench": ["--coco", "--split", "--images", "--repeats", "--workers", "--seconds", "--json"],
+    "bench": ["--coco", "--split", "--images", "--repeats", "--workers", "--seconds", "--plan-images", "--json"],
     "labels": ["--preset", "--json"],
     "presets": ["--toml", "--json"],
     "report": ["--out", "--samples", "--split", "--images"],
@@ -73,7 +74,7 @@ def test_commands_name_every_option_in_order(run: Run) -> None:
 def test_an_audit_takes_the_options_of_a_build_that_change_what_is_read(run: Run) -> None:
     found = re.findall(r"^  (?:-\w, )?(--[\w-]+)", run("audit", "--help").out, re.MULTILINE)
     of_a_run = {"--coco", "--out", "--workers", "--max-failures", "--description", "--overwrite", "--dump-config"}
-    of_a_run.add("--quiet")
+    of_a_run |= {"--quiet", "--backend", "--scheduler", "--pictures-from", "--part", "--finish"}
     own = {"--pictures", "--suspects", "--against", "--sheet", "--fix", "--json", "--help"}
     assert {*found} == {*OPTIONS["build"], *own} - of_a_run
 
@@ -81,8 +82,8 @@ def test_an_audit_takes_the_options_of_a_build_that_change_what_is_read(run: Run
 def test_build_tells_its_defaults_and_what_is_required(run: Run) -> None:
     text = unfold(run("build", "--help").out)
     for said in (
-        "--coco PATH COCO root, or one annotation file; may be repeated. [required]",
-        "--out DIR Where to write the dataset. [required]",
+        "--coco PATH COCO root, or one annotation file, or archive, or URL; may be repeated. [required]",
+        "--out DIR Where to write the dataset; a URL, too. [required]",
         "--split NAME Split of the COCO root. [default: train2017, or the only one]",
         f"--preset [{'|'.join(['auto', *PRESETS])}] What to start from; auto: tf-pose, ",
         "or coco if the file's keypoints are others. [default: auto]",
@@ -114,7 +115,7 @@ def test_what_commands_share_they_explain_alike_or_as_it_is_for_them(run: Run) -
     )
     for text in (build, verify, bench):
         assert "--split NAME Split of the COCO root. [default: train2017, or the only one]" in text
-        assert "--images DIR Image directory, if it is not where COCO has it." in text
+        assert "--images DIR Image directory, archive or URL, if it is not where COCO has it." in text
     for text in (build, verify, diff):
         assert "--workers N Processes. [default: the CPUs there are for this one]" in text
     for text in (verify, diff, bench, inspect):

@@ -39,6 +39,7 @@ def test_several_are_built_into_one_dataset_and_named(run: Run, roots: tuple[Pat
     assert manifest.samples == 3
     shown = run("inspect", out).out
     assert "sources=first,second" in shown
+    assert shown.splitlines()[1] == "1 of first, 2 of second"
     assert f"second.sha256={manifest.source['second.sha256']}" in shown
     assert run("verify", out, "--deep", "--coco", first, "--coco", second).status == 0
     assert "name them all" in run("verify", out, "--coco", first).err

@@ -14,6 +14,7 @@ from posegen.errors import ConfigError
 from posegen.files import load_toml
 from posegen.images.augment import Augmentation
 from posegen.skeleton import SKELETONS, Skeleton, write_skeleton
+from posegen.storage.find import spell
 
 LABELS = ("heatmap", "paf", "mask", "limb", "offset", "center", "weight")
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
@@ -134,3 +135,18 @@ def test_what_a_file_cannot_say_is_refused():
         write_options(BuildConfig.preset("coco"), preset="tf-pose")
     with pytest.raises(ConfigError, match="there is no preset 'upd'"):
         write_options(BuildConfig(), preset="upd")
+
+
+def test_urls_are_written_and_read_as_they_are_wherever_the_file_is(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "options.toml"
+    path.parent.mkdir()
+    path.write_text(
+        'coco = "s3://bucket/coco"\nimages = "https://host.org/x/train2017.zip"\nout = "gs://bucket/pose"\n'
+    )
+    run = read_options(path).run
+    assert [spell(str(of)) for of in (run.coco, run.images, run.out)] == [
+        "s3://bucket/coco", "https://host.org/x/train2017.zip", "gs://bucket/pose",
+    ]  # fmt: skip
+    text = write_options(BuildConfig(), preset="tf-pose", run=run)
+    assert '"s3://bucket/coco"' in text
+    assert '"https://host.org/x/train2017.zip"' in text

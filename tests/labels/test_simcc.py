@@ -128,6 +128,16 @@ def test_all_curves_are_the_same_bytes_but_for_their_place():
         np.testing.assert_array_equal(curve[peak - 20 : peak + 8], curves[0][peaks[0] - 20 : peaks[0] + 8])
 
 
+def test_curves_end_where_there_is_less_than_what_they_are_rounded_to():
+    label = SimccLabel(axis="x", input_size=SIZE, keypoints=tuple("abcdef"), normalize=False)
+    points = np.full((1, 6, 2), 24.0)
+    curve = label.render(make_scene(points, np.ones((1, 6), bool), SIZE))[0]
+    exact = np.exp(-((np.arange(96) - 48) ** 2) / 72)
+    assert np.abs(curve - exact).max() <= 2.0**-21 + 2.0**-24
+    np.testing.assert_array_equal(curve > 0, exact >= 2.0**-21)
+    np.testing.assert_array_equal(curve * 2**20 % 1, 0)
+
+
 def test_of_several_people_the_largest_value_counts():
     for label in create_label("simcc", make_context()):
         scene = scatter(1, people=3)

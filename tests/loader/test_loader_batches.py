@@ -79,7 +79,7 @@ class TestBatches:
     def test_every_shard_is_opened_once(self, dataset: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         data = posegen.PoseDataset(dataset, max_open=1)
         opened = []
-        monkeypatch.setattr(data._pool, "_open_shard", opened_by(data._pool._open_shard, opened))
+        monkeypatch.setattr(data.pool, "_open_shard", opened_by(data.pool._open_shard, opened))
         data.batch([7, 0, 3, 6, 1, 4])
         data.close()
         assert opened == [0, 1, 2]

@@ -50,7 +50,7 @@ class TestProcesses:
     def test_the_shard_used_longest_ago_is_closed_first(self, dataset: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         data = posegen.PoseDataset(dataset, max_open=2)
         opened: list[int] = []
-        monkeypatch.setattr(data._pool, "_open_shard", opened_by(data._pool._open_shard, opened))
+        monkeypatch.setattr(data.pool, "_open_shard", opened_by(data.pool._open_shard, opened))
         for i in (0, 3, 1, 7, 2, 4):
             data[i]
         data.close()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from posegen.annotations.coco.keypoints import PARTS, are_pairs, count_keypoints
 from posegen.annotations.coco.limbs import read_limbs
 from posegen.errors import AnnotationError, ConfigError
 from posegen.skeleton import SKELETONS, Skeleton
+from posegen.storage import AnyPath
 
 _LISTED = 20
 
@@ -60,7 +60,7 @@ class Reading:
 
 
 def choose_reading(
-    path: Path, document: Mapping[str, Any], wanted: Sequence[str], skeleton: Skeleton | None
+    path: AnyPath, document: Mapping[str, Any], wanted: Sequence[str], skeleton: Skeleton | None
 ) -> Reading:
     """Decide how a file's annotations are read.
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 import re
-from pathlib import Path
 from typing import Any, TypeGuard
 
 from posegen.errors import AnnotationError
+from posegen.storage import AnyPath
 
 _SHOWN_PROBLEMS = 20
 _LARGEST = 1e15
@@ -31,7 +31,7 @@ _FLAGS = {
 class Problems:
     """Collects what is wrong with a file, to report it at once."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: AnyPath) -> None:
         self.path = path
         self.count = 0
         self.shown: list[str] = []

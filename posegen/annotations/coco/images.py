@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from posegen.annotations.coco.checks import Problems, as_whole, brief, is_id, is_size, is_text
@@ -15,8 +14,9 @@ from posegen.annotations.sample import Shape
 from posegen.config.choices import Exif
 from posegen.errors import ImageError
 from posegen.geometry import Size
+from posegen.storage import AnyPath
 
-_MOST_PIXELS = 1 << 28
+MOST_PIXELS = 1 << 28
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,7 +42,7 @@ class ImageReader:
         The (height, width) as shown, by id, of images that state no size and whose pictures lie on their side.
     """
 
-    def __init__(self, directory: Path | None, problems: Problems, ids: Ids, exif: Exif) -> None:
+    def __init__(self, directory: AnyPath | None, problems: Problems, ids: Ids, exif: Exif) -> None:
         self.directory = directory
         self.problems = problems
         self.ids = ids
@@ -129,7 +129,7 @@ def _is_unstated(side: Any) -> bool:
     return side is None or side == "" or (isinstance(side, (int, float)) and not side >= 1)
 
 
-def _find_size(directory: Path | None, name: str, *, shown: bool) -> Size:
+def _find_size(directory: AnyPath | None, name: str, *, shown: bool) -> Size:
     from posegen.images.files import read_size
 
     if directory is None:
@@ -152,6 +152,6 @@ def _state(entry: Mapping[str, Any]) -> Size:
 
 
 def _limit(height: int, width: int) -> Size:
-    if width * height > _MOST_PIXELS:
-        raise ValueError(f"{width}x{height} pixels are more than the {_MOST_PIXELS} that are decoded")
+    if width * height > MOST_PIXELS:
+        raise ValueError(f"{width}x{height} pixels are more than the {MOST_PIXELS} that are decoded")
     return height, width

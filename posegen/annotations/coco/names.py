@@ -5,14 +5,13 @@ Directories are listed, each once: asked for each of 100,000 names, a file syste
 
 from __future__ import annotations
 
-import os
 import re
 import unicodedata
 from collections.abc import Iterator
-from pathlib import Path
 from urllib.parse import unquote
 
 from posegen.annotations.audit import counted
+from posegen.storage import AnyPath, list_names
 
 _SHOWN = 3
 
@@ -26,7 +25,7 @@ class Names:
         The names for which there is no file, each with what may help, or nothing.
     """
 
-    def __init__(self, directory: Path | None) -> None:
+    def __init__(self, directory: AnyPath | None) -> None:
         self.directory = directory if directory is not None and directory.is_dir() else None
         self.missing: dict[str, str] = {}
         self._listings: dict[str, frozenset[str]] = {}
@@ -71,7 +70,7 @@ class Names:
         found = self._listings.get(folder)
         if found is None:
             try:
-                found = frozenset() if self.directory is None else frozenset(os.listdir(self.directory / folder))  # noqa: PTH208 (names alone, of many files)
+                found = frozenset() if self.directory is None else list_names(self.directory / folder)
             except (OSError, ValueError):
                 found = frozenset()
             self._listings[folder] = found

@@ -6,26 +6,28 @@ import contextlib
 import gc
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from posegen.annotations.audit import Audit
 from posegen.annotations.coco.categories import choose_reading
 from posegen.annotations.coco.checks import Problems
-from posegen.annotations.coco.document import load_document
+from posegen.annotations.coco.document import decode_document, load_document, parse_document, read_document
 from posegen.annotations.coco.ids import Ids
 from posegen.annotations.coco.images import Image, ImageReader
 from posegen.annotations.coco.joining import People, join_same
 from posegen.annotations.coco.people import AnnotationReader, Person
+from posegen.annotations.coco.quick import read_quickly
 from posegen.annotations.coco.turning import refuse_turned, turn_unstated
 from posegen.annotations.sample import Annotations, Sample, Shape
 from posegen.config import BuildConfig
 from posegen.errors import AnnotationError
 from posegen.skeleton import Skeleton
+from posegen.storage import AnyPath
 
 
-def read_coco(path: Path, config: BuildConfig, images: Path | None = None) -> Annotations:
+def read_coco(path: AnyPath, config: BuildConfig, images: AnyPath | None = None) -> Annotations:
     """Read a COCO keypoint annotation file.
 
     A person is drawn if at least `config.min_keypoints` of its keypoints are labelled (v > 0; `num_keypoints` is not
@@ -51,15 +53,25 @@ def read_coco(path: Path, config: BuildConfig, images: Path | None = None) -> An
         return _read(path, config, images)
 
 
-def read_skeleton(path: Path, category: Sequence[str] = ()) -> Skeleton:
+def read_skeleton(path: AnyPath, category: Sequence[str] = ()) -> Skeleton:
     """Read the keypoints and limbs that an annotation file's categories have; raises what `read_coco` does for them."""
     document = load_document(path)
     Ids(document)
     return choose_reading(path, document, category, None).skeleton
 
 
-def _read(path: Path, config: BuildConfig, images: Path | None) -> Annotations:
-    document = load_document(path)
+def _read(path: AnyPath, config: BuildConfig, images: AnyPath | None) -> Annotations:
+    data = read_document(path)
+    found = read_quickly(path, data, config, images)
+    if found is not None:
+        return found
+    text = decode_document(path, data)
+    del data  # or the file would be in memory three times
+    return _read_entries(path, parse_document(path, text), config, images)
+
+
+def _read_entries(path: AnyPath, document: dict[str, Any], config: BuildConfig, images: AnyPath | None) -> Annotations:
+    """Read a file entry by entry, whatever it has, to say what is wrong with it."""
     ids = Ids(document)
     reading = choose_reading(path, document, config.category, config.skeleton)
     problems = Problems(path)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,9 +13,10 @@ from posegen.annotations.coco.images import Image
 from posegen.annotations.coco.keypoints import count_keypoints, read_triplets
 from posegen.errors import AnnotationError, ImageError
 from posegen.geometry import Size
+from posegen.storage import AnyPath
 
 _MOST_OPENED = 1000
-_MARGIN = 1.0
+MARGIN = 1.0
 """Pixels by which points may lie outside."""
 
 
@@ -52,7 +52,7 @@ def turn_unstated(undecided: Mapping[int, Size], images: dict[int, Image], entri
     return turned
 
 
-def refuse_turned(path: Path, directory: Path | None, suspects: Mapping[str, Image]) -> None:
+def refuse_turned(path: AnyPath, directory: AnyPath | None, suspects: Mapping[str, Image]) -> None:
     """Refuse annotations whose points fit only the pictures as shown, while sizes are stated as they are stored.
 
     Parameters
@@ -92,8 +92,8 @@ def refuse_turned(path: Path, directory: Path | None, suspects: Mapping[str, Ima
 def fit_only_turned(points: NDArray[np.float64], image: Image) -> bool:
     """Tell whether labelled points (n, 3) x, y, v leave an image, and do not if it is laid on its side."""
     labelled = points[points[:, 2] > 0, :2]
-    if not len(labelled) or labelled.min() < -_MARGIN:
+    if not len(labelled) or labelled.min() < -MARGIN:
         return False
     reach = labelled.max(axis=0)
     size = np.array([image.width, image.height])
-    return bool((reach > size + _MARGIN).any() and (reach <= size[::-1] + _MARGIN).all())
+    return bool((reach > size + MARGIN).any() and (reach <= size[::-1] + MARGIN).all())

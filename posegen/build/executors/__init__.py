@@ -3,8 +3,18 @@
 `build`, `verify`, `compare` and `repair` take any object with `Executor`'s protocol as their `executor`.
 """
 
+from posegen.build.executors.backend import create_executor
 from posegen.build.executors.base import Done, Executor, Lost, Report
 from posegen.build.executors.cpus import available_cpus
 from posegen.build.executors.local import LocalExecutor, choose_executor
 
-__all__ = ["Done", "Executor", "LocalExecutor", "Lost", "Report", "available_cpus", "choose_executor"]
+__all__ = [
+    "Done",
+    "Executor",
+    "LocalExecutor",
+    "Lost",
+    "Report",
+    "available_cpus",
+    "choose_executor",
+    "create_executor",
+]

@@ -52,7 +52,7 @@ def write_mended(
         If the annotations are no COCO file.
     """
     source, target = find_annotations(path, split=split, need_images=False).path, Path(out)
-    if target.exists() and target.samefile(source):
+    if isinstance(source, Path) and target.exists() and target.samefile(source):
         raise ConfigError(f"{target}: is the file that is corrected; write the correction to another one")
     document = load_document(source)
     entries = {read_id(entry.get("id")): entry for entry in document["annotations"] if isinstance(entry, dict)}

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 from posegen.errors import ImageError
 from posegen.images.files import read_file
 from posegen.inspect.people import Progress
+from posegen.storage import AnyPath
 
 _SIDE = 32
 _LOW = 8
@@ -81,7 +81,7 @@ class Twins:
     how: str
 
 
-def take_prints(directory: Path, names: Sequence[str], progress: Progress) -> Prints:
+def take_prints(directory: AnyPath, names: Sequence[str], progress: Progress) -> Prints:
     """Read pictures and take their prints; those that cannot be read are counted."""
     small = np.zeros((len(names), _SIDE, _SIDE), np.uint8)
     hashes, mirrored = np.zeros(len(names), np.uint64), np.zeros(len(names), np.uint64)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,15 +20,16 @@ from posegen.inspect.doctor.sides import find_swapped
 from posegen.inspect.doctor.suspicion import Examination, Mend, Suspicion
 from posegen.inspect.doctor.twice import find_misplaced, find_misused, find_twice, note_visibility
 from posegen.inspect.people import People, Progress, tabulate
+from posegen.storage import AnyPath, Location
 
 
 def examine(
-    path: str | os.PathLike[str],
+    path: Location,
     config: BuildConfig | None = None,
     *,
     split: str | None = None,
-    images: str | os.PathLike[str] | None = None,
-    against: str | os.PathLike[str] | None = None,
+    images: Location | None = None,
+    against: Location | None = None,
     progress: Progress | None = None,
 ) -> Examination:
     """Look for annotations that are probably wrong, and pictures that are there twice.
@@ -68,7 +67,7 @@ def examine(
     return examination
 
 
-def read_entries(path: Path) -> Mapping[int, Mapping[str, Any]]:
+def read_entries(path: AnyPath) -> Mapping[int, Mapping[str, Any]]:
     """Read the annotations of a file as they are written, by the number of their id; none if it is no COCO file."""
     try:
         document = load_document(path)

@@ -23,15 +23,14 @@ from posegen.inspect.drawing.canvas import (
     SHIFT,
     Canvas,
     Picture,
-    draw_disc,
     hues,
     join_tiles,
-    mix,
     to_fixed,
 )
-from posegen.inspect.drawing.legend import add_legend, draw_cross, draw_keypoint, hatch, list_signs
+from posegen.inspect.drawing.legend import add_legend, draw_cross, draw_keypoint, list_signs
+from posegen.inspect.drawing.panels import draw_heat, draw_label
 from posegen.inspect.drawing.text import frame
-from posegen.labels.base import ArraySpec, without_stride
+from posegen.labels.base import without_stride
 from posegen.shards import ShardReader
 from posegen.skeleton import Skeleton
 
@@ -40,8 +39,6 @@ PANEL_SIDE, TILE_SIDE = 640, 320
 
 _DRAWN = ("heatmap", "paf", "mask")
 """The labels that are drawn each in its own way."""
-
-_HALF = 0.5
 
 
 def draw_sample(reader: ShardReader, index: int, *, number: int | None = None, legend: bool = False) -> Picture:
@@ -135,7 +132,7 @@ def draw_tile(reader: ShardReader, index: int, *, number: int) -> Picture:
     canvas, sample = open_canvas(reader, index, TILE_SIDE)
     if heatmap is not None:
         heat = reader.label(heatmap, index)[: len(reader.skeleton.keypoints)]
-        canvas = Canvas(_draw_heat(canvas, heat, strength=0.5, brightness=1.0), canvas.factor)
+        canvas = Canvas(draw_heat(canvas, heat, strength=0.5, brightness=1.0), canvas.factor)
     people = draw_people(canvas, reader.skeleton, sample)
     return frame(frame(people, sample["file_name"]), _caption(reader, sample, number))
 
@@ -202,7 +199,7 @@ def _draw_labels(canvas: Canvas, reader: ShardReader, sample: dict[str, Any], in
         if spec.cells and values.size:
             # Within a row the labels that everybody knows come first.
             place = _DRAWN.index(name) if name in _DRAWN else len(_DRAWN)
-            panel = _draw_label(canvas, reader, sample, spec, values)
+            panel = draw_label(canvas, reader, sample, spec, values)
             rows.setdefault(spec.name[len(name) :], []).append((place, panel))
     return [[panel for _, panel in sorted(row, key=lambda placed: placed[0])] for row in rows.values()]
 
@@ -215,41 +212,6 @@ def _join_rows(first: Picture, rows: list[list[Picture]]) -> Picture:
         # Below the first panel nothing is to be shown again.
         tiles += [*([blank] if len(tiles) > 1 else []), *row, *[blank] * (columns - 1 - len(row))]
     return join_tiles(tiles, columns)
-
-
-def _draw_label(
-    canvas: Canvas, reader: ShardReader, sample: dict[str, Any], spec: ArraySpec, values: NDArray[Any]
-) -> Picture:
-    """Draw the panel of a label that has cells."""
-    name = without_stride(spec.name)
-    stride = spec.name[len(name) :].removeprefix("_s").replace("_", ".")
-    title = f"{name}, stride {stride}" if stride else name
-    if name == "heatmap":
-        blended = _draw_heat(canvas, values[: len(reader.skeleton.keypoints)], strength=0.9, brightness=0.55)
-        drawn = sample["keypoints"][..., 2] >= (2 if reader.config.visibility == "visible" else 1)
-        for point in canvas.enlarge_points(sample["keypoints"][drawn][:, :2]):
-            draw_disc(blended, point, canvas.side / 240, INK)
-            draw_disc(blended, point, canvas.side / 360, PAPER)
-        return frame(blended, f"{title} · maximum over keypoints")
-    if name == "paf":
-        title = title.replace("paf", "part affinity fields", 1)
-        return frame(_draw_fields(canvas, values), f"{title} · strongest limb", wheel=True)
-    if name == "mask":
-        return frame(_draw_mask(canvas, values[0]), f"{title} · the loss counts on {values[0].mean():.1%}")
-    if name.endswith("_mask"):
-        return _draw_channel_mask(canvas, values, spec, title)
-    if spec.axes[1:2] == ("value",) and spec.unknown:
-        # Of composite fields the first value of a channel is how sure it is; the others are ways and sizes.
-        blended = _draw_heat(canvas, np.nan_to_num(values[:, 0]), strength=0.9, brightness=0.55)
-        unknown = np.isnan(values[:, 0]).all(axis=0)
-        shown = Canvas(blended, canvas.factor)
-        return frame(_draw_mask(shown, (~unknown).astype(np.float32)), f"{title} · where cells point to something")
-    largest = max(-spec.low, spec.high)
-    # What nobody knows is drawn as nothing.
-    magnitudes = np.abs(values.astype(np.float32)).reshape(-1, *spec.cells)
-    heat = np.asarray(np.nan_to_num(magnitudes / np.float32(largest)), np.float32)
-    blended = _draw_heat(canvas, heat, strength=0.9, brightness=0.55)
-    return frame(blended, f"{title} · maximum over channels, of {largest:g}")
 
 
 def draw_people(canvas: Canvas, skeleton: Skeleton, sample: dict[str, Any]) -> Picture:
@@ -280,44 +242,3 @@ def _draw_boxes(canvas: Canvas, boxes: NDArray[np.float32]) -> Picture:
         ring = to_fixed(canvas.enlarge_points(corners))
         cv2.polylines(picture, [ring], True, PAPER, max(1, canvas.side // 640), cv2.LINE_AA, SHIFT)
     return np.asarray(cv2.addWeighted(picture, 0.6, canvas.picture, 0.4, 0), np.uint8)
-
-
-def _draw_heat(canvas: Canvas, heat: NDArray[np.float32], *, strength: float, brightness: float) -> Picture:
-    """Blend the largest of (K, h, w) values over the picture, interpolated between the middles of the cells."""
-    large = cv2.resize(heat.max(axis=0), canvas.picture.shape[1::-1], interpolation=cv2.INTER_LINEAR).clip(0, 1)
-    colours = cv2.applyColorMap(np.rint(255 * large).astype(np.uint8), cv2.COLORMAP_INFERNO)
-    return mix(brightness * canvas.picture, colours, strength * np.minimum(1, 1.5 * large))
-
-
-def _draw_fields(canvas: Canvas, paf: NDArray[np.float32]) -> Picture:
-    """Blend the strongest of E vectors (2E, h, w) over the darkened picture, with an arrow where it is not weak."""
-    vectors = paf.reshape(-1, 2, *paf.shape[1:])
-    strongest = np.square(vectors).sum(axis=1).argmax(axis=0)
-    x, y = np.take_along_axis(vectors, strongest[None, None], axis=0)[0]
-    length = np.minimum(np.hypot(x, y), 1)
-    colours, weights = canvas.enlarge_cells(hues(np.arctan2(y, x))), 0.85 * canvas.enlarge_cells(length)
-    picture = mix(0.4 * canvas.picture, colours, weights)
-    cell = np.array(picture.shape[1::-1]) / paf.shape[:0:-1]
-    if cell.min() >= 10:  # An arrow of fewer pixels is a blot.
-        at = np.nonzero(length > 0.3)
-        middles = (np.column_stack(at[::-1]) + 0.5) * cell - 0.5
-        reach = 0.36 * cell.min() * np.column_stack([x[at], y[at]])
-        for start, end in to_fixed(np.stack([middles - reach, middles + reach], axis=1)).tolist():
-            cv2.arrowedLine(picture, start, end, INK, 1, cv2.LINE_AA, SHIFT, 0.35)
-    return picture
-
-
-def _draw_channel_mask(canvas: Canvas, masks: NDArray[np.float32], spec: ArraySpec, title: str) -> Picture:
-    """Hatch the picture where any of C masks (C, h, w) does not count, and name the channels that are hidden most."""
-    shares = np.mean(masks < _HALF, axis=(1, 2))
-    # What most channels hide is padding, or nobody's label; x and y of a limb are hidden alike.
-    most = [k for k in np.argsort(-shares, kind="stable").tolist() if shares[k] > np.median(shares)]
-    by_name = {spec.channels[k].partition(":")[0]: f"{shares[k]:.0%}" for k in reversed(most)}
-    named = ", ".join(f"{name} {share}" for name, share in [*reversed(by_name.items())][:3]) or "all channels alike"
-    return frame(_draw_mask(canvas, masks.min(axis=0)), f"{title} · {named}")
-
-
-def _draw_mask(canvas: Canvas, mask: NDArray[np.float32]) -> Picture:
-    """Hatch the picture in red, the more the less the mask (h, w) counts."""
-    ignored = canvas.enlarge_cells(1 - mask)
-    return hatch(canvas.picture, ignored, canvas.side // 50, canvas.side // 150)

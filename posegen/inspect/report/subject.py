@@ -22,6 +22,7 @@ from posegen.inspect.report.heat import LabelMeasures
 from posegen.inspect.report.measures import Measures, measure
 from posegen.inspect.summary import describe, list_shards
 from posegen.shards.manifest import MANIFEST_NAME
+from posegen.shards.source import find_directory
 
 Pictures = Callable[[Sequence[int]], Iterator[tuple[int, NDArray[np.uint8]]]]
 """Yields for samples, in the order of their numbers, the number and the frame, (rows, columns, 3) uint8 B, G, R."""
@@ -75,7 +76,8 @@ def open_subject(
     AnnotationError, ShardError
         If it is damaged.
     """
-    if (path / MANIFEST_NAME).is_file() or path.suffix in {".h5", ".hdf5"}:
+    place = find_directory(path)
+    if (place / MANIFEST_NAME).is_file() or place.suffix in {".h5", ".hdf5"}:
         description = describe(path)
         shards = Shards(files=list_shards(path))
         people = read_shards(shards, progress)

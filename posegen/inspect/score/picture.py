@@ -19,6 +19,7 @@ from posegen.inspect.score.truth import Key
 from posegen.loader import PoseDataset
 from posegen.loader.decode import People
 from posegen.shards import ShardReader
+from posegen.shards.source import open_shard
 from posegen.skeleton import Skeleton
 
 _MOST = 6
@@ -30,7 +31,7 @@ def draw_pairs(data: PoseDataset, worst: Sequence[int], found: Mapping[Key, Peop
     tiles: list[Picture] = []
     for number in (worst or range(len(data)))[:_MOST]:
         shard = bisect_right(starts, number) - 1
-        with ShardReader(data.path / data.manifest.shards[shard].file) as reader:
+        with open_shard(data.path, data.manifest.shards[shard]) as reader:
             tiles += _draw_pair(reader, number - starts[shard], number, found)
     write_png(path, join_tiles(tiles, 4))
 

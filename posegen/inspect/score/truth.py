@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +14,7 @@ from posegen.annotations.read import find_annotations
 from posegen.config import BuildConfig
 from posegen.errors import AnnotationError, ConfigError
 from posegen.skeleton import COCO_17, Skeleton
+from posegen.storage import AnyPath, Location
 
 Key = tuple[int, int]
 """An image, and which copy of it."""
@@ -82,7 +81,7 @@ class Truth:
 
     @classmethod
     def read(
-        cls, coco: str | os.PathLike[str], split: str | None, config: BuildConfig, skeleton: Skeleton, wanted: set[int]
+        cls, coco: Location, split: str | None, config: BuildConfig, skeleton: Skeleton, wanted: set[int]
     ) -> Truth:
         """Read the annotations of the images `wanted`, whoever was drawn; raises what `build` raises for them."""
         source = find_annotations(coco, split=split, need_images=False)
@@ -120,7 +119,7 @@ def _everybody(config: BuildConfig) -> dict[str, Any]:
     return {"skeleton": config.skeleton, "category": config.category, "labels": ()}
 
 
-def _read_entries(path: Path) -> dict[int, dict[str, Any]]:
+def _read_entries(path: AnyPath) -> dict[int, dict[str, Any]]:
     """Read the file's own entries by their numbers, those that have one."""
     try:
         listed: Iterable[Any] = json.loads(path.read_bytes())["annotations"]

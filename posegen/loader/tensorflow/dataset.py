@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import itertools
-import os
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
@@ -17,10 +16,12 @@ from posegen.loader.dataset import PoseDataset
 from posegen.loader.fields import list_plain
 from posegen.loader.shuffle import Remainder, shuffle_shards, take_share
 from posegen.loader.views import Views
+from posegen.shards.cache import CACHE_SIZE
+from posegen.storage import Location
 
 
 def tf_dataset(
-    path: str | os.PathLike[str],
+    path: Location,
     *,
     batch_size: int,
     fields: Sequence[str] | None = None,
@@ -36,6 +37,7 @@ def tf_dataset(
     first_epoch: int = 0,
     readers: int = 2,
     prefetch: int = 2,
+    cache_size: int = CACHE_SIZE,
 ) -> tf.data.Dataset:
     """Read a dataset in batches, shuffled a few shards at a time.
 
@@ -70,6 +72,8 @@ def tf_dataset(
         Batches read at once, by as many threads.
     prefetch
         Batches kept ready.
+    cache_size
+        As in `posegen.PoseDataset`.
 
     Returns
     -------
@@ -89,8 +93,8 @@ def tf_dataset(
     for name, value in (("batch_size", batch_size), ("readers", readers), ("prefetch", prefetch)):
         if value < 1:
             raise ConfigError(f"{name} must be a whole number from 1, not {value}")
-    wanted = list_plain(PoseDataset(path).fields) if fields is None else fields
-    data = PoseDataset(path, fields=wanted, raw=raw, flip=flip, views=views, seed=seed)
+    wanted = list_plain(PoseDataset(path, cache_size=cache_size).fields) if fields is None else fields
+    data = PoseDataset(path, fields=wanted, raw=raw, flip=flip, views=views, seed=seed, cache_size=cache_size)
 
     def list_indices(epoch: int) -> NDArray[np.int64]:
         order = np.arange(len(data))
@@ -105,6 +109,7 @@ def tf_dataset(
     def deal() -> Iterator[tuple[int, NDArray[np.int64]]]:
         epoch = next(epochs)
         indices = list_indices(epoch)
+        data.pool.expect(indices)
         for start in range(0, batches * batch_size, batch_size):
             yield epoch, indices[start : start + batch_size]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -18,6 +17,8 @@ from posegen.loader.torch.halves import widen_halves
 from posegen.loader.torch.pictures import ImageDtype, Transform, choose_normalization, recolour, show_channels
 from posegen.loader.torch.sharing import SharedArrays, SharedBatch
 from posegen.loader.views import LabelsDrawn, Views
+from posegen.shards.cache import CACHE_SIZE
+from posegen.storage import Location
 
 
 class TorchPoseDataset(Dataset):
@@ -50,6 +51,8 @@ class TorchPoseDataset(Dataset):
         Changes the colours of a picture: given (3, H, W) uint8 it returns as much. It is called for every picture that
         is read, after it was flipped or seen anew and before it is normalised, by whoever reads. A GPU does that in
         less time: take pictures of `uint8`, and change the batch there.
+    cache_size
+        As in `posegen.PoseDataset`.
 
     Attributes
     ----------
@@ -66,7 +69,7 @@ class TorchPoseDataset(Dataset):
 
     def __init__(
         self,
-        path: str | os.PathLike[str],
+        path: Location,
         *,
         fields: Sequence[str] | None = None,
         mean: Sequence[float] | None = None,
@@ -78,19 +81,21 @@ class TorchPoseDataset(Dataset):
         labels: LabelsDrawn = "here",
         seed: int | None = None,
         transform: Transform | None = None,
+        cache_size: int = CACHE_SIZE,
     ) -> None:
         self._normalization = choose_normalization(labels, image_dtype, mean, std)
         self._transform = transform
         self._epoch = SharedEpoch()
         self.data = PoseDataset(
             path,
-            fields=list_plain(PoseDataset(path).fields) if fields is None else fields,
+            fields=list_plain(PoseDataset(path, cache_size=cache_size).fields) if fields is None else fields,
             raw=raw,
             flip=flip,
             views=views,
             labels=labels,
             seed=seed,
             widen=widen_halves,
+            cache_size=cache_size,
         )
 
     @property

@@ -9,15 +9,19 @@ from zlib import crc32
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.utils.data import Dataset, Sampler
+from torch.utils.data import Dataset, DistributedSampler
 
 from posegen.errors import ConfigError
+from posegen.loader.ahead import follow
 from posegen.loader.shuffle import Remainder, shuffle_shards, take_share
 from posegen.loader.torch.parts import Sharded, find_parts
 
 
-class ShardShuffleSampler(Sampler):
+class ShardShuffleSampler(DistributedSampler):
     """Shuffles the samples of a few shards at a time, split over the processes of `torch.distributed`.
+
+    It is a `DistributedSampler` by name alone: who splits what samplers give over processes, as Lightning does, leaves
+    one of these as it is, instead of splitting it twice.
 
     >>> sampler = ShardShuffleSampler(dataset, seed=1)
     >>> loader = DataLoader(dataset, batch_size=16, sampler=sampler, num_workers=4)
@@ -65,7 +69,9 @@ class ShardShuffleSampler(Sampler):
         ranks: int | None = None,
         remainder: Remainder | None = None,
     ) -> None:
+        # Without the constructor of DistributedSampler, which wants to know the processes now.
         self._parts = find_parts(dataset)
+        self._subset = _name_subset(self._parts.indices)
         self.sizes = self._parts.sizes
         self.shuffle = shuffle
         self.seed = seed
@@ -96,7 +102,7 @@ class ShardShuffleSampler(Sampler):
         """Iterate over this process's samples of the epoch; after `load_state_dict` over those that are left, once."""
         start, self._start = self._start, 0
         self._handed_out = start
-        for index in self._indices()[start:]:
+        for index in follow(self._parts.sources, self._indices()[start:]):
             self._handed_out += 1
             yield index
 
@@ -149,9 +155,7 @@ class ShardShuffleSampler(Sampler):
         """Say what determines the order and its split; a rank's name is left out, so that ranks can share a state."""
         names = ("shuffle", "seed", "window", "ranks", "remainder")
         found = {"sizes": list(self.sizes)} | {name: getattr(self, name) for name in names}
-        indices = self._parts.indices
-        is_whole = np.array_equal(indices, np.arange(len(indices)))
-        return found if is_whole else found | {"subset": crc32(indices.tobytes())}
+        return found | self._subset
 
     def _indices(self) -> list[int]:
         order = np.arange(sum(self.sizes))
@@ -162,6 +166,12 @@ class ShardShuffleSampler(Sampler):
 
     def _take(self, order: NDArray[np.int64]) -> NDArray[np.int64]:
         return take_share(order, self.rank, self.ranks, remainder=self.remainder)
+
+
+def _name_subset(indices: NDArray[np.int64]) -> dict[str, int]:
+    """Say which samples there are, if not all of them in their order."""
+    is_whole = np.array_equal(indices, np.arange(len(indices)))
+    return {} if is_whole else {"subset": crc32(indices.tobytes())}
 
 
 def _are_together() -> bool:

@@ -7,8 +7,8 @@ from posegen.skeleton.builtin.faces import FACE_68, FACE_NAMES, FACE_SIGMAS
 from posegen.skeleton.flip_pairs import Limb, find_flip_pairs
 from posegen.skeleton.skeleton import Skeleton
 
-_FINGERS = ("thumb", "forefinger", "middle_finger", "ring_finger", "pinky_finger")
-FINGER_NAMES = tuple(f"{finger}{joint}" for finger in _FINGERS for joint in range(1, 5))
+FINGERS = ("thumb", "forefinger", "middle_finger", "ring_finger", "pinky_finger")
+FINGER_NAMES = tuple(f"{finger}{joint}" for finger in FINGERS for joint in range(1, 5))
 HAND_SIGMAS = (
     0.029, 0.022, 0.035, 0.037, 0.047, 0.026, 0.025, 0.024, 0.035, 0.018, 0.024, 0.022, 0.026, 0.017, 0.021, 0.021,
     0.032, 0.020, 0.019, 0.022, 0.031,
