@@ -12,7 +12,7 @@ TORCH      ?= torch==2.13.0
 FRAMEWORKS ?= $(TORCH) tensorflow-cpu
 PEERS      ?= ffcv webdataset mosaicml-streaming litdata
 
-# For how long `make proof` trains each way, on views that vary by this.
+# For how much processor time `make proof` trains each way, on views that vary by this.
 SECONDS ?= 300
 VIEWS   ?= scale=0.7-1.2,rotate=30,shift=8,flip=0.5
 PROOF   := data/proof
