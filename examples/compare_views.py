@@ -1,4 +1,4 @@
-"""Train one network for the same processor time on frozen views, on built copies and on fresh views; measure it on others.
+"""Train one network on frozen views, built copies and fresh views, with the same processor time, and compare them.
 
 `make proof` builds what this needs, and runs it.
 """
