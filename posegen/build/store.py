@@ -19,6 +19,9 @@ from posegen.shards.record import compare_bytes, locate
 from posegen.storage import AnyPath, Location, Place, find_place, list_names
 from posegen.storage.find import is_url
 
+_SETTLED_NS = 2_000_000_000
+"""What was written so long ago would have another time of change if it were written again: clocks tick coarsely."""
+
 _FRESH_S = 5.0
 """So long a listing of a bucket is believed when nothing depends on it but which records are read."""
 
@@ -44,6 +47,7 @@ class Store:
         self.home = home
         self.staged = home / "shards"
         self._tags: dict[str, str] = {}
+        self._hashes: dict[Path, tuple[tuple[int, ...], str]] = {}
         self._names: frozenset[str] = frozenset()
         self._listed = float("-inf")
 
@@ -91,11 +95,23 @@ class Store:
             with contextlib.suppress(OSError, ShardError):
                 path = directory / shard.file
                 if isinstance(path, Path):
-                    if path.stat().st_size == shard.bytes and hash_file(path) == shard.sha256:
+                    if path.stat().st_size == shard.bytes and self._hash(path) == shard.sha256:
                         return path
                 elif self._is_stored(path, shard):
                     return path
         return None
+
+    def _hash(self, path: Path) -> str:
+        """Return the sha256 of a file, which is read once while nothing was done to it."""
+        status = path.stat()
+        now = status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+        before, known = self._hashes.get(path, ((), ""))
+        if before == now:
+            return known
+        found = hash_file(path)
+        if time.time_ns() - status.st_ctime_ns > _SETTLED_NS:
+            self._hashes[path] = now, found
+        return found
 
     def move(self, place: AnyPath, shard: ShardRecord) -> None:
         """Move a shard to `out`. Another process that finishes the same build may have done so: then it is there.
