@@ -6,6 +6,7 @@ import dataclasses
 import json
 import os
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -46,7 +47,7 @@ class Source:
     synthetic: bool = False
 
     @property
-    def samples(self) -> tuple[Sample, ...]:
+    def samples(self) -> Sequence[Sample]:
         """The samples."""
         return self.task.samples
 
@@ -81,7 +82,9 @@ def open_source(scratch: Path, coco: Path | None, *, split: str | None = None, i
     if not plan.samples:
         raise ConfigError(f"{plan.annotations.path}: nobody is labelled in it; measuring needs people")
     paths = CocoPaths(annotations=plan.annotations.path, images=plan.annotations.images)
-    return Source(name=name, paths=paths, task=plan.task(0, directory=scratch), synthetic=synthetic)
+    task = plan.task(0, directory=scratch)
+    task = dataclasses.replace(task, samples=tuple(task.samples))  # as a worker has them
+    return Source(name=name, paths=paths, task=task, synthetic=synthetic)
 
 
 def replicate(source: Source, count: int, root: Path) -> CocoPaths:

@@ -198,8 +198,8 @@ class BuildState:
     def _identify(self, task: ShardTask, found: Mapping[str, PictureIdentity | None]) -> dict[str, Any]:
         """Say what a shard is built from: its task, its pictures' identity, and the libraries."""
         pictures = hashlib.sha256()
-        for sample in task.samples:
-            identity = found[sample.file_name]
+        for name in task.file_names:
+            identity = found[name]
             pictures.update(b"missing\n" if identity is None else f"{identity}\n".encode())
         return {
             "task": task.digest,
@@ -223,7 +223,7 @@ def read_identities(directory: AnyPath, config: BuildConfig, shard: ShardRecord)
 
 def look_at_pictures(task: ShardTask, known: Mapping[str, PictureIdentity | None]) -> dict[str, PictureIdentity | None]:
     """Find the identity of a task's pictures, by file name, if it is not known."""
-    names = {sample.file_name for sample in task.samples}
+    names = set(task.file_names)
     return {name: known[name] if name in known else identify_picture(task.images, name) for name in names}
 
 

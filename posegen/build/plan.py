@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -35,7 +35,7 @@ class ShardTask:
     file_name
         Of the shard.
     samples
-        In the order in which they are stored.
+        In the order in which they are stored; made when they are asked for, until the task is sent.
     names
         The annotated keypoints' names.
     skeleton
@@ -57,7 +57,7 @@ class ShardTask:
     """
 
     file_name: str
-    samples: tuple[Sample, ...]
+    samples: Sequence[Sample]
     names: tuple[str, ...]
     skeleton: Skeleton
     config: BuildConfig
@@ -67,6 +67,14 @@ class ShardTask:
     quarantined: Mapping[SampleKey, str] = field(default_factory=dict)
     hopeless: int | None = None
     pictures: Mapping[SampleKey, OldPicture] | None = None
+
+    @property
+    def file_names(self) -> list[str]:
+        """Those of the samples."""
+        samples = self.samples
+        if isinstance(samples, PlannedSamples):
+            return samples.file_names
+        return [sample.file_name for sample in samples]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -97,7 +105,7 @@ class BuildPlan:
         """Make the task of one shard; made when it is sent, so that the plan is all that stays in memory."""
         return ShardTask(
             file_name=self.file_name(index),
-            samples=tuple(self.shards[index]),
+            samples=self.shards[index],
             names=self.annotations.names,
             skeleton=self.annotations.skeleton,
             config=self.config,

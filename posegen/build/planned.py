@@ -53,6 +53,15 @@ class PlannedSamples(Sequence[Sample]):
     def __iter__(self) -> Iterator[Sample]:
         return (self[index] for index in range(len(self)))
 
+    def __reduce__(self) -> tuple[type[tuple[Sample, ...]], tuple[tuple[Sample, ...]]]:
+        """Send another process the samples themselves, and not all that they are made of."""
+        return tuple, (tuple(self),)
+
+    @property
+    def file_names(self) -> list[str]:
+        """The n names of their files."""
+        return [self.columns.file_names[number] for number in self.images.tolist()]
+
     def select(self, file_names: Container[str]) -> Iterator[Sample]:
         """Yield those whose file names are among some."""
         named = self.columns.file_names
