@@ -16,6 +16,7 @@ from posegen.bench.turns import Notify, compare, take_in_turn
 from posegen.loader import PoseDataset
 
 STORED, VIEWS, DATA_LOADER = "PoseLoader", "PoseLoader, fresh views", "TorchPoseDataset in a DataLoader"
+BY_WORKERS = "PoseLoader, workers"
 _RANGES = "scale=0.5-1.1,rotate=40,shift=40,flip=0.5"
 
 
@@ -55,7 +56,7 @@ def measure_loaders(
         sizes[peer.NAME] = count_bytes(directory) / len(samples)
     seconds = take_in_turn({name: partial(_exhaust, r) for name, r in readers.items()}, rounds=rounds, notify=notify)
     rates = {name: [len(samples) / s for s in taken] for name, taken in seconds.items()}
-    pairs = [(STORED, name) for name in (DATA_LOADER, *(peer.NAME for peer in peers))]
+    pairs = [(STORED, name) for name in (DATA_LOADER, BY_WORKERS, *(peer.NAME for peer in peers))]
     pairs += [(VIEWS, STORED), *((DATA_LOADER, peer.NAME) for peer in peers)]
     comparisons = [
         compare("reading", "samples/s", (mine, rates[mine]), (other, rates[other]), kind="times", samples=len(samples))
@@ -74,6 +75,7 @@ def _open_own(out: Path, fields: list[str], workers: int, batch_size: int) -> di
     return {
         STORED: loader(),
         VIEWS: loader(views=_RANGES),
+        BY_WORKERS: loader(workers=workers, threads=1),
         DATA_LOADER: DataLoader(
             data,
             batch_size,
