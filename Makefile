@@ -7,8 +7,16 @@ COCO   ?= data/sample
 OUT    ?= data/dataset
 ARGS   ?=
 
-# What test-all installs: builds for the CPU.
-FRAMEWORKS ?= torch==2.13.0 tensorflow-cpu
+# What test-all installs, and bench-peers beside other readers: builds for the CPU.
+TORCH      ?= torch==2.13.0
+FRAMEWORKS ?= $(TORCH) tensorflow-cpu
+PEERS      ?= ffcv webdataset mosaicml-streaming litdata
+
+# For how much processor time `make proof` trains each way, on views that vary by this.
+SECONDS ?= 300
+VIEWS   ?= scale=0.7-1.2,rotate=30,shift=8,flip=0.5
+PROOF   := data/proof
+PEOPLE  := --unit person --input-size 96x128 --stride 4 --sigma 5 --min-area 3000 --labels heatmap,mask --shard-size 128
 
 # How many requests to a server `make test-s3` spoils, of each of its campaigns.
 FAULTS ?= 1000
@@ -25,7 +33,7 @@ CODE := posegen tests examples
 # A browser comes from no package of Python: make test-browser.
 WITH_EXTRAS := $(filter-out %/with_browser,$(wildcard tests/*/with_*))
 
-.PHONY: help dataset test test-all test-s3 test-browser test-oldest mutants bench lint format clean
+.PHONY: help dataset test test-all test-s3 test-browser test-oldest mutants bench bench-peers proof lint format clean
 .DEFAULT_GOAL := help
 
 help:
@@ -38,6 +46,7 @@ help:
 	@echo "make mutants   draw mistakes into a copy of the code and list those that no test catches (MUTANTS=100 SEED=0 MINUTES=60)"
 	@echo "make bench     measure the labels and the build on this machine (ARGS='--coco PATH')"
 	@echo "make bench-peers  install other readers beside posegen, and measure reading against theirs"
+	@echo "make proof     train a network on frozen, copied and fresh views (SECONDS=300 of processor time each), and compare"
 	@echo "make lint      check style and types; changes nothing"
 	@echo "make format    rewrite the code in the project's style"
 	@echo "make clean     remove what make made, the datasets in data/ included"
@@ -86,6 +95,15 @@ bench: .venv/posegen
 bench-peers: .venv-peers/installed
 	.venv-peers/bin/posegen bench read $(ARGS)
 
+proof: .venv/torch
+	@rm -rf $(PROOF) && mkdir -p $(PROOF)
+	@$(BIN)/posegen sample $(PROOF)/train --images 800 >/dev/null
+	@$(BIN)/posegen sample $(PROOF)/val --images 100 --seed 1 >/dev/null
+	@$(BIN)/posegen build --quiet --coco $(PROOF)/train --out $(PROOF)/frozen $(PEOPLE)
+	@$(BIN)/posegen build --quiet --coco $(PROOF)/train --out $(PROOF)/copies $(PEOPLE) --copies 4 --augment $(VIEWS)
+	@$(BIN)/posegen build --quiet --coco $(PROOF)/val --out $(PROOF)/held-out $(PEOPLE)
+	$(BIN)/python examples/compare_views.py $(PROOF)/frozen $(PROOF)/copies $(PROOF)/held-out --views $(VIEWS) --seconds $(SECONDS) $(ARGS)
+
 lint: .venv/dev
 	$(BIN)/ruff check $(CODE)
 	$(BIN)/ruff format --check $(CODE)
@@ -102,7 +120,7 @@ clean:
 .venv/posegen: pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; v >= (3, 10) or sys.exit("posegen needs Python 3.10 or newer, this is %d.%d; name another with make PYTHON=..." % v)'
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[fast]'
 	@touch $@
 
 .venv/dev: .venv/posegen
@@ -120,11 +138,15 @@ clean:
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]' $(MUTMUT)
 	@touch $@
 
+.venv/torch: .venv/posegen
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[torch]' $(TORCH)
+	@touch $@
+
 .venv/frameworks: .venv/dev
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,dask,export,remote]' 'moto[server,s3]' datasets pillow $(FRAMEWORKS)
 	@touch $@
 
 .venv-peers/installed: pyproject.toml
 	$(PYTHON) -m venv .venv-peers
-	.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check -e '.[fast]' torch ffcv webdataset
+	.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check -e '.[fast]' $(TORCH) $(PEERS)
 	@touch $@

@@ -10,6 +10,8 @@ python examples/train_torch.py data/train-people data/val-people --views scale=0
 """
 
 import argparse
+import itertools
+import time
 
 import numpy as np
 import torch
@@ -55,22 +57,38 @@ def compute_loss(predicted, heatmap, mask):
     return ((predicted - heatmap) ** 2 * mask * (1 + 9 * heatmap)).mean()
 
 
-def train(network, loader, epochs, rate=2e-3):
-    steps = epochs * len(loader)
+def read_epochs(loader):
+    """Read one epoch after the other, without end."""
+    for epoch in itertools.count():
+        loader.sampler.set_epoch(epoch)
+        for batch in loader:
+            yield epoch, batch
+
+
+def train(network, loader, epochs, rate=2e-3, seconds=None):
+    """Train for some epochs or, if these are given, for some seconds; return how many epochs that were.
+
+    Seconds are those of processors, the loader's threads included: what else the machine does takes none of them.
+    """
+    steps, start = 1000 if seconds else epochs * len(loader), time.process_time()
     optimizer = torch.optim.AdamW(network.parameters(), lr=rate)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, steps, pct_start=max(0.1, 2 / steps))
     network.train()
-    with tqdm(total=steps, unit=" batches", dynamic_ncols=True) as bar:
-        for epoch in range(epochs):
-            loader.sampler.set_epoch(epoch)
-            for batch in loader:
-                loss = compute_loss(network(batch["image"]), batch["heatmap"], batch["mask"])
-                optimizer.zero_grad()
-                loss.backward()
-                optimizer.step()
+    with tqdm(total=steps, dynamic_ncols=True) as bar:
+        for batches, (epoch, batch) in enumerate(read_epochs(loader), start=1):
+            loss = compute_loss(network(batch["image"]), batch["heatmap"], batch["mask"])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            # The rate follows the batches, or the clock.
+            reached = int(steps * (time.process_time() - start) / seconds) if seconds else batches
+            while bar.n < min(reached, steps):
                 schedule.step()
-                bar.set_postfix(epoch=epoch, loss=f"{loss.item():.4f}")
                 bar.update()
+            bar.set_postfix(epoch=epoch, loss=f"{loss.item():.4f}")
+            if reached >= steps:
+                break
+    return batches / len(loader)
 
 
 @torch.no_grad()

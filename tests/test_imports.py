@@ -13,10 +13,13 @@ import posegen
 PACKAGE = Path(posegen.__file__).parent
 PROMISED = {"click", "cv2", "h5py", "hdf5plugin", "numpy", "pycocotools", "tomli", "tqdm"}
 EXTRAS = {
+    "annotations/coco/outlines.py": {"msgspec"},
+    "annotations/coco/quick.py": {"msgspec"},
+    "annotations/coco/typed.py": {"msgspec"},
     "bench": {"torch"},  # it measures the DataLoader that others read with
     "build/executors/dask.py": {"dask", "distributed"},
     "build/executors/remote.py": {"distributed"},
-    "bench/peers": {"ffcv", "webdataset"},
+    "bench/peers": {"ffcv", "litdata", "streaming", "webdataset"},
     "images/codec.py": {"simplejpeg"},
     "labels/online/tensorflow.py": {"tensorflow"},
     "labels/online/torch/": {"torch"},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from posegen.annotations import Sample
 from posegen.build.plan import ShardTask
 from posegen.build.scene import place
 from posegen.images import codec, files, warp
+from posegen.images.augment import Augmentation
 from posegen.images.stored import StoredPicture
 from posegen.labels import Label, reference
 from posegen.loader import PoseDataset
@@ -90,6 +92,13 @@ class Online:
         return found | {"image": np.stack([_show(sample, task) for sample in samples])}
 
 
+def augment(task: ShardTask, ranges: str, copies: int) -> ShardTask:
+    """Let each sample of a task come some times, in a view of its own, drawn from ranges as a build reads them."""
+    config = dataclasses.replace(task.config, augment=Augmentation.parse(ranges), copies=copies)
+    samples = tuple(dataclasses.replace(sample, copy=copy) for copy in range(copies) for sample in task.samples)
+    return dataclasses.replace(task, config=config, samples=samples)
+
+
 def read_pictures(out: Path) -> list[StoredPicture]:
     """Read all encoded pictures of a dataset."""
     found: list[StoredPicture] = []
@@ -103,7 +112,8 @@ def _show(sample: Sample, task: ShardTask) -> NDArray[np.uint8]:
     """Decode and resize a picture: (H, W, 3) R, G, B."""
     data = files.read_file(task.images, sample.file_name)
     picture = codec.decode(data, (sample.height, sample.width), sample.file_name)
-    return warp.warp_fitted(picture, place(sample, task)[0].affine, task.config.input_size)[..., ::-1]
+    show = warp.warp_fitted if task.config.augment is None else warp.warp_linear
+    return show(picture, place(sample, task)[0].affine, task.config.input_size)[..., ::-1]
 
 
 def _draw_heatmap(sample: Sample, task: ShardTask) -> NDArray[np.float32]:
@@ -147,6 +157,15 @@ class Text(_OneByOne):
     """
 
     _fields: ClassVar[_Makers] = {"image": _show, "heatmap": _draw_heatmap}
+
+
+class Augmented(_OneByOne):
+    """What training does without posegen of an augmented task: decode, warp, one NumPy expression a keypoint and limb.
+
+    `image` (B, H, W, 3) uint8, `heatmap` (B, K + 1, h, w) and `paf` (B, 2E, h, w), float32.
+    """
+
+    _fields: ClassVar[_Makers] = {"image": _show, "heatmap": _draw_heatmap, "paf": _draw_paf}
 
 
 class Vectorised(_OneByOne):

@@ -6,22 +6,39 @@ bytes and labels as float32, in tensors.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from posegen.bench.peers import count_bytes, find_peers
 from posegen.bench.turns import Notify, compare, take_in_turn
 from posegen.loader import PoseDataset
 
+ONLINE, ONLINE_TEXT = "on-line views, posegen's labels", "on-line views, vectorised heatmap, paf"
 STORED, VIEWS, DATA_LOADER = "PoseLoader", "PoseLoader, fresh views", "TorchPoseDataset in a DataLoader"
 BY_WORKERS = "PoseLoader, workers"
-_RANGES = "scale=0.5-1.1,rotate=40,shift=40,flip=0.5"
+RANGES = "scale=0.5-1.1,rotate=40,shift=40,flip=0.5"
+
+
+class Pipeline(Protocol):
+    """What goes through some samples when it is called."""
+
+    samples: int
+
+    def __call__(self) -> None:
+        """Go through them."""
 
 
 def measure_loaders(
-    out: Path, scratch: Path, rounds: int, notify: Notify, *, workers: int, batch_size: int
+    out: Path,
+    scratch: Path,
+    rounds: int,
+    notify: Notify,
+    *,
+    online: Mapping[str, Pipeline],
+    workers: int,
+    batch_size: int,
 ) -> dict[str, Any]:
     """Measure readers in turn.
 
@@ -33,6 +50,8 @@ def measure_loaders(
         Where others are to write its samples.
     rounds, notify
         As in `take_in_turn`.
+    online
+        What makes such views of the annotations and pictures themselves, by name.
     workers
         Threads or processes of each.
     batch_size
@@ -54,10 +73,12 @@ def measure_loaders(
         peer.write(samples, directory)
         readers[peer.NAME] = peer.open_reader(directory, batch_size, workers)
         sizes[peer.NAME] = count_bytes(directory) / len(samples)
-    seconds = take_in_turn({name: partial(_exhaust, r) for name, r in readers.items()}, rounds=rounds, notify=notify)
-    rates = {name: [len(samples) / s for s in taken] for name, taken in seconds.items()}
+    runs: dict[str, Callable[[], None]] = {name: partial(_exhaust, reader) for name, reader in readers.items()}
+    seconds = take_in_turn(runs | dict(online), rounds=rounds, notify=notify)
+    covered = dict.fromkeys(readers, len(samples)) | {name: pipeline.samples for name, pipeline in online.items()}
+    rates = {name: [covered[name] / s for s in taken] for name, taken in seconds.items()}
     pairs = [(STORED, name) for name in (DATA_LOADER, BY_WORKERS, *(peer.NAME for peer in peers))]
-    pairs += [(VIEWS, STORED), *((DATA_LOADER, peer.NAME) for peer in peers)]
+    pairs += [(VIEWS, STORED), *((VIEWS, name) for name in online), *((DATA_LOADER, peer.NAME) for peer in peers)]
     comparisons = [
         compare("reading", "samples/s", (mine, rates[mine]), (other, rates[other]), kind="times", samples=len(samples))
         for mine, other in pairs
@@ -74,7 +95,7 @@ def _open_own(out: Path, fields: list[str], workers: int, batch_size: int) -> di
     data = TorchPoseDataset(out, fields=fields, image_dtype="uint8")
     return {
         STORED: loader(),
-        VIEWS: loader(views=_RANGES),
+        VIEWS: loader(views=RANGES),
         BY_WORKERS: loader(workers=workers, threads=1),
         DATA_LOADER: DataLoader(
             data,

@@ -19,8 +19,18 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from posegen.bench.batches import Batch, Online, Shards, StoredPictures, Text, Vectorised, read_pictures
-from posegen.bench.loaders import measure_loaders
+from posegen.bench.batches import (
+    Augmented,
+    Batch,
+    Online,
+    Shards,
+    StoredPictures,
+    Text,
+    Vectorised,
+    augment,
+    read_pictures,
+)
+from posegen.bench.loaders import ONLINE, ONLINE_TEXT, RANGES, measure_loaders
 from posegen.bench.source import PRESET, Source, replicate
 from posegen.bench.turns import Notify, compare, take_in_turn
 from posegen.build.pipeline import build
@@ -106,7 +116,8 @@ def measure_reading(
         for name, other, kind in _COMPARED
         for order in _ORDERS
     ]
-    loaders = measure_loaders(out, scratch, rounds, notify, workers=workers, batch_size=_BATCH)
+    online = _lay_online(source, count, workers)
+    loaders = measure_loaders(out, scratch, rounds, notify, online=online, workers=workers, batch_size=_BATCH)
     return {
         "comparisons": comparisons + loaders["comparisons"],
         "bytes_sample": loaders["bytes_sample"],
@@ -185,6 +196,15 @@ def _lay_pipelines(source: Source, out: Path, workers: int) -> dict[str, _Pipeli
             shards = Shards(out, fields, kept=kept, raw=name.startswith("as stored"))
             pipelines[f"{name}, {order}"] = _Pipeline(shards, numbers, workers, kept=kept)
     return pipelines
+
+
+def _lay_online(source: Source, count: int, workers: int) -> dict[str, _Pipeline]:
+    """Lay what makes views without shards, by name; what is slow goes through fewer samples."""
+    less = {ONLINE: 4, ONLINE_TEXT: 16}
+    samples = {name: max(workers * _BATCH, count // by) for name, by in less.items()}
+    task = augment(source.task, RANGES, -(-max(samples.values()) // len(source.samples)))
+    made: dict[str, Callable[[Sequence[int]], Batch]] = {ONLINE: Online(task), ONLINE_TEXT: Augmented(task)}
+    return {name: _Pipeline(made[name], np.arange(samples[name]), workers, kept=True) for name in less}
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -13,6 +13,7 @@ from typing import Any
 from posegen.bench.endurance import measure_endurance
 from posegen.bench.growth import measure_growth
 from posegen.bench.labels import measure_heatmap, measure_labels, measure_paf
+from posegen.bench.planning import IMAGES, measure_planning
 from posegen.bench.presets import measure_presets
 from posegen.bench.reading import measure_reading
 from posegen.bench.scale import measure_scale
@@ -34,13 +35,14 @@ SECTIONS: Mapping[str, int] = {
     "build": 3,
     "growth": 1,
     "read": 5,
+    "plan": 3,
     "suspects": 3,
     "scale": 1,
     "endurance": 2,
 }
 """What can be measured, and in how many rounds if nobody says."""
 
-DEFAULT_SECTIONS = tuple(name for name in SECTIONS if name not in {"growth", "read", "suspects", "scale", "endurance"})
+DEFAULT_SECTIONS = ("heatmap", "paf", "labels", "presets", "scaling", "build")
 
 _A_DAY_S = 86400
 
@@ -54,6 +56,7 @@ def run(
     repeats: int | None = None,
     workers: int = 2,
     build_seconds: float = 10.0,
+    plan_images: int = IMAGES,
     notify: Notify | None = None,
 ) -> dict[str, Any]:
     """Measure.
@@ -72,6 +75,8 @@ def run(
         How many processes `build` compares with one, `growth` builds with, and `read` and `endurance` read with.
     build_seconds
         How long, about, a build of `build` lasts.
+    plan_images
+        How many images `plan` plans.
     notify
         Called with what is being measured.
 
@@ -95,7 +100,7 @@ def run(
             raise ConfigError(f"there is no section '{name}' to measure; there are {', '.join(SECTIONS)}")
     if not sections:
         raise ConfigError(f"there is nothing to measure; name some of {', '.join(SECTIONS)}")
-    for option, value in (("repeats", repeats), ("workers", workers)):
+    for option, value in (("repeats", repeats), ("workers", workers), ("plan_images", plan_images)):
         if value is not None and value < 1:
             raise ConfigError(f"{option} must be at least 1, not {value}")
     if not 0 < build_seconds <= _A_DAY_S:
@@ -114,6 +119,9 @@ def run(
         for name in SECTIONS:
             if name in sections:
                 rounds, say = repeats or SECTIONS[name], partial(_tell_of, name, tell)
+                if name == "plan":
+                    found[name] = measure_planning(scratch, rounds, say, images=plan_images)
+                    continue
                 found[name] = _measure(name, source, scratch, rounds, say, workers=workers, seconds=build_seconds)
         return {"machine": describe_machine(), "source": source.to_dict(), "sections": found}
 

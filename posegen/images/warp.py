@@ -61,6 +61,36 @@ def warp_fitted(picture: NDArray[np.uint8], affine: Affine, input_size: Size) ->
     -------
     (H, W, 3) uint8, gray where there is no picture.
     """
+    resized, x, y = _resize_fitted(picture, affine, input_size)
+    rows, columns = resized.shape[:2]
+    if (rows, columns, y, x) == (*input_size, 0, 0):
+        return resized
+    out = np.full((*input_size, 3), PADDING, np.uint8)
+    part, box = _cut_fitted(resized, x, y, input_size)
+    box.cut(out)[...] = part
+    return out
+
+
+def warp_covered(
+    picture: NDArray[np.uint8], affine: Affine, input_size: Size, warp: Warp
+) -> tuple[NDArray[np.uint8], Box]:
+    """Map a picture into the input by one of the warps, and cut out what it covers there.
+
+    Returns
+    -------
+    (h, w, 3) uint8, contiguous, and the box of `find_covered` that it fills.
+    """
+    if warp is warp_fitted:
+        # The padding, which would be cut off again, is not even made.
+        part, box = _cut_fitted(*_resize_fitted(picture, affine, input_size), input_size)
+        if box.width > 0 and box.height > 0:
+            return np.ascontiguousarray(part), box
+    box = find_covered(picture.shape[:2], affine, input_size, warp)
+    return np.ascontiguousarray(box.cut(warp(picture, affine, input_size))), box
+
+
+def _resize_fitted(picture: NDArray[np.uint8], affine: Affine, input_size: Size) -> tuple[NDArray[np.uint8], int, int]:
+    """Resize a picture to whole pixels; also returns the x, y in the input of its first one."""
     height, width = picture.shape[:2]
     rows, columns = round(affine.yy * height), round(affine.xx * width)
     y, x = round(affine.y0 - 0.5 * affine.yy + 0.5), round(affine.x0 - 0.5 * affine.xx + 0.5)
@@ -69,14 +99,14 @@ def warp_fitted(picture: NDArray[np.uint8], affine: Affine, input_size: Size) ->
             f"a picture of {width}x{height} is too thin to fill an input of "
             f"{input_size[1]}x{input_size[0]}; fit it by letterbox or stretch"
         )
-    resized = _resize(_resize(picture, (min(rows, height), min(columns, width))), (rows, columns))
-    if (rows, columns, y, x) == (*input_size, 0, 0):
-        return resized
-    out = np.full((*input_size, 3), PADDING, np.uint8)
+    return _resize(_resize(picture, (min(rows, height), min(columns, width))), (rows, columns)), x, y
+
+
+def _cut_fitted(resized: NDArray[np.uint8], x: int, y: int, input_size: Size) -> tuple[NDArray[np.uint8], Box]:
+    """Cut off what lies outside of the input."""
     top, left = max(y, 0), max(x, 0)
-    bottom, right = min(y + rows, input_size[0]), min(x + columns, input_size[1])
-    out[top:bottom, left:right] = resized[top - y : bottom - y, left - x : right - x]
-    return out
+    bottom, right = min(y + resized.shape[0], input_size[0]), min(x + resized.shape[1], input_size[1])
+    return resized[top - y : bottom - y, left - x : right - x], Box(left, top, right - left, bottom - top)
 
 
 def warp_linear(picture: NDArray[np.uint8], affine: Affine, input_size: Size) -> NDArray[np.uint8]:

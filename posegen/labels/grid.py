@@ -73,8 +73,7 @@ class Grid:
 
     def count_cells(self, length: float) -> Size:
         """Count how many rows and columns, at the most, can have a tap in an interval of some pixels."""
-        most = (length + self.span[1] - self.span[0]) / self.stride + _ROUNDING
-        return min(int(most[0, 0]) + 1, self.cells[0]), min(int(most[1, 0]) + 1, self.cells[1])
+        return _count_reached(self, length)
 
     def positions_at(self, cells: NDArray[np.intp]) -> NDArray[np.float64]:
         """Return the taps (t, 2, ...), in input pixels, of the cells (2, ...), rows then columns, inside the grid."""
@@ -124,6 +123,12 @@ class Grid:
             for j in range(taps):
                 total += values[i, j] * (self.weights[i, 0][rows] * self.weights[j, 1][columns])
         return total
+
+
+@lru_cache(maxsize=256)
+def _count_reached(grid: Grid, length: float) -> Size:
+    most = (length + grid.span[1] - grid.span[0]) / grid.stride + _ROUNDING
+    return min(int(most[0, 0]) + 1, grid.cells[0]), min(int(most[1, 0]) + 1, grid.cells[1])
 
 
 @lru_cache(maxsize=64)

@@ -110,7 +110,7 @@ class HeatmapLabel:
 
     def render_many(self, scenes: Sequence[Scene]) -> NDArray[np.float32]:
         """Draw (S, K, h, w), or (S, K + 1, h, w) with background, of S scenes: what `render` gives, sooner."""
-        out = np.zeros((len(scenes), *self.spec.shape), np.float32)
+        out = np.zeros((len(scenes), len(self.keypoints) + self.background, *self.grid.cells), np.float32)
         self._draw_all(scenes, out)
         return out
 
@@ -197,7 +197,8 @@ class HeatmapLabel:
             # takes it, and what is written last to a cell stays.
             place = (cell + channel * (h * w)).ravel()
             last, earlier = find_shared(place, flat.view(np.int32))
-            _merge(values, last[earlier], values[..., earlier])
+            if len(earlier):
+                _merge(values, last[earlier], values[..., earlier])
             flat[place] = self.grid.reduce(values.reshape(taps, taps, *cell.shape), rows, columns).ravel()
         if self.background:
             most = self.grid.reduce(merged.reshape(taps, taps, -1, h, w)).reshape(-1, h * w)
@@ -214,6 +215,13 @@ class HeatmapLabel:
 
     def _list_points(self, scenes: Sequence[Scene], channels: int) -> Gaussians:
         """List what is drawn in scenes of so many channels, channel by channel."""
+        if len(scenes) == 1:  # which is found in its order, in half of the time that drawing it takes
+            (scene,) = scenes
+            keypoint, person = np.nonzero(scene.drawn.T)
+            sigma = np.full(len(person), self.sigma_px)
+            if scene.spread is not None:
+                sigma *= scene.spread[person, keypoint]
+            return Gaussians(self.grid, keypoint, scene.points[person, keypoint].T[::-1], sigma)
         person, keypoint = np.nonzero(np.concatenate([scene.drawn for scene in scenes]))
         image = np.repeat(np.arange(len(scenes)), [len(scene.drawn) for scene in scenes])
         channel = image[person] * channels + keypoint

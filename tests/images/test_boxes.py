@@ -45,6 +45,23 @@ def test_of_a_fitted_picture_the_box_holds_all_of_it_and_nothing_else(height: in
     assert warp.is_fitted((height, width), affine)
 
 
+@given(SIDES, SIDES, VIEWS, st.sampled_from(["letterbox", "stretch", "cover"]))
+def test_what_a_picture_covers_is_what_its_box_cuts_out_of_the_frame(
+    height: int, width: int, view: View, mode: str
+) -> None:
+    picture = np.random.default_rng(height).integers(0, 256, (height, width, 3), np.uint8)
+    fitted = fit((height, width), FRAME, mode)
+    for show, affine in (
+        (warp.warp_fitted, fitted),
+        (warp.warp_view, fitted.then(view.affine(FRAME))),
+        (warp.warp_linear, fitted.then(view.affine(FRAME))),
+    ):
+        pixels, box = warp.warp_covered(picture, affine, FRAME, show)
+        assert box == warp.find_covered((height, width), affine, FRAME, show)
+        assert pixels.flags.c_contiguous
+        np.testing.assert_array_equal(pixels, box.cut(show(picture, affine, FRAME)))
+
+
 @given(SIDES, SIDES, VIEWS, st.sampled_from([warp.warp_linear, warp.warp_view]))
 def test_of_a_mapped_picture_nothing_lies_outside_of_the_box(
     height: int, width: int, view: View, show: warp.Warp

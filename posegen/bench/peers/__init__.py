@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from posegen.bench.turns import Notify
 
-MODULES = ("ffcv", "webdataset", "h5py")
+MODULES = ("ffcv", "streaming", "litdata", "webdataset", "h5py")
 """The modules here; `make bench-peers` installs what they need."""
 
 

@@ -59,6 +59,12 @@ def open_reader(directory: Path, batch_size: int, workers: int) -> Iterable[dict
     pipelines = {name: [NDArrayDecoder(), ToTensor()] for name in names}
     pipelines["image"] = [SimpleRGBImageDecoder(), ToTensor(), ToTorchImage(channels_last=True)]
     loader = Loader(
-        path, batch_size=batch_size, num_workers=workers, order=OrderOption.RANDOM, os_cache=True, pipelines=pipelines
+        path,
+        batch_size=batch_size,
+        num_workers=workers,
+        order=OrderOption.RANDOM,
+        os_cache=True,
+        drop_last=False,
+        pipelines=pipelines,
     )
     return _Dicts(loader, names)

@@ -29,6 +29,7 @@ class DeviceViews(nn.Module):
     What comes of it is what a loader without `labels="device"` gives. Drawn labels equal those of `posegen.PoseDataset`
     to 1e-5, and a mask to 1/8 of a cell at its edges; pictures are interpolated linearly and not shrunk before, so that
     views that shrink to less than half pass over pixels. All is drawn at once: no loop over people, none over samples.
+    The device must know float64, which Apple's do not.
 
     Parameters
     ----------

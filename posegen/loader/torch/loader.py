@@ -43,8 +43,8 @@ class PoseLoader:
     Its memory is filled again as soon as nobody holds a tensor of it, or a view of one, any more; until then it stays
     as it is. An error is raised at its batch, and names the sample. A loop that is left, however, leaves no thread.
 
-    Where others count epochs, as Lightning does, iterate over the loader itself: every pass is the next epoch,
-    `set_epoch` says which one.
+    Where others count epochs, iterate over the loader itself: every pass is the next epoch, from its first batch on.
+    `set_epoch` says which one; Lightning calls it, and saves and loads the loader's state.
 
     Parameters
     ----------
@@ -142,11 +142,8 @@ class PoseLoader:
         self._maker = BatchMaker(self.data, normalization, transform)
         pinned = pin_memory and _can_pin()
         self._buffers = Buffers(pinned=pinned)
-        self._workers = (
-            Workers(self._maker, workers=workers, threads=self.threads, ahead=ahead, pin_memory=pinned)
-            if workers
-            else None
-        )
+        shares: dict[str, Any] = {"workers": workers, "threads": self.threads, "ahead": ahead, "pin_memory": pinned}
+        self._workers = Workers(self._maker, **shares) if workers else None
         self._next, self._resumed = 0, 0
         self._state: dict[str, Any] | None = None
         self._sampler(0)  # raises what is wrong with the order
@@ -156,7 +153,15 @@ class PoseLoader:
         return self._count_batches(len(self._sampler(self._next)))
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
-        """Iterate over the next epoch; after `load_state_dict` over what is left of that one."""
+        """Iterate over the next epoch; after `load_state_dict` over what is left of that one.
+
+        Which one that is turns out when the first batch is asked for: who only tries whether this can be iterated over
+        has had no pass.
+        """
+        yield from self._begin()
+
+    def _begin(self) -> Iterator[dict[str, Any]]:
+        """Begin the next pass."""
         epoch, start = self._next, self._resumed
         self._next, self._resumed = epoch + 1, 0
         sampler = self._sampler(epoch)
@@ -166,7 +171,12 @@ class PoseLoader:
     def epoch(self, number: int) -> Iterator[dict[str, Any]]:
         """Iterate over an epoch, counted from 0; after `load_state_dict` over what is left, if it is that one."""
         self.set_epoch(number)
-        return iter(self)
+        return self._begin()
+
+    @property
+    def sampler(self) -> PoseLoader:
+        """Itself: Lightning looks for `set_epoch` there."""
+        return self
 
     def set_epoch(self, epoch: int) -> None:
         """Say which epoch the next pass is."""

@@ -9,7 +9,7 @@ from zlib import crc32
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.utils.data import Dataset, Sampler
+from torch.utils.data import Dataset, DistributedSampler
 
 from posegen.errors import ConfigError
 from posegen.loader.ahead import follow
@@ -17,8 +17,11 @@ from posegen.loader.shuffle import Remainder, shuffle_shards, take_share
 from posegen.loader.torch.parts import Sharded, find_parts
 
 
-class ShardShuffleSampler(Sampler):
+class ShardShuffleSampler(DistributedSampler):
     """Shuffles the samples of a few shards at a time, split over the processes of `torch.distributed`.
+
+    It is a `DistributedSampler` by name alone: who splits what samplers give over processes, as Lightning does, leaves
+    one of these as it is, instead of splitting it twice.
 
     >>> sampler = ShardShuffleSampler(dataset, seed=1)
     >>> loader = DataLoader(dataset, batch_size=16, sampler=sampler, num_workers=4)
@@ -66,6 +69,7 @@ class ShardShuffleSampler(Sampler):
         ranks: int | None = None,
         remainder: Remainder | None = None,
     ) -> None:
+        # Without the constructor of DistributedSampler, which wants to know the processes now.
         self._parts = find_parts(dataset)
         self._subset = _name_subset(self._parts.indices)
         self.sizes = self._parts.sizes

@@ -41,13 +41,16 @@ def test_loaders_are_compared_with_those_of_others(found: dict[str, Any]) -> Non
     own = {("PoseLoader", "TorchPoseDataset in a DataLoader"), ("PoseLoader", "PoseLoader, workers")}
     own.add(("PoseLoader, fresh views", "PoseLoader"))
     assert names >= own | {("PoseLoader", "h5py by hand"), ("TorchPoseDataset in a DataLoader", "h5py by hand")}
+    online = "on-line views, posegen's labels", "on-line views, vectorised heatmap, paf"
+    assert names >= {("PoseLoader, fresh views", name) for name in online}
     assert 0 < found["bytes_sample"]["PoseLoader"] < found["bytes_sample"]["h5py by hand"]
 
 
 def test_peers_hand_over_what_the_dataset_has(source: Source, tmp_path: Path) -> None:
     config = dataclasses.replace(BuildConfig.preset("tf-pose"), label_dtype="float32")
     build(source.paths.annotations, tmp_path / "out", config, images=source.paths.images, workers=1)
-    data = PoseDataset(tmp_path / "out", fields=["image", "heatmap", "paf", "mask"])
+    # Whole batches: some fill up the last one.
+    data = list(PoseDataset(tmp_path / "out", fields=["image", "heatmap", "paf", "mask"]))[:4]
     expected = sorted(data, key=lambda sample: sample["heatmap"].sum())
     for peer in peers.find_peers(lambda _: None):
         (tmp_path / peer.PACKAGE).mkdir()
@@ -70,6 +73,21 @@ def test_a_peer_that_is_not_installed_is_left_out_by_name(monkeypatch: pytest.Mo
     assert peers.find_peers(told.append) == []
     assert len(told) == len(peers.MODULES)
     assert any("FFCV" in line and "make bench-peers" in line for line in told)
+
+
+def test_views_made_without_shards_are_those_of_a_build(source: Source, tmp_path: Path) -> None:
+    task = batches.augment(source.task, "scale=0.5-1.1,rotate=40,shift=40,flip=0.5", copies=2)
+    config = dataclasses.replace(task.config, label_dtype="float32", image_encoding="png", shard_size=64)
+    build(source.paths.annotations, tmp_path / "out", config, images=source.paths.images, workers=1)
+    stored = {(sample["image_id"], sample["copy"]): sample for sample in PoseDataset(tmp_path / "out")}
+    assert len(task.samples) == len(stored) == 2 * len(source.samples)
+    text, online = (kind(task)(range(len(task.samples))) for kind in (batches.Augmented, batches.Online))
+    for place, sample in enumerate(task.samples):
+        expected = stored[sample.image_id, sample.copy]
+        assert np.abs(online["image"][place] - expected["image"].astype(float)).mean() < 4  # warped in another way
+        for batch, names in ((text, ("heatmap", "paf")), (online, ("heatmap", "paf", "mask"))):
+            for name in names:
+                np.testing.assert_allclose(batch[name][place], expected[name], atol=1e-5)
 
 
 def test_rates_are_samples_a_second(found: dict[str, Any]) -> None:

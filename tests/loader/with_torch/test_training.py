@@ -193,3 +193,17 @@ def test_an_example_trains_reports_and_draws(people, tmp_path, example):
     assert all(name in done.stdout for name in ("neck", "PCK@0.2", "PCK@0.05", "median offset", "heat.png"))
     # Eight samples; the picture, true heatmap and predicted heatmap of each.
     assert cv2.imread(str(tmp_path / "heat.png")).shape == (8 * 128, 3 * 96, 3)
+
+
+def test_frozen_copied_and_fresh_views_are_compared(people, tmp_path):
+    data, views = str(people / "val-people"), "scale=0.7-1.2,rotate=30,shift=8,flip=0.5"
+    call = [sys.executable, str(EXAMPLES / "compare_views.py"), data, data, data, "--views", views, "--seconds", "0.1"]
+    env = os.environ | {"PYTHONPATH": str(EXAMPLES.parent)}
+    done = subprocess.run(call, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    rows = [line.strip("| ").split(" | ") for line in done.stdout.splitlines() if line.startswith("|")][2:]
+    assert [row[0] for row in rows] == ["frozen views", "built copies", "fresh views"]
+    for row in rows:
+        epochs, wide, narrow = map(float, row[1:])
+        assert 0 < epochs < 10
+        assert 0 <= narrow <= wide <= 1
