@@ -16,8 +16,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from posegen.bench.memory import list_children
 from posegen.bench.loaders import RANGES
+from posegen.bench.memory import list_children
 from posegen.bench.source import PRESET, Source, replicate
 from posegen.bench.turns import Notify
 from posegen.build.pipeline import build
