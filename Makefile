@@ -120,7 +120,7 @@ clean:
 .venv/posegen: pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; v >= (3, 10) or sys.exit("posegen needs Python 3.10 or newer, this is %d.%d; name another with make PYTHON=..." % v)'
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[fast]'
 	@touch $@
 
 .venv/dev: .venv/posegen

@@ -62,7 +62,7 @@ class Affine:
     @classmethod
     def from_matrix(cls, matrix: NDArray[np.floating]) -> Affine:
         """Take a (2, 3) matrix."""
-        return cls(*(float(value) for value in np.asarray(matrix, np.float64).ravel()))
+        return cls(*np.asarray(matrix, np.float64).ravel().tolist())
 
     @property
     def matrix(self) -> NDArray[np.float64]:

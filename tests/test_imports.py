@@ -13,6 +13,9 @@ import posegen
 PACKAGE = Path(posegen.__file__).parent
 PROMISED = {"click", "cv2", "h5py", "hdf5plugin", "numpy", "pycocotools", "tomli", "tqdm"}
 EXTRAS = {
+    "annotations/coco/outlines.py": {"msgspec"},
+    "annotations/coco/quick.py": {"msgspec"},
+    "annotations/coco/typed.py": {"msgspec"},
     "bench": {"torch"},  # it measures the DataLoader that others read with
     "build/executors/dask.py": {"dask", "distributed"},
     "build/executors/remote.py": {"distributed"},
@@ -22,6 +25,7 @@ EXTRAS = {
     "labels/online/torch/": {"torch"},
     "loader/tensorflow": {"tensorflow"},
     "loader/torch": {"torch"},
+    "shards/checksum.py": {"isal"},
     "shards/codecs.py": {"zstandard"},
 }
 """What some modules and rooms may import that is no dependency: they do without, or say what brings it."""

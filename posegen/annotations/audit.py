@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,30 +14,33 @@ from posegen.geometry import Size
 
 _EXAMPLES = 3
 _SHOWN_PICTURES = 10
-_OPTIONAL = ("area", "bbox", "iscrowd", "num_keypoints", "segmentation")
-_OUTSIDE = "keypoint outside the image"
-_ORIGIN = "keypoint labelled at exactly 0,0"
-_OVER = "box reaches out of the image"
-_BESIDE = "most keypoints lie outside the person's box"
-_ONE_POINT = "left and right keypoint at one point"
+OPTIONAL = ("area", "bbox", "iscrowd", "num_keypoints", "segmentation")
+OUTSIDE = "keypoint outside the image"
+ORIGIN = "keypoint labelled at exactly 0,0"
+OVER = "box reaches out of the image"
+BESIDE = "most keypoints lie outside the person's box"
+ONE_POINT = "left and right keypoint at one point"
 _TWICE = "person with the same keypoints as another"
+DISAGREES = "num_keypoints disagrees with the keypoints; they were counted"
+REACHING_OUT, PEOPLE, IN_FIRST_PIXEL = "boxes that reach out", "people", "people within one pixel"
+BOXES, AS_CORNERS = "boxes", "boxes that fit as corners"
 _FOLLOWS = {
     "no 'area'": "that of the box stands in",
     "no 'bbox'": "that of the keypoints stands in where one is needed",
     "no 'iscrowd'": "taken for 0",
     "no 'num_keypoints'": "they were counted",
     "no 'segmentation'": "the box stands in where it is masked",
-    _OUTSIDE: "drawn where it is said to be",
-    _ORIGIN: "drawn there, unless by --origin unlabelled",
-    _OVER: "cut at the edge",
-    _BESIDE: "crops by it miss them",
-    _ONE_POINT: "both are drawn",
+    OUTSIDE: "drawn where it is said to be",
+    ORIGIN: "drawn there, unless by --origin unlabelled",
+    OVER: "cut at the edge",
+    BESIDE: "crops by it miss them",
+    ONE_POINT: "both are drawn",
     _TWICE: "both are drawn",
 }
 """What follows from a kind that is noticed, where its name does not say it."""
-_BOX_TOLERANCE = 1.0
+BOX_TOLERANCE = 1.0
 """Pixels by which a box may leave its image unremarked: annotation tools round outwards."""
-_MARGIN = 0.1
+MARGIN = 0.1
 """Share of a box's sides by which keypoints may lie beside it."""
 
 
@@ -94,6 +97,28 @@ class Audit:
             if picture:
                 self.pictures.setdefault(kind, []).append(picture)
 
+    def notice_all(
+        self, kind: str, found: NDArray[np.bool_], annotation_ids: NDArray[np.int64], picture: Callable[[int], str]
+    ) -> None:
+        """Notice something odd about those of many annotations that were found.
+
+        Parameters
+        ----------
+        kind
+            What it is.
+        found
+            (n,) of which annotations.
+        annotation_ids
+            (n,) of all.
+        picture
+            Returns the file name of one's image, by its place among them.
+        """
+        places = np.flatnonzero(found).tolist()
+        for place in places[:_EXAMPLES]:
+            self.notice(kind, int(annotation_ids[place]), picture(place))
+        if len(places) > _EXAMPLES:
+            self.noticed[kind] += len(places) - _EXAMPLES
+
     def check(
         self,
         entry: Mapping[str, Any],
@@ -122,20 +147,20 @@ class Audit:
         Whether a labelled keypoint lies outside the image.
         """
         name, (height, width) = entry["id"], image
-        for key in _OPTIONAL:
+        for key in OPTIONAL:
             if key not in entry:
                 self.notice(f"no '{key}'", name, picture)
         labelled = [(x, y) for x, y, v in keypoints.tolist() if v > 0]
         whole = counted is None or counted == len(keypoints)
         stated = len(labelled) if whole else int(np.count_nonzero(keypoints[:counted, 2] > 0))
         if entry.get("num_keypoints", stated) != stated:
-            self.notice("num_keypoints disagrees with the keypoints; they were counted", name, picture)
+            self.notice(DISAGREES, name, picture)
         bbox = entry.get("bbox")
         if bbox:
             over = max(-bbox[0], -bbox[1], bbox[0] + bbox[2] - width, bbox[1] + bbox[3] - height)
-            if over > _BOX_TOLERANCE:
-                self.notice(_OVER, name, picture)
-                self.tallies["boxes that reach out"] += 1
+            if over > BOX_TOLERANCE:
+                self.notice(OVER, name, picture)
+                self.tallies[REACHING_OUT] += 1
         return bool(labelled) and self._check_points(name, picture, labelled, image, bbox or None)
 
     def _check_points(
@@ -151,34 +176,34 @@ class Audit:
         left, top, right, bottom = min(xs), min(ys), max(xs), max(ys)
         outside = min(left, top) < -0.5 or right > image[1] - 0.5 or bottom > image[0] - 0.5
         if outside:
-            self.notice(_OUTSIDE, name, picture)
+            self.notice(OUTSIDE, name, picture)
         if left <= 0 and top <= 0 and (0.0, 0.0) in labelled:
-            self.notice(_ORIGIN, name, picture)
-        self.tallies["people"] += 1
+            self.notice(ORIGIN, name, picture)
+        self.tallies[PEOPLE] += 1
         if min(left, top) >= 0 and max(right, bottom) <= 1 and (right > left or bottom > top):
-            self.tallies["people within one pixel"] += 1
+            self.tallies[IN_FIRST_PIXEL] += 1
         if bbox is None:
             return outside
         x, y, wide, high = bbox
-        self.tallies["boxes"] += 1
+        self.tallies[BOXES] += 1
         if wide > x and high > y and x - 1 <= left and y - 1 <= top and right <= wide + 1 and bottom <= high + 1:
-            self.tallies["boxes that fit as corners"] += 1
-        beside_x, beside_y = 1 + _MARGIN * wide, 1 + _MARGIN * high
+            self.tallies[AS_CORNERS] += 1
+        beside_x, beside_y = 1 + MARGIN * wide, 1 + MARGIN * high
         low_x, low_y, high_x, high_y = x - beside_x, y - beside_y, x + wide + beside_x, y + high + beside_y
         if left < low_x or top < low_y or right > high_x or bottom > high_y:
             beside = sum(not (low_x <= px <= high_x and low_y <= py <= high_y) for px, py in labelled)
             if len(labelled) > 1 and 2 * beside > len(labelled):
-                self.notice(_BESIDE, name, picture)
+                self.notice(BESIDE, name, picture)
         return outside
 
     def find_shares(self) -> bool:
         """Tell whether all people's keypoints lie in the first pixel, as shares of the image's size do."""
-        return 0 < self.tallies["people"] == self.tallies["people within one pixel"]
+        return 0 < self.tallies[PEOPLE] == self.tallies[IN_FIRST_PIXEL]
 
     def note_corners(self) -> None:
         """Note it if boxes look like x, y of two corners: each fits so, and some reach out of their image otherwise."""
-        count = self.tallies["boxes"]
-        if count > 1 and count == self.tallies["boxes that fit as corners"] and self.tallies["boxes that reach out"]:
+        count = self.tallies[BOXES]
+        if count > 1 and count == self.tallies[AS_CORNERS] and self.tallies[REACHING_OUT]:
             self.notes.append(
                 f"all {count} boxes look as if they were x, y of two corners, where COCO has x, y, width, height; "
                 "crops and masks by them are too large: mend them if so"
@@ -191,7 +216,7 @@ class Audit:
         points = keypoints.tolist()
         for a, b in pairs:
             if points[a][2] > 0 and points[b][2] > 0 and points[a][:2] == points[b][:2]:
-                self.notice(_ONE_POINT, annotation_id, picture)
+                self.notice(ONE_POINT, annotation_id, picture)
                 return
 
     def check_people(self, annotation_ids: Sequence[int], keypoints: NDArray[np.float64], picture: str = "") -> None:

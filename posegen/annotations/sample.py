@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -92,7 +92,7 @@ class Annotations:
     skeleton
         Of the labels.
     samples
-        By source and image id.
+        By source and image id. Of a file that is read as columns each is made when it is asked for.
     audit
         What was left out or noticed.
     missing
@@ -107,7 +107,7 @@ class Annotations:
     images: AnyPath
     names: tuple[str, ...]
     skeleton: Skeleton
-    samples: tuple[Sample, ...]
+    samples: Sequence[Sample]
     audit: Audit
     missing: Mapping[str, str] = field(default_factory=dict)
     limbs_left_out: str = ""

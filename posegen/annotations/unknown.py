@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
+from posegen.annotations.columns import SampleColumns
 from posegen.annotations.sample import Sample
 from posegen.skeleton import Skeleton
 from posegen.skeleton.unknown import derive_unknown
@@ -25,21 +24,17 @@ def describe_unknown(samples: Sequence[Sample], names: Sequence[str], skeleton: 
     skeleton
         That is derived from them.
     """
-    asked = any(len(parents) > 1 for parents in skeleton.parents)
-    some = [sample for sample in samples if len(sample.keypoints) and (asked or sample.unknown is not None)]
-    if not some:
+    asked, people = any(len(parents) > 1 for parents in skeleton.parents), SampleColumns.of(samples)
+    if not len(people.keypoints) or not (asked or people.unknown is not None):
         return ""
-    given = [np.zeros(s.keypoints.shape[:2], np.uint8) if s.unknown is None else s.unknown for s in some]
-    keypoints = np.concatenate([sample.keypoints for sample in some])
-    unknown = derive_unknown(skeleton, keypoints, names, np.concatenate(given)) > 0
+    unknown = derive_unknown(skeleton, people.keypoints, names, people.unknown) > 0
     if not unknown.any():
         return ""
     counts = {name: int(count) for name, count in zip(skeleton.keypoints, unknown.sum(axis=0), strict=True) if count}
     most = sorted(counts, key=lambda name: -counts[name])
     named = ", ".join(f"{name} of {counts[name]}" for name in most[:_NAMED])
     more = f" and {len(most) - _NAMED} more" if len(most) > _NAMED else ""
-    people = sum(len(sample.keypoints) for sample in samples)
     return (
-        f"of {unknown.any(axis=1).sum()} of {people} people it is unknown whether keypoints are there: {named}{more}; "
-        "the labels heatmap_mask and paf_mask leave them out of the loss"
+        f"of {unknown.any(axis=1).sum()} of {len(unknown)} people it is unknown whether keypoints are there: "
+        f"{named}{more}; the labels heatmap_mask and paf_mask leave them out of the loss"
     )

@@ -7,9 +7,11 @@
     labels    all labels of a sample against decoding its JPEG
     presets   the presets' heatmaps against patches drawn one by one, as MMPose draws them
     scaling   time and memory of the labels by people, keypoints and grid
-    build     a build against its own picture floor, and against one worker
+    build     a build against a plain loop of OpenCV over the same pictures, and against one worker
     growth    many images against few; takes minutes, and is measured only when it is named
+    plan      planning a build against pycocotools' reading of the same annotations; only when it is named
     read      reading a dataset against computing labels while training; needs PyTorch, and is measured only when named
+    endurance what a loader holds after many samples and after few; needs PyTorch, and only when it is named
     suspects  planted errors that `posegen audit --suspects` finds; only when it is named
 
 A program reads these fields of what `run` returns. A *spread* is an object of `median`, `min` and `max`. A *comparison*
@@ -28,8 +30,12 @@ a round, and its `kind`: `times` or `share`), `per_round` (what a round covers: 
                                by `build`, `floor`, `one worker`); `starting_s`, from the plan to the first sample
     sections.growth            `workers`, `rows`: `images`, `seconds`, `ms_sample` and `planning_share` (spreads),
                                `parent_peak_bytes`, `worker_peak_bytes` (None where the system does not tell); `ratio`
+    sections.plan              `comparisons`, `images`, `annotations`, `file_bytes`; by `plan` and `pycocotools` `cpu_s`
+                               (spreads) and `peak_bytes` (None where the system does not tell)
     sections.read              `comparisons`, `bytes_sample` (on disk, by reader), `workers`, `samples`, `shards`,
                                `batch`
+    sections.endurance         `samples` and `epochs`, `workers`, `batch`, `rows`: `loader`, `marks`: `samples` and
+                               `seconds` so far, and what is held then: `bytes`, `files`, `processes`
     sections.suspects          what `posegen.bench.suspects.measure_suspects` returns
 """
 

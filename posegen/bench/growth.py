@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from posegen.annotations import CocoPaths
+from posegen.bench.memory import list_children, read_peak
 from posegen.bench.source import PRESET, Source, replicate
 from posegen.bench.throughput import TimedBuild, time_build
 from posegen.bench.turns import Notify, Spread
@@ -19,7 +20,6 @@ from posegen.errors import BuildError
 
 IMAGES = (5_000, 50_000)
 
-_PROC = Path("/proc")
 _LOOK_EVERY_S = 0.1
 _PATIENCE_S = 60.0
 
@@ -114,29 +114,7 @@ def _build_and_tell(connection: Any, paths: CocoPaths, out: Path, workers: int) 
 def _watch(pid: int, peaks: _Peaks, ended: threading.Event) -> None:
     while not ended.wait(_LOOK_EVERY_S):
         peaks.parent = max(peaks.parent, read_peak(pid))
-        peaks.worker = max([peaks.worker, *map(read_peak, _children(pid))])
-
-
-def read_peak(pid: int) -> int:
-    """Read the most memory a process ever had resident; `getrusage` would tell that of its parent before the exec."""
-    try:
-        lines = (_PROC / str(pid) / "status").read_text().splitlines()
-    except OSError:
-        return 0
-    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:")), 0)
-
-
-def _children(pid: int) -> list[int]:
-    found = []
-    for status in _PROC.glob("[0-9]*/stat"):
-        try:
-            # The name of the program is in parentheses, and may hold any.
-            parent = status.read_text().rpartition(")")[2].split()[1]
-        except OSError:
-            continue
-        if int(parent) == pid:
-            found.append(int(status.parent.name))
-    return found
+        peaks.worker = max([peaks.worker, *map(read_peak, list_children(pid))])
 
 
 def _describe(images: int, runs: Sequence[_Run]) -> dict[str, Any]:

@@ -10,8 +10,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from posegen.bench.endurance import measure_endurance
 from posegen.bench.growth import measure_growth
 from posegen.bench.labels import measure_heatmap, measure_labels, measure_paf
+from posegen.bench.planning import IMAGES, measure_planning
 from posegen.bench.presets import measure_presets
 from posegen.bench.reading import measure_reading
 from posegen.bench.scale import measure_scale
@@ -33,12 +35,14 @@ SECTIONS: Mapping[str, int] = {
     "build": 3,
     "growth": 1,
     "read": 5,
+    "plan": 3,
     "suspects": 3,
     "scale": 1,
+    "endurance": 2,
 }
 """What can be measured, and in how many rounds if nobody says."""
 
-DEFAULT_SECTIONS = tuple(name for name in SECTIONS if name not in {"growth", "read", "suspects", "scale"})
+DEFAULT_SECTIONS = ("heatmap", "paf", "labels", "presets", "scaling", "build")
 
 _A_DAY_S = 86400
 
@@ -52,6 +56,7 @@ def run(
     repeats: int | None = None,
     workers: int = 2,
     build_seconds: float = 10.0,
+    plan_images: int = IMAGES,
     notify: Notify | None = None,
 ) -> dict[str, Any]:
     """Measure.
@@ -67,9 +72,11 @@ def run(
     repeats
         Rounds a section; by default what `SECTIONS` says.
     workers
-        How many processes `build` compares with one, `growth` builds with and `read` reads with.
+        How many processes `build` compares with one, `growth` builds with, and `read` and `endurance` read with.
     build_seconds
         How long, about, a build of `build` lasts.
+    plan_images
+        How many images `plan` plans.
     notify
         Called with what is being measured.
 
@@ -86,14 +93,14 @@ def run(
     BuildError
         If a build fails.
     MissingExtraError
-        If `read` is asked for, and PyTorch is not installed.
+        If `read` or `endurance` is asked for, and PyTorch is not installed.
     """
     for name in sections:
         if name not in SECTIONS:
             raise ConfigError(f"there is no section '{name}' to measure; there are {', '.join(SECTIONS)}")
     if not sections:
         raise ConfigError(f"there is nothing to measure; name some of {', '.join(SECTIONS)}")
-    for option, value in (("repeats", repeats), ("workers", workers)):
+    for option, value in (("repeats", repeats), ("workers", workers), ("plan_images", plan_images)):
         if value is not None and value < 1:
             raise ConfigError(f"{option} must be at least 1, not {value}")
     if not 0 < build_seconds <= _A_DAY_S:
@@ -112,6 +119,9 @@ def run(
         for name in SECTIONS:
             if name in sections:
                 rounds, say = repeats or SECTIONS[name], partial(_tell_of, name, tell)
+                if name == "plan":
+                    found[name] = measure_planning(scratch, rounds, say, images=plan_images)
+                    continue
                 found[name] = _measure(name, source, scratch, rounds, say, workers=workers, seconds=build_seconds)
         return {"machine": describe_machine(), "source": source.to_dict(), "sections": found}
 
@@ -139,6 +149,8 @@ def _measure(
         return measure_suspects(None if source.synthetic else source.paths, scratch, rounds, notify)
     if name == "scale":
         return measure_scale(source, scratch, notify)
+    if name == "endurance":
+        return measure_endurance(source, scratch, rounds, notify, workers=workers)
     if name == "read":
         return measure_reading(source, scratch, rounds, notify, workers=workers)
     of_people = {"heatmap": measure_heatmap, "paf": measure_paf, "labels": measure_labels, "presets": measure_presets}

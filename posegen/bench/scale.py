@@ -11,15 +11,16 @@ import multiprocessing
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from posegen.annotations import Annotations, Sample
+from posegen.annotations import Annotations
 from posegen.annotations.audit import Audit
-from posegen.bench.growth import read_peak
+from posegen.annotations.columns import SampleColumns, Shapes
+from posegen.bench.memory import read_peak
 from posegen.bench.source import PRESET, Source
 from posegen.bench.turns import Notify
 from posegen.build.checkpoint import open_state
@@ -30,12 +31,13 @@ from posegen.errors import BuildError
 from posegen.loader import PoseDataset
 from posegen.loader.shuffle import shuffle_shards, take_share
 from posegen.shards import Manifest, ShardRecord
+from posegen.skeleton import Skeleton
 
 SAMPLES = (1_000_000, 10_000_000)
 SHARD_SIZE = 1000
 
 _RANK, _RANKS = 3, 64
-_SIZE = 640, 480
+_SIZE = 480, 640
 _NAMES = tuple(f"point_{k}" for k in range(2))
 
 Step = Callable[[int, Path], float]
@@ -164,29 +166,33 @@ def _order(sizes: Sequence[int], epoch: int) -> np.ndarray[Any, np.dtype[np.int6
     return take_share(shuffle_shards(sizes, seed=1, epoch=epoch), _RANK, _RANKS)
 
 
+class _NoShapes:
+    """The shapes of samples that have none."""
+
+    def __call__(self, number: int) -> Shapes:  # noqa: ARG002 (of any)
+        return (), ()
+
+    def describe(self, number: int) -> bytes:  # noqa: ARG002 (of any)
+        return b"[0,[]]"
+
+
 def _make_annotations(count: int) -> tuple[BuildConfig, Annotations]:
-    """Make annotations of an image with a person each, who has two keypoints."""
+    """Make annotations of images with a person each, who has two keypoints."""
     config = BuildConfig.preset("coco", labels=("heatmap",), shard_size=SHARD_SIZE)
-    keypoints = np.array([[[100.0, 100.0, 2.0], [200.0, 100.0, 2.0]]])
-    bboxes, ids = np.array([[90.0, 90.0, 120.0, 20.0]]), np.array([1])
-
-    def samples() -> Iterator[Sample]:
-        for image_id in range(count):
-            yield Sample(
-                image_id=image_id,
-                file_name=f"{image_id:012d}.jpg",
-                width=_SIZE[0],
-                height=_SIZE[1],
-                keypoints=keypoints,
-                bboxes=bboxes,
-                annotation_ids=ids,
-            )
-
-    from posegen.skeleton import Skeleton
-
+    numbers = np.arange(count)
+    samples = SampleColumns(
+        image_ids=numbers,
+        file_names=[f"{number:012d}.jpg" for number in range(count)],
+        sizes=np.tile(np.array(_SIZE), (count, 1)),
+        starts=np.arange(count + 1),
+        keypoints=np.tile(np.array([[100.0, 100.0, 2.0], [200.0, 100.0, 2.0]]), (count, 1, 1)),
+        bboxes=np.tile(np.array([90.0, 90.0, 120.0, 20.0]), (count, 1)),
+        annotation_ids=numbers,
+        find_shapes=_NoShapes(),
+    )
     skeleton = Skeleton(name="two", keypoints=_NAMES, limbs=((0, 1),))
     annotations = Annotations(
-        path=Path("none"), images=Path("none"), names=_NAMES, skeleton=skeleton, samples=tuple(samples()), audit=Audit()
+        path=Path("none"), images=Path("none"), names=_NAMES, skeleton=skeleton, samples=samples, audit=Audit()
     )
     return config, annotations
 

@@ -1,4 +1,4 @@
-"""Section `build`: a build against its own picture floor, and two workers against one."""
+"""Section `build`: a build against a plain loop of OpenCV over the same pictures, and two workers against one."""
 
 from __future__ import annotations
 
@@ -8,16 +8,24 @@ import math
 import os
 import shutil
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from posegen.annotations import CocoPaths
+from posegen.bench.plain import run_plain_loop
 from posegen.bench.source import PRESET, Source, replicate
 from posegen.bench.turns import Notify, Spread, compare, one_thread, take_in_turn
 from posegen.build.pipeline import build
 from posegen.build.worker import build_shard
 from posegen.config import BuildConfig
+
+FLOOR = "OpenCV's pictures alone"
+"""What a build is compared with: pictures read, decoded, resized, padded, encoded, and appended to one file a process.
+
+Nothing is drawn, checked or indexed, and the JPEG files have Huffman tables of their own, as a build's have.
+"""
 
 _SHARDS_A_WORKER = 8
 
@@ -47,16 +55,11 @@ def measure_build(
     samples = shard_size * _SHARDS_A_WORKER * workers
     config = dataclasses.replace(BuildConfig.preset(PRESET), shard_size=shard_size)
     paths, out = replicate(source, samples, scratch / "build"), scratch / "built"
-    runs: dict[str, list[TimedBuild]] = {}
-
-    def run(name: str, settings: BuildConfig, count: int) -> None:
-        runs.setdefault(name, []).append(time_build(paths, out, settings, count))
-
-    floor = dataclasses.replace(config, labels=(), label_options={})
-    alternatives = {
-        "build": lambda: run("build", config, workers),
-        "floor": lambda: run("floor", floor, workers),
-        "one worker": lambda: run("one worker", config, 1),
+    found = _Measured(paths=paths, out=out, config=config, workers=workers)
+    alternatives: dict[str, Callable[[], None]] = {
+        "build": lambda: found.build("build", workers),
+        "floor": found.run_floor,
+        "one worker": lambda: found.build("one worker", 1),
     }
     taken = take_in_turn(
         alternatives,
@@ -68,7 +71,7 @@ def measure_build(
     shutil.rmtree(out)
     rates = {name: [samples / s for s in values] for name, values in taken.items()}
     measured = (f"build, {workers} worker{'' if workers == 1 else 's'}", rates["build"])
-    against_floor = "the same without labels", rates["floor"]
+    against_floor = FLOOR, rates["floor"]
     against_one = "build, 1 worker", rates["one worker"]
     return {
         "comparisons": [
@@ -80,10 +83,34 @@ def measure_build(
         "shards": _SHARDS_A_WORKER * workers,
         "seconds": {name: Spread.of(values).to_dict() for name, values in taken.items()},
         "cpu_ms_sample": {
-            name: Spread.of([1e3 * r.cpu_s / samples for r in timed]).to_dict() for name, timed in runs.items()
+            name: Spread.of([1e3 * taken / samples for taken in of]).to_dict() for name, of in found.cpu_s.items()
         },
-        "starting_s": Spread.of([r.starting_s for r in runs["build"]]).to_dict(),
+        "starting_s": Spread.of(found.starting_s).to_dict(),
     }
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class _Measured:
+    """What is built in turn, the seconds of the CPU by name, and those until the first sample of the builds."""
+
+    paths: CocoPaths
+    out: Path
+    config: BuildConfig
+    workers: int
+    cpu_s: dict[str, list[float]] = field(default_factory=dict)
+    starting_s: list[float] = field(default_factory=list)
+
+    def build(self, name: str, workers: int) -> None:
+        timed = time_build(self.paths, self.out, self.config, workers)
+        self.cpu_s.setdefault(name, []).append(timed.cpu_s)
+        if name == "build":
+            self.starting_s.append(timed.starting_s)
+
+    def run_floor(self) -> None:
+        before, config = _cpu_s(), self.config
+        pictures = sorted(Path(str(self.paths.images)).iterdir())
+        run_plain_loop(pictures, self.out, config.input_size, config.jpeg_quality, self.workers)
+        self.cpu_s.setdefault("floor", []).append(_cpu_s() - before)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

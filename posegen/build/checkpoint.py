@@ -104,9 +104,23 @@ class BuildState:
         lacking = self._examine(task, _LACKING) if isinstance(finished, str) else finished
         return finished if lacking == _NOT_BUILT else lacking
 
-    def commit(self, task: ShardTask, shard: ShardRecord | None, failures: Sequence[Failure] = ()) -> None:
-        """Record what became of a task's shard. Raises `OSError` if that cannot be written."""
-        found = look_at_pictures(task)
+    def commit(
+        self,
+        task: ShardTask,
+        shard: ShardRecord | None,
+        failures: Sequence[Failure] = (),
+        identities: Mapping[str, PictureIdentity | None] | None = None,
+    ) -> None:
+        """Record what became of a task's shard. Raises `OSError` if that cannot be written.
+
+        Parameters
+        ----------
+        task, shard, failures
+            What was to be built, and what was.
+        identities
+            Of pictures' files by name, as they were when they were read; at others it is looked now.
+        """
+        found = look_at_pictures(task, identities or {})
         record = {
             "of": self._identify(task, found),
             "files": {name: identity for name, identity in found.items() if identity is not None},
@@ -164,7 +178,7 @@ class BuildState:
         """Return what a record of a kind says, if it is to be believed, or why not."""
         try:
             record = json.loads(self._record_path(task.file_name, kind).read_bytes())
-            now = self._identify(task, look_at_pictures(task))
+            now = self._identify(task, look_at_pictures(task, {}))
             if others := [what for key, what in _OTHERS.items() if record["of"].get(key) != now[key]]:
                 return f"was built from other {' and other '.join(others)}"
             failures = tuple(from_record(failure) for failure in record.get("failures", ()))
@@ -207,9 +221,10 @@ def read_identities(directory: AnyPath, config: BuildConfig, shard: ShardRecord)
     return None
 
 
-def look_at_pictures(task: ShardTask) -> dict[str, PictureIdentity | None]:
-    """Find the identity of a task's pictures, by file name."""
-    return {name: identify_picture(task.images, name) for name in {sample.file_name for sample in task.samples}}
+def look_at_pictures(task: ShardTask, known: Mapping[str, PictureIdentity | None]) -> dict[str, PictureIdentity | None]:
+    """Find the identity of a task's pictures, by file name, if it is not known."""
+    names = {sample.file_name for sample in task.samples}
+    return {name: known[name] if name in known else identify_picture(task.images, name) for name in names}
 
 
 @contextlib.contextmanager

@@ -34,8 +34,9 @@ def estimate_bytes(plan: BuildPlan) -> int:
 
     A picture that is coded again keeps its character: the bytes a pixel go with the square root of what its file had.
     """
-    config, samples = plan.config, [sample for shard in plan.shards for sample in shard]
-    spread = samples[:: max(1, len(samples) // _MEASURED_FILES)]
+    config, count = plan.config, plan.samples
+    wanted = range(0, count, max(1, count // _MEASURED_FILES))
+    spread = [plan.shards[number // config.shard_size][number % config.shard_size] for number in wanted]
     pixels = config.frame_size[0] * config.frame_size[1]
     if config.image_encoding == "raw":
         picture = 3.0 * pixels
@@ -52,7 +53,7 @@ def estimate_bytes(plan: BuildPlan) -> int:
         _estimate_label(label.spec, people, config) for label in config.create_labels(plan.annotations.skeleton)
     )
     stored = config.image_encoding == "raw" and config.compression == "none"
-    index = _SAMPLE_BYTES + _SHARD_BYTES / min(config.shard_size, len(samples))
+    index = _SAMPLE_BYTES + _SHARD_BYTES / min(config.shard_size, count)
     return int((picture + labels) * (1.0 if stored else _MARGIN) + index)
 
 

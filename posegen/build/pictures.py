@@ -60,25 +60,22 @@ class Copier:
 
     Parameters
     ----------
-    images
-        The directory, archive or URL of the pictures' files.
     old
         Where pictures are, by the samples' keys.
     """
 
-    def __init__(self, images: AnyPath, old: Mapping[SampleKey, OldPicture]) -> None:
-        self._images = images
+    def __init__(self, old: Mapping[SampleKey, OldPicture]) -> None:
         self._old = old
         self._open_shards: dict[Path, _OldShard] = {}
         self.copied = 0
         self.afresh: Counter[str] = Counter()
 
-    def find(self, key: SampleKey, sample: Sample) -> OldPicture | None:
+    def find(self, key: SampleKey, identity: PictureIdentity | None) -> OldPicture | None:
         """Find the picture of a sample whose file is what it was; otherwise it counts as one that is encoded afresh."""
         found = self._old.get(key)
         if found is None:
             self.afresh["not there"] += 1
-        elif identify_picture(self._images, sample.file_name) != found.identity:
+        elif identity != found.identity:
             self.afresh["file changed"] += 1
         else:
             return found

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
+from numpy.typing import NDArray
+
 from posegen.annotations import Annotations, Sample
-from posegen.annotations.audit import counted
+from posegen.annotations.audit import Audit, counted
+from posegen.annotations.columns import SampleColumns
 from posegen.annotations.sources import rank_image
-from posegen.build.persons import split_people
+from posegen.build.persons import find_croppable
 from posegen.build.pictures import OldPicture
+from posegen.build.planned import PlannedSamples
 from posegen.config import BuildConfig
 from posegen.errors import ConfigError
 from posegen.files import canonical_json
@@ -71,7 +75,7 @@ class BuildPlan:
 
     annotations: Annotations
     config: BuildConfig
-    shards: tuple[tuple[Sample, ...], ...]
+    shards: tuple[PlannedSamples, ...]
 
     @property
     def samples(self) -> int:
@@ -93,7 +97,7 @@ class BuildPlan:
         """Make the task of one shard; made when it is sent, so that the plan is all that stays in memory."""
         return ShardTask(
             file_name=self.file_name(index),
-            samples=self.shards[index],
+            samples=tuple(self.shards[index]),
             names=self.annotations.names,
             skeleton=self.annotations.skeleton,
             config=self.config,
@@ -104,22 +108,11 @@ class BuildPlan:
             hopeless=hopeless,
         )
 
-    def _digest(self, samples: Sequence[Sample]) -> str:
-        described = [self.config.digest, self.annotations.names, self.annotations.skeleton.to_dict()]
-        hashed = hashlib.sha256(canonical_json(described).encode())
-        before: Sample | None = None
-        shapes = b""
-        for sample in samples:
-            # People of one image share its shapes, which take longest to write down.
-            if before is None or sample.ignored is not before.ignored or sample.drawn is not before.drawn:
-                listed = [[s.segmentation, s.bbox] for s in (*sample.ignored, *sample.drawn)]
-                before, shapes = sample, canonical_json([len(sample.ignored), listed]).encode()
-            record = [sample.image_id, sample.copy, sample.file_name, sample.width, sample.height]
-            hashed.update(canonical_json(record).encode() + shapes)
-            for array in (sample.keypoints, sample.bboxes, sample.annotation_ids):
-                hashed.update(array.tobytes())
-            if sample.unknown is not None and self.config.reads_unknown:
-                hashed.update(sample.unknown.tobytes())
+    def _digest(self, samples: PlannedSamples) -> str:
+        build = [self.config.digest, self.annotations.names, self.annotations.skeleton.to_dict()]
+        hashed = hashlib.sha256(canonical_json(build).encode())
+        for described in samples.describe(unknown=self.config.reads_unknown):
+            hashed.update(described)
         return hashed.hexdigest()
 
 
@@ -144,27 +137,11 @@ def make_plan(annotations: Annotations, config: BuildConfig) -> BuildPlan:
     annotations.audit.notes += _note_labels(config, annotations)
     annotations.audit.notes += _note_flips(config, annotations)
     annotations.audit.notes += _note_doubts(config, annotations)
-    by_person = config.unit == "person"
-    samples = split_people(annotations.samples, annotations.audit) if by_person else annotations.samples
-
-    def rank(sample: Sample) -> tuple[bytes, SampleKey]:
-        return rank_image(config.seed, sample.source, sample.image_id, sample.copy), find_key(sample, config)
-
-    def name(sample: Sample) -> SampleKey:
-        return dataclasses.replace(find_key(sample, config), copy=None)
-
-    copies = range(1, config.copies)
-    order = [*samples, *(dataclasses.replace(sample, copy=copy) for copy in copies for sample in samples)]
-    order.sort(key=rank)
+    order = _order(annotations, config)
     if config.limit is not None and len(order) > config.limit:
-        order, beyond = order[: config.limit], order[config.limit :]
-        # Of what keeps a copy nothing is left out.
-        if lost := {name(sample) for sample in beyond} - {name(sample) for sample in order}:
-            counter = annotations.audit.not_drawn if by_person else annotations.audit.left_out
-            counter["beyond the limit"] = len(lost)
-            if not by_person and (people := _count_people(order, beyond)):
-                annotations.audit.not_drawn["on images beyond the limit"] = people
-    shards = tuple(_cut(order, config.shard_size))
+        _count_lost(order, config.limit, annotations.audit)
+        order = order[: config.limit]
+    shards = tuple(order[i : i + config.shard_size] for i in range(0, len(order), config.shard_size))
     return BuildPlan(annotations=annotations, config=config, shards=shards)
 
 
@@ -173,15 +150,49 @@ def find_key(sample: Sample, config: BuildConfig) -> SampleKey:
     return SampleKey.of(config, sample.image_id, sample.annotation_ids.tolist(), sample.copy, sample.source)
 
 
-def _count_people(kept: Sequence[Sample], beyond: Sequence[Sample]) -> int:
-    """Count the people on images of which no copy is kept."""
-    images = {(sample.source, sample.image_id) for sample in kept}
-    lost = {(sample.source, sample.image_id): len(sample.annotation_ids) for sample in beyond}
-    return sum(people for image, people in lost.items() if image not in images)
+def _order(annotations: Annotations, config: BuildConfig) -> PlannedSamples:
+    """Put the samples and their copies in order."""
+    columns, people = SampleColumns.of(annotations.samples), None
+    images = np.arange(len(columns))
+    if config.unit == "person":
+        people = find_croppable(columns, annotations.audit)
+        images = columns.images[people]
+    rank = _rank(config.seed, columns, images, config.copies)
+    copies = np.repeat(np.arange(config.copies), len(images))
+    images = np.tile(images, config.copies)
+    people = None if people is None else np.tile(people, config.copies)
+    keys = [copies, columns.image_ids[images], rank]
+    if people is not None:
+        keys.insert(1, columns.annotation_ids[people])
+    order = np.lexsort(keys)
+    people = None if people is None else people[order]
+    return PlannedSamples(columns=columns, images=images[order], people=people, copies=copies[order])
 
 
-def _cut(samples: Sequence[Sample], size: int) -> list[tuple[Sample, ...]]:
-    return [tuple(samples[i : i + size]) for i in range(0, len(samples), size)]
+def _rank(seed: int, columns: SampleColumns, images: NDArray[np.int64], copies: int) -> NDArray[np.uint64]:
+    """Say where the samples of some images come, those of each copy behind those of the one before."""
+    ids, sources = columns.image_ids.tolist(), columns.sources
+    named = [""] * len(ids) if sources is None else sources
+    ranks = b"".join(
+        rank_image(seed, source, image_id, copy)
+        for copy in range(copies)
+        for source, image_id in zip(named, ids, strict=True)
+    )
+    return np.frombuffer(ranks, ">u8").reshape(copies, len(ids))[:, images].ravel().astype(np.uint64)
+
+
+def _count_lost(order: PlannedSamples, limit: int, audit: Audit) -> None:
+    """Count what the limit leaves out: of what keeps a copy nothing is."""
+    named = order.images if order.people is None else order.people
+    lost = np.setdiff1d(named[limit:], named[:limit])
+    if not len(lost):
+        return
+    if order.people is not None:
+        audit.not_drawn["beyond the limit"] = len(lost)
+        return
+    audit.left_out["beyond the limit"] = len(lost)
+    if people := int(np.diff(order.columns.starts)[lost].sum()):
+        audit.not_drawn["on images beyond the limit"] = people
 
 
 def _note_doubts(config: BuildConfig, annotations: Annotations) -> list[str]:

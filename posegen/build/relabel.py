@@ -69,7 +69,7 @@ class OldPictures:
                 raise ShardError(f"{path}: is not the shard that the manifest tells of")
             rows = range(len(reader))
             ids, names = reader.column("image_id", rows), reader.column("file_name", rows)
-            people = reader.column("annotation_id", rows)
+            people = reader.column("annotation_id", rows) if self._config.unit == "person" else [()] * len(rows)
             copies = reader.column("copy", rows) if manifest.config.copies > 1 else [0] * len(rows)
             sources = reader.column("source", rows) if manifest.config.sources else [""] * len(rows)
         for row, (image_id, name, persons, copy, source) in enumerate(

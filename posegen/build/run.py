@@ -153,8 +153,7 @@ class Run:
                 reason=f"{images / sample.file_name}: {why}{missing[sample.file_name]}",
             )
             for index in self.waiting
-            for sample in self.plan.shards[index]
-            if sample.file_name in missing
+            for sample in self.plan.shards[index].select(missing)
         ]
         if len(failures) > allowed:
             failures.sort(key=lambda failure: failure.key)
@@ -230,7 +229,7 @@ class Run:
 
     def _finish(self, index: int, task: ShardTask, result: ShardResult) -> None:
         if result.record is not None or len(result.failures) == len(task.samples):  # or else it was given up
-            self.state.commit(task, result.record, result.failures)
+            self.state.commit(task, result.record, result.failures, result.identities)
         self.results[task.file_name] = result
         self.built += len(task.samples) - len(result.failures) if result.record is not None else 0
         if result.record is None:

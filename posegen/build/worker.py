@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from posegen.annotations import Sample
 from posegen.build.failures import Failure
 from posegen.build.ignored import IgnoredRegions
-from posegen.build.pictures import Copier, OldPicture
+from posegen.build.pictures import Copier, OldPicture, PictureIdentity, identify_picture
 from posegen.build.plan import ShardTask, find_key
 from posegen.build.scene import find_view, place
 from posegen.config import BuildConfig
@@ -49,6 +49,8 @@ class ShardResult:
         The samples that could not be built.
     unturned
         The EXIF orientations that were not applied, by the pictures' file names; not of pictures that were copied.
+    identities
+        By the pictures' file names what their files were when they were read; None where there was none.
     copied, afresh
         How many pictures were copied from a dataset, and by reason how many could not be.
     """
@@ -56,6 +58,7 @@ class ShardResult:
     record: ShardRecord | None
     failures: tuple[Failure, ...]
     unturned: Mapping[str, int] = field(default_factory=dict)
+    identities: Mapping[str, PictureIdentity | None] = field(default_factory=dict)
     copied: int = 0
     afresh: Mapping[str, int] = field(default_factory=dict)
 
@@ -105,9 +108,9 @@ def build_shard(task: ShardTask, report: Callable[[int], None]) -> ShardResult:
                 writer.append(built, dict(drawn))
             report(1)
         if len(failures) == len(task.samples):
-            return ShardResult(record=None, failures=tuple(failures), **builder.counts)
+            return ShardResult(record=None, failures=tuple(failures), **builder.seen)
         record = writer.finish(task.directory / task.file_name)
-        return ShardResult(record=record, failures=tuple(failures), unturned=builder.unturned, **builder.counts)
+        return ShardResult(record=record, failures=tuple(failures), unturned=builder.unturned, **builder.seen)
     finally:
         writer.close()
         builder.close()
@@ -131,13 +134,14 @@ class _SampleBuilder:
         self.unturned: dict[str, int] = {}
         self._name: str | None = None
         self._picture = np.zeros((0, 0, 3), np.uint8)
-        self._copier = Copier(task.images, task.pictures or {}) if task.pictures is not None else None
+        self._copier = None if task.pictures is None else Copier(task.pictures)
+        self._identities: dict[str, PictureIdentity | None] = {}
 
     @property
-    def counts(self) -> dict[str, Any]:
-        """How many pictures were copied, and how many could not be, as `ShardResult` has it."""
-        copier = self._copier
-        return {} if copier is None else {"copied": copier.copied, "afresh": dict(copier.afresh)}
+    def seen(self) -> dict[str, Any]:
+        """What the pictures' files were, how many were copied and how many could not be, as `ShardResult` has it."""
+        copier, identities = self._copier, {"identities": self._identities}
+        return identities if copier is None else identities | {"copied": copier.copied, "afresh": dict(copier.afresh)}
 
     def close(self) -> None:
         """Close what pictures were copied from."""
@@ -155,7 +159,8 @@ class _SampleBuilder:
         config = self._task.config
         if (reason := self._task.quarantined.get(find_key(sample, config))) is not None:
             raise ImageError(reason)
-        old = None if self._copier is None else self._copier.find(find_key(sample, config), sample)
+        identity = self._identify(sample.file_name)
+        old = None if self._copier is None else self._copier.find(find_key(sample, config), identity)
         if old is None:
             self._open(sample)
         scene, keypoints, bboxes, unknown = place(sample, self._task, self._regions)
@@ -181,6 +186,12 @@ class _SampleBuilder:
             source=sample.source,
         )
         return built, scene
+
+    def _identify(self, name: str) -> PictureIdentity | None:
+        """Look what a picture's file is before it is read: if it changes meanwhile, the next run notices."""
+        if name not in self._identities:
+            self._identities[name] = identify_picture(self._task.images, name)
+        return self._identities[name]
 
     def _copy(
         self, old: OldPicture | None, sample: Sample, affine: Affine, view: View | None
@@ -213,10 +224,10 @@ def _show(picture: NDArray[np.uint8], affine: Affine, config: BuildConfig, *, is
     if config.unit == "image":
         whole = frame == config.input_size or warp.is_fitted(size, affine)
         show = warp.warp_fitted if whole and not is_view else warp.warp_view
-    box = warp.find_covered(size, affine, frame, show)
-    pixels = show(picture, affine, frame)
-    if config.image_encoding != "raw":
-        pixels = np.ascontiguousarray(box.cut(pixels))
+    if config.image_encoding == "raw":
+        pixels, box = show(picture, affine, frame), warp.find_covered(size, affine, frame, show)
+    else:
+        pixels, box = warp.warp_covered(picture, affine, frame, show)
     return codec.encode(pixels, config.image_encoding, config.jpeg_quality), box
 
 

@@ -19,9 +19,11 @@ _TITLES = {
     "labels": "labels: all of a sample's labels, against decoding its JPEG",
     "presets": "presets: their heatmaps, against patches drawn one by one as MMPose does",
     "scaling": "scaling: {width}x{height} pixels, by people (rows), keypoints and cells of a bilinear grid (columns)",
-    "build": "build: {samples} samples in {shards} shards, against the same build without labels, and one worker",
+    "build": "build: {samples} samples in {shards} shards, against OpenCV alone, and one worker",
     "growth": "growth: many images against few, {workers} workers",
+    "plan": "plan: {annotations} annotations of {images} images, {megabytes:.0f} MB, from the file to the tasks",
     "read": "read: {samples} samples in {shards} shards, by {workers} workers in batches of {batch}",
+    "endurance": "endurance: {epochs} epochs of {samples} samples in fresh views, by {workers} at once",
     "scale": "scale: steps that need no picture, of few samples and of many, in shards of 1,000",
     "suspects": "suspects: errors planted among {people} people on {images} images, {rounds} rounds",
 }
@@ -31,10 +33,14 @@ _TITLES = {
 @click.argument("sections", nargs=-1, metavar="[SECTION]...")
 @coco_options("COCO root or annotation file.  [default: synthetic sample]")
 @click.option(
-    "--repeats", type=int, metavar="N", help="Rounds.  [default: 15 for labels, 5 scaling, read, 3 build, 1 growth]"
+    "--repeats",
+    type=int,
+    metavar="N",
+    help="Rounds.  [default: 15 for labels, 5 scaling, read, 3 build, plan, 1 growth]",
 )
 @run_option("workers", "Processes that build or read.", default=2, show_default=True)
 @click.option("--seconds", type=float, default=10.0, show_default=True, metavar="S", help="A build lasts, about.")
+@click.option("--plan-images", type=int, default=118287, show_default=True, metavar="N", help="To be planned.")
 @json_option
 def command(  # noqa: PLR0917 (one argument an option)
     sections: tuple[str, ...],
@@ -44,6 +50,7 @@ def command(  # noqa: PLR0917 (one argument an option)
     repeats: int | None,
     workers: int,
     seconds: float,
+    plan_images: int,
     as_json: bool,
 ) -> None:
     """Measure the labels and the build on this machine.
@@ -53,8 +60,9 @@ def command(  # noqa: PLR0917 (one argument an option)
 
     \b
     Sections: heatmap, paf, labels, presets, scaling, build; and, only when they are named, growth, which builds
-    55,000 images, read, which needs PyTorch, suspects, which plants errors in annotations for audit to find, and scale,
-    which plans, opens, shuffles, resumes and finishes 10 million samples, as far as that needs no picture.
+    55,000 images, plan, which writes annotations of --plan-images, read and endurance, which need PyTorch, suspects,
+    which plants errors in annotations for audit to find, and scale, which plans, opens, shuffles, resumes and finishes
+    10 million samples, as far as that needs no picture.
 
     \b
       posegen bench
@@ -71,6 +79,7 @@ def command(  # noqa: PLR0917 (one argument an option)
             repeats=repeats,
             workers=workers,
             build_seconds=seconds,
+            plan_images=plan_images,
             notify=notify,
         )
     click.echo(json.dumps(found, indent=2) if as_json else _format(found))
@@ -87,12 +96,26 @@ def _format(found: Mapping[str, Any]) -> str:
         values = dict(section)
         if name == "scaling":
             values["height"], values["width"] = section["input_size"]
+        if name == "plan":
+            values["megabytes"] = section["file_bytes"] / 1e6
         lines += ["", _TITLES[name].format(**values)]
-        tables = {"scaling": _scaling, "growth": _growth, "scale": _scale, "suspects": _suspects}
+        tables = {
+            "scaling": _scaling,
+            "growth": _growth,
+            "scale": _scale,
+            "suspects": _suspects,
+            "endurance": _endurance,
+        }
         lines += tables.get(name, _comparisons)(section)
         if name == "labels":
             steps = [(step, _spread(taken, ".3f")) for step, taken in section["parts"].items()]
             lines += ["", *align(("step", "ms/image"), steps)]
+        if name == "plan":
+            rows = [
+                (run, _spread(cpu, ".1f"), _megabytes(section["peak_bytes"][run]))
+                for run, cpu in section["cpu_s"].items()
+            ]
+            lines += ["", *align(("", "CPU s", "peak MB"), rows)]
         if name == "build":
             lines += ["", *_costs(section)]
         if name == "read":
@@ -193,6 +216,15 @@ def _scale(section: Mapping[str, Any]) -> list[str]:
                            for key, of, digits in (("seconds", 1, 2), ("bytes", 1e6, 0)))  # fmt: skip
         rows.append((row["step"], *seconds, f"{row['time_growth']:.2f} x", *memory, f"{row['memory_growth']:.2f} x"))
     return align(rows[0], rows[1:])
+
+
+def _endurance(section: Mapping[str, Any]) -> list[str]:
+    rows = []
+    for row in section["rows"]:
+        for mark in row["marks"]:
+            held = _megabytes(mark["bytes"] or None), str(mark["files"]), str(mark["processes"])
+            rows.append((row["loader"], f"{mark['samples']:,}", f"{mark['samples'] / mark['seconds']:.0f}", *held))
+    return align(("by", "samples", "samples/s", "MB held", "open files", "processes"), rows)
 
 
 def _megabytes(count: int | None) -> str:

@@ -23,6 +23,7 @@ except ModuleNotFoundError:
 
 _JPEG = b"\xff\xd8\xff"
 _READ = frozenset({"BMP", "GIF", "JPEG", "PNG", "TIFF", "WebP"})
+_USUAL = frozenset({"YCbCr", "Gray"})
 _PNG = b"\x89PNG\r\n\x1a\n"
 
 
@@ -55,6 +56,8 @@ def decode(data: bytes, size: Size, name: str, *, shown: bool = False) -> NDArra
     stated = measure(io.BytesIO(data))
     if stated is not None and stated not in {size, size[::-1]}:
         raise _other_size(name, stated, size)  # and is not decoded, which may take gigabytes
+    if not shown and (known := _decode_usual(data, size)) is not None:
+        return known
     picture = _imdecode(data, cv2.IMREAD_COLOR | (0 if shown else cv2.IMREAD_IGNORE_ORIENTATION))
     if picture is None:
         raise ImageError(f"{name}: is not an image, or is truncated ({len(data)} bytes){_explain(data)}")
@@ -145,6 +148,21 @@ def encode(picture: NDArray[np.uint8], encoding: ImageEncoding, quality: int) ->
     if not written:
         raise ImageError(f"OpenCV could not encode a picture of {picture.shape[1]}x{picture.shape[0]} as {encoding}")
     return data.tobytes()
+
+
+def _decode_usual(data: bytes, size: Size) -> NDArray[np.uint8] | None:
+    """Decode a flawless JPEG of that (height, width), as it is stored, in an eighth less time than OpenCV's.
+
+    The package simplejpeg has the same decoder, and gives the same pixels. What that remarks on, or has no usual
+    colours, is OpenCV's to judge: None is returned.
+    """
+    if simplejpeg is None or not data.startswith(_JPEG):
+        return None
+    with contextlib.suppress(ValueError):
+        *found, colours, _ = simplejpeg.decode_jpeg_header(data)
+        if tuple(found) == size and colours in _USUAL:
+            return np.asarray(simplejpeg.decode_jpeg(data, colorspace="BGR"), np.uint8)
+    return None
 
 
 def _explain(data: bytes) -> str:

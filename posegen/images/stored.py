@@ -10,7 +10,10 @@ from numpy.typing import NDArray
 
 from posegen.geometry import Box, Size
 from posegen.images.codec import decode_input, decode_opaque
+from posegen.images.scratch import Scratch
 from posegen.images.warp import PADDING
+
+_SCRATCH = Scratch()
 
 
 @dataclass(slots=True, eq=False)
@@ -73,13 +76,14 @@ class StoredPicture:
             out[...] = np.frombuffer(self.data, np.uint8).reshape(out.shape)
         else:
             x, y, width, height = self.box
-            rows = out[y : y + height]
-            out[:y] = out[y + height :] = PADDING
-            if width == out.shape[1]:
-                decode_input(self.data, self.box.size, self.name, rows)
+            rows, columns = self.frame
+            if width == columns:
+                out[:y] = out[y + height :] = PADDING
+                decode_input(self.data, self.box.size, self.name, out[y : y + height])
                 return
-            rows[:, :x] = rows[:, x + width :] = PADDING
-            rows[:, x : x + width] = decode_input(self.data, self.box.size, self.name)
+            pixels = decode_input(self.data, self.box.size, self.name, _SCRATCH.lend((height, width, 3), np.uint8))
+            edges = y, rows - y - height, x, columns - x - width
+            cv2.copyMakeBorder(pixels, *edges, cv2.BORDER_CONSTANT, dst=out, value=(PADDING,) * 3)
 
     def show(self, size: Size) -> NDArray[np.uint8]:
         """Return it in the input: (H, W, 3) uint8 R, G, B; raises `ImageError` as `decode`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable
 
@@ -60,6 +61,36 @@ def warp_fitted(picture: NDArray[np.uint8], affine: Affine, input_size: Size) ->
     -------
     (H, W, 3) uint8, gray where there is no picture.
     """
+    resized, x, y = _resize_fitted(picture, affine, input_size)
+    rows, columns = resized.shape[:2]
+    if (rows, columns, y, x) == (*input_size, 0, 0):
+        return resized
+    out = np.full((*input_size, 3), PADDING, np.uint8)
+    part, box = _cut_fitted(resized, x, y, input_size)
+    box.cut(out)[...] = part
+    return out
+
+
+def warp_covered(
+    picture: NDArray[np.uint8], affine: Affine, input_size: Size, warp: Warp
+) -> tuple[NDArray[np.uint8], Box]:
+    """Map a picture into the input by one of the warps, and cut out what it covers there.
+
+    Returns
+    -------
+    (h, w, 3) uint8, contiguous, and the box of `find_covered` that it fills.
+    """
+    if warp is warp_fitted:
+        # The padding, which would be cut off again, is not even made.
+        part, box = _cut_fitted(*_resize_fitted(picture, affine, input_size), input_size)
+        if box.width > 0 and box.height > 0:
+            return np.ascontiguousarray(part), box
+    box = find_covered(picture.shape[:2], affine, input_size, warp)
+    return np.ascontiguousarray(box.cut(warp(picture, affine, input_size))), box
+
+
+def _resize_fitted(picture: NDArray[np.uint8], affine: Affine, input_size: Size) -> tuple[NDArray[np.uint8], int, int]:
+    """Resize a picture to whole pixels; also returns the x, y in the input of its first one."""
     height, width = picture.shape[:2]
     rows, columns = round(affine.yy * height), round(affine.xx * width)
     y, x = round(affine.y0 - 0.5 * affine.yy + 0.5), round(affine.x0 - 0.5 * affine.xx + 0.5)
@@ -68,14 +99,14 @@ def warp_fitted(picture: NDArray[np.uint8], affine: Affine, input_size: Size) ->
             f"a picture of {width}x{height} is too thin to fill an input of "
             f"{input_size[1]}x{input_size[0]}; fit it by letterbox or stretch"
         )
-    resized = _resize(_resize(picture, (min(rows, height), min(columns, width))), (rows, columns))
-    if (rows, columns, y, x) == (*input_size, 0, 0):
-        return resized
-    out = np.full((*input_size, 3), PADDING, np.uint8)
+    return _resize(_resize(picture, (min(rows, height), min(columns, width))), (rows, columns)), x, y
+
+
+def _cut_fitted(resized: NDArray[np.uint8], x: int, y: int, input_size: Size) -> tuple[NDArray[np.uint8], Box]:
+    """Cut off what lies outside of the input."""
     top, left = max(y, 0), max(x, 0)
-    bottom, right = min(y + rows, input_size[0]), min(x + columns, input_size[1])
-    out[top:bottom, left:right] = resized[top - y : bottom - y, left - x : right - x]
-    return out
+    bottom, right = min(y + resized.shape[0], input_size[0]), min(x + resized.shape[1], input_size[1])
+    return resized[top - y : bottom - y, left - x : right - x], Box(left, top, right - left, bottom - top)
 
 
 def warp_linear(picture: NDArray[np.uint8], affine: Affine, input_size: Size) -> NDArray[np.uint8]:
@@ -176,13 +207,27 @@ def _warp_box(picture: NDArray[np.uint8], affine: Affine, frame: Size) -> tuple[
         size = tuple(max(1, round(side / int(1 / scale))) for side in picture.shape[:2])
         affine = Affine.resize(picture.shape[:2], size).inverse().then(affine)
         picture = np.asarray(cv2.resize(picture, size[::-1], interpolation=cv2.INTER_AREA), np.uint8)
-    box = find_covered(picture.shape[:2], affine, frame, warp_linear)
-    back = affine.then(Affine(1.0, 0.0, -box.x, 0.0, 1.0, -box.y)).inverse()
+    box = _find_touched(picture.shape[:2], affine, frame)
+    back = dataclasses.replace(affine, x0=affine.x0 - box.x, y0=affine.y0 - box.y).inverse()
     padding = (PADDING, PADDING, PADDING, 0) if picture.ndim == 3 else (0,)
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     picture, back = _cut_to_fit(picture, back, box.size)
     warped = cv2.warpAffine(picture, back.matrix, box.size[::-1], flags=flags, borderValue=padding)
     return np.asarray(warped, np.uint8), box
+
+
+def _find_touched(size: Size, affine: Affine, frame: Size) -> Box:
+    """Find what `find_covered` does for `warp_linear`, in less time."""
+    (height, width), edges = size, []
+    for first, across, down, most in (
+        (affine.x0 - affine.xx - affine.xy, affine.xx * (width + 1), affine.xy * (height + 1), frame[1]),
+        (affine.y0 - affine.yx - affine.yy, affine.yx * (width + 1), affine.yy * (height + 1), frame[0]),
+    ):
+        low = math.floor(first + min(across, 0) + min(down, 0))
+        high = math.ceil(first + max(across, 0) + max(down, 0)) + 1
+        edges.append((min(max(low, 0), most), min(max(high, 0), most)))
+    (x, right), (y, bottom) = edges
+    return Box(x, y, right - x, bottom - y) if right > x and bottom > y else _ONE_PIXEL
 
 
 def find_covered(size: Size, affine: Affine, frame: Size, warp: Warp) -> Box:

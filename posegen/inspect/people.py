@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posegen.annotations import Annotations
+from posegen.annotations.columns import SampleColumns
 from posegen.shards import ShardReader
 from posegen.skeleton import Skeleton
 
@@ -138,20 +139,18 @@ def read_shards(shards: Shards, progress: Progress) -> People:
 
 def tabulate(annotations: Annotations) -> People:
     """Put the people of annotations into a table, by the keypoints of their skeleton."""
-    samples = annotations.samples
-    annotated = np.concatenate([np.zeros((0, len(annotations.names), 3)), *(sample.keypoints for sample in samples)])
+    columns = SampleColumns.of(annotations.samples)
+    annotated = columns.keypoints.reshape(-1, len(annotations.names), 3)
     keypoints = annotations.skeleton.derive(annotated, annotations.names)
-    boxes = np.concatenate([np.zeros((0, 4)), *(sample.bboxes for sample in samples)])
-    counts = [len(sample.annotation_ids) for sample in samples]
     return People(
         skeleton=annotations.skeleton,
         keypoints=keypoints,
-        boxes=_complete(boxes, keypoints),
-        ids=np.concatenate([np.zeros(0, np.int64), *(sample.annotation_ids for sample in samples)]),
-        owner=np.repeat(np.arange(len(samples)), counts),
-        frames=np.array([(sample.width, sample.height) for sample in samples], np.int64).reshape(-1, 2),
-        image_ids=np.array([sample.image_id for sample in samples], np.int64),
-        file_names=tuple(sample.file_name for sample in samples),
+        boxes=_complete(columns.bboxes, keypoints),
+        ids=columns.annotation_ids,
+        owner=columns.images,
+        frames=columns.sizes[:, ::-1],
+        image_ids=columns.image_ids,
+        file_names=tuple(columns.file_names),
     )
 
 

@@ -98,7 +98,7 @@ def verify(
         manifest = Manifest.read(directory)
     except ShardError as error:
         return [Problem(file=MANIFEST_NAME, what=_without(directory, _without(directory / MANIFEST_NAME, error)))]
-    samples: dict[str, tuple[Sample, ...]] | None = None
+    samples: dict[str, Sequence[Sample]] | None = None
     others: list[Problem] = []
     if coco is not None:
         source = find_recorded(coco, manifest.config, manifest.source, split=split, need_images=False)
@@ -114,7 +114,7 @@ def verify(
             skeleton=manifest.skeleton,
             deep=deep,
             format_version=manifest.format_version,
-            samples=None if samples is None else samples.get(shard.file, ()),
+            samples=None if samples is None else tuple(samples.get(shard.file, ())),
         )
         for shard in manifest.shards
     )

@@ -1,6 +1,16 @@
 """The labels: one file each, behind one protocol."""
 
-from posegen.labels.base import ArraySpec, BatchLabel, Label, LimitedLabel, RegionLabel, needs_ignored, render_scenes
+from posegen.labels.base import (
+    ArraySpec,
+    BatchLabel,
+    Label,
+    LimitedLabel,
+    PlacedLabel,
+    RegionLabel,
+    needs_ignored,
+    render_into,
+    render_scenes,
+)
 from posegen.labels.heatmap import HeatmapLabel
 from posegen.labels.mask import MaskLabel
 from posegen.labels.mirror import ChannelMirror, keep_channels, mirror_keypoints, mirror_limbs
@@ -24,6 +34,7 @@ __all__ = [
     "LimitedLabel",
     "MaskLabel",
     "PafLabel",
+    "PlacedLabel",
     "Region",
     "RegionLabel",
     "Scene",
@@ -37,6 +48,7 @@ __all__ = [
     "mirror_limbs",
     "needs_ignored",
     "render_heatmap",
+    "render_into",
     "render_paf",
     "render_scenes",
     "render_top_down",

@@ -133,7 +133,7 @@ Drawn = NDArray[Any] | list[NDArray[Any]]
 class Label(Protocol):
     """One kind of training target. Implementations are frozen and picklable, and `render` is a pure function.
 
-    What more a label may have is in `BatchLabel`, `RegionLabel` and `LimitedLabel`.
+    What more a label may have is in `BatchLabel`, `PlacedLabel`, `RegionLabel` and `LimitedLabel`.
     """
 
     @property
@@ -151,6 +151,14 @@ class BatchLabel(Label, Protocol):
 
     def render_many(self, scenes: Sequence[Scene]) -> Drawn:
         """Draw S scenes, at least one: (S, ...), or S arrays by person; the very values that `render` gives."""
+        ...
+
+
+class PlacedLabel(BatchLabel, Protocol):
+    """A label that draws where it is told, in memory that is in use already."""
+
+    def render_into(self, scenes: Sequence[Scene], out: NDArray[Any]) -> None:
+        """Draw S scenes, at least one, into `out` (S, ...), contiguous, whatever is in it: what `render_many` gives."""
         ...
 
 
@@ -185,6 +193,15 @@ class ShownLabel(RegionLabel, Protocol):
     @property
     def reads_shown(self) -> bool:
         """Whether it does."""
+        ...
+
+
+class TableLabel(Label, Protocol):
+    """A label that has places for a fixed number of people along its first axis, which they take in their order."""
+
+    @property
+    def people_rows(self) -> int:
+        """How many; 0 if it is no such label."""
         ...
 
 
@@ -227,18 +244,12 @@ def render_scenes(label: Label, scenes: Sequence[Scene]) -> Drawn:
     return drawn if label.spec.by_person else np.stack(drawn)
 
 
-def find_differing(a: NDArray[Any], b: NDArray[Any], slack: float = 0.0) -> NDArray[np.bool_]:
-    """Find where two arrays of one shape differ by more than `slack`; unknown differs from all that is known."""
-    with np.errstate(invalid="ignore"):  # of infinities
-        near = np.abs(np.subtract(a, b, dtype=np.float64)) <= slack
-    return np.asarray(~(near | (a == b) | (np.isnan(a) & np.isnan(b))))
-
-
-def find_difference(a: NDArray[Any], b: NDArray[Any]) -> float:
-    """Find by how much two arrays of one shape differ at most: 0 without elements, infinite if one alone is unknown."""
-    differing = find_differing(a, b)
-    difference = np.abs(np.subtract(a[differing], b[differing], dtype=np.float64))
-    return float(np.nan_to_num(difference, nan=np.inf).max(initial=0.0))
+def render_into(label: Label, scenes: Sequence[Scene], out: NDArray[Any]) -> None:
+    """Draw the label of S scenes, at least one, into `out` (S, *shape), contiguous; not by person."""
+    if hasattr(label, "render_into"):
+        cast("PlacedLabel", label).render_into(scenes, out)
+    else:
+        out[...] = render_scenes(label, scenes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -110,12 +110,14 @@ class HeatmapLabel:
 
     def render_many(self, scenes: Sequence[Scene]) -> NDArray[np.float32]:
         """Draw (S, K, h, w), or (S, K + 1, h, w) with background, of S scenes: what `render` gives, sooner."""
-        (h, w), c = self.grid.cells, len(self.keypoints) + self.background
-        out = np.zeros((len(scenes), c, h * w), np.float32)
-        step = max(1, _TOGETHER // self.grid.taps**2)
-        for start in range(0, len(scenes), step):
-            self._draw(scenes[start : start + step], out[start : start + step])
-        return out.reshape(-1, c, h, w)
+        out = np.zeros((len(scenes), len(self.keypoints) + self.background, *self.grid.cells), np.float32)
+        self._draw_all(scenes, out)
+        return out
+
+    def render_into(self, scenes: Sequence[Scene], out: NDArray[np.float32]) -> None:
+        """Draw what `render_many` does into an array."""
+        out.fill(0)
+        self._draw_all(scenes, out)
 
     def find_drawn(
         self, scenes: Sequence[Scene], wanted: Wanted
@@ -165,6 +167,13 @@ class HeatmapLabel:
     def _place(self, maps: NDArray[np.float32], peak: Peak) -> NDArray[np.float64]:
         y, x = self.grid.stride[:, 0].tolist()
         return to_points(peak, step_parabola(maps, peak), (x, y), middle=True)
+
+    def _draw_all(self, scenes: Sequence[Scene], out: NDArray[np.float32]) -> None:
+        """Draw S scenes into `out` (S, C, h, w), which is 0, a few at once."""
+        flat = out.reshape(*out.shape[:2], -1)
+        step = max(1, _TOGETHER // self.grid.taps**2)
+        for start in range(0, len(scenes), step):
+            self._draw(scenes[start : start + step], flat[start : start + step])
 
     def _draw(self, scenes: Sequence[Scene], out: NDArray[np.float32]) -> None:
         """Draw S scenes into `out` (S, C, h * w), which is 0."""

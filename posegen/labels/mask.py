@@ -105,8 +105,12 @@ class MaskLabel:
         import cv2  # which who lists labels need not wait for
 
         (height, width), (h, w) = self.input_size, self.cells
-        if h <= height and w <= width:
-            mask = cv2.resize(shown.astype(np.float32), (w, h), interpolation=cv2.INTER_AREA)
+        if height % h == 0 and width % w == 0:
+            # The sums of what a cell covers, whose differences are right even where they run over.
+            sums = np.diff(np.diff(cv2.integral(shown)[:: height // h, :: width // w], axis=0), axis=1)
+            mask = np.asarray(sums, np.float32) * np.float32(h * w / (height * width))
+        elif h <= height and w <= width:
+            mask = np.asarray(cv2.resize(shown.astype(np.float32), (w, h), interpolation=cv2.INTER_AREA), np.float32)
         else:
             rows, columns = (overlap(n, 1.0, 0.0, m, n / m) for n, m in ((height, h), (width, w)))
             mask = (rows @ shown @ columns.T).astype(np.float32)

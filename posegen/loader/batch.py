@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from posegen.images.scratch import Scratch
 from posegen.loader.flip import Mirror
 from posegen.loader.views import Seen
 from posegen.shards import StoredLabel
@@ -17,6 +18,15 @@ from posegen.shards.quantize import Widen
 
 _CACHED_BYTES = 1 << 19
 """So much of a label, as stored, is unpacked before it is widened: few calls, and still in the processor's cache."""
+
+_SCRATCH = Scratch()
+
+
+class Request(NamedTuple):
+    """What a batch is to be made of: samples by their numbers, as an epoch has them."""
+
+    numbers: Sequence[int]
+    epoch: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,7 +97,7 @@ def unpack_label(
         _unpack(label, chunks, mirrors, out)
         return
     few = max(1, _CACHED_BYTES // label.logical)
-    scratch = np.empty((min(few, len(chunks)), *label.shape), label.storage.dtype)
+    scratch = _SCRATCH.lend((min(few, len(chunks)), *label.shape), label.storage.dtype)
     for start in range(0, len(chunks), few):
         part = slice(start, start + few)
         stored = scratch[: len(chunks[part])]

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import itertools
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from typing import Any
 
 from posegen.shards import ShardReader, StoredLabel
@@ -60,20 +59,23 @@ class SampleFiles:
             positions = [numbers[place] - self._starts[shard] for place in places]
             with self._pool.use(shard) as reader:
                 for name, of_all in held.items():
-                    read = self._find_read(reader, name)
-                    for place, position in zip(places, positions, strict=True):
-                        of_all[place] = read(position)
+                    for place, value in zip(places, self._read(reader, name, positions), strict=True):
+                        of_all[place] = value
                 for name, values in told.items():
                     for place, value in zip(places, reader.column(name, positions), strict=True):
                         values[place] = value
         return held, told
 
-    def _find_read(self, reader: ShardReader, name: str) -> Callable[[int], Any]:
-        """Find what reads a picture, a bitmap or a label at a position of a shard, without unpacking it."""
-        if name in {"image", "ignored"}:
-            return reader.picture if name == "image" else reader.ignored
+    def _read(self, reader: ShardReader, name: str, positions: Sequence[int]) -> Sequence[Any]:
+        """Read pictures, bitmaps or a label at positions of a shard, without unpacking them."""
+        if name == "image":
+            return reader.pictures(positions)
+        if name == "ignored":
+            return [reader.ignored(position) for position in positions]
         label = self._labels[name]
-        return partial(reader.rows if label.spec.by_person else reader.chunk, label)
+        if label.spec.by_person:
+            return [reader.rows(label, position) for position in positions]
+        return reader.chunks(label, positions)
 
     def _find_shard(self, number: int) -> int:
         """Find the shard of a sample."""

@@ -25,7 +25,7 @@ from posegen.geometry import Affine, Size
 from posegen.images.augment import Augmentation, View
 from posegen.images.stored import StoredPicture
 from posegen.images.warp import warp_plane, warp_shown
-from posegen.labels import Label, Scene, needs_ignored, render_scenes
+from posegen.labels import Label, Scene, needs_ignored, render_into, render_scenes
 from posegen.labels.base import needs_ignored_boxes, reads_shown
 from posegen.loader.shown import find_boxes, find_region, find_there
 from posegen.shards import StoredLabel
@@ -239,12 +239,10 @@ class ViewDrawer:
             scenes = [one.scene for one in seen[part]]
             if pictures is not None:
                 images = arrays["image"][part] if "image" in arrays else [None] * len(scenes)
-                some = zip(seen[part], pictures[part], images, strict=True)
-                scenes = [self._show(one, picture, image) for one, picture, image in some]
+                scenes = [self._show(*one) for one in zip(seen[part], pictures[part], images, strict=True)]
             for stored, label in self._labels:
                 if not stored.spec.by_person:
-                    drawn = np.asarray(render_scenes(label, scenes))
-                    arrays[stored.spec.name][part] = self._lay_out(stored, drawn)
+                    self._draw(stored, label, scenes, arrays[stored.spec.name][part])
 
     def draw_people(self, seen: Sequence[Seen]) -> dict[str, list[NDArray[Any]]]:
         """Draw the labels by person of B samples: by name B arrays (n, ...)."""
@@ -254,6 +252,13 @@ class ViewDrawer:
                 rows = render_scenes(label, [one.scene for one in seen]) if seen else []
                 found[stored.spec.name] = [self._lay_out(stored, np.asarray(row)) for row in rows]
         return found
+
+    def _draw(self, stored: StoredLabel, label: Label, scenes: Sequence[Scene], out: NDArray[Any]) -> None:
+        """Draw a label of S scenes into `out`; right there, if that lies as a label does."""
+        if not self._raw and stored.lay_out(out) is out:
+            render_into(label, scenes, out)
+        else:
+            out[...] = self._lay_out(stored, np.asarray(render_scenes(label, scenes)))
 
     def _show(self, seen: Seen, picture: StoredPicture, image: NDArray[np.uint8] | None) -> Scene:
         """Warp a picture into `image`, if it is wanted, and return the scene with what is shown, if a label asks."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import math
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -195,26 +195,32 @@ class GuardedFile:
         with self.wrap_errors(f"{name} cannot be read"):
             return self._arrays[name].dataset[where]
 
-    def read_chunk(self, name: str, index: int, crc: int | None) -> Chunk:
-        """Read one element of an open array that has a chunk for each, and compare its CRC-32.
+    def read_chunks(self, name: str, indices: Sequence[int], crcs: Sequence[int | None]) -> list[Chunk]:
+        """Read elements of an open array that has a chunk for each, and compare their CRC-32.
 
-        Without one the checksum of HDF5's that the chunk ends with is compared, which takes longer.
+        Where one has none the checksum of HDF5's that the chunk ends with is compared, which takes longer.
         """
-        array = self._arrays[name]
+        array, handle = self._arrays[name], self._handle
+        codec, index = array.rule.codec, -1
+        found = []
         try:
-            start, size, bare = self._find_chunk(array, index)
-            data = os.pread(self._handle, size, start)
-            if len(data) != size:
-                raise ValueError(f"{len(data)} bytes are there of {size}")
-            body = take_body(data) if crc is None else memoryview(data)[:-CHECKSUM_BYTES]
-            if crc is not None:
-                compare_crc(body, crc)
-            inflate = copy_body if bare else array.rule.codec.inflate
-            if inflate is None:
-                body, inflate = self._inflate(array, index, body), copy_body
-            return Chunk(self, name, index, body, inflate)
+            for index, place, crc in zip(indices, array.chunks[indices].tolist(), crcs, strict=True):
+                start, size, bare = place if place[1] else self._find_chunk(array, index)
+                data = os.pread(handle, size, start)
+                if len(data) != size:
+                    raise ValueError(f"{len(data)} bytes are there of {size}")
+                if crc is None:
+                    body = take_body(data)
+                else:
+                    body = memoryview(data)[:-CHECKSUM_BYTES]
+                    compare_crc(body, crc)
+                inflate = copy_body if bare else codec.inflate
+                if inflate is None:
+                    body, inflate = self._inflate(array, index, body), copy_body
+                found.append(Chunk(self, name, index, body, inflate))
         except _RAISED_AT_DAMAGE as error:
             raise self.wrap_error(f"{name}[{index}] cannot be read", error) from error
+        return found
 
     def read_bytes(self, name: str, index: int, rows: tuple[int, int], crc: int | None) -> bytes:
         """Read from an open array that lies in one piece the bytes of its element `index`, and compare their CRC-32.
@@ -260,13 +266,10 @@ class GuardedFile:
         return item
 
     def _find_chunk(self, array: _Array, index: int) -> tuple[int, int, bool]:
-        """Find where a chunk starts, how many bytes it has, and whether it is not compressed.
+        """Find where a chunk that was not looked for yet starts, how many bytes it has, and whether it is bare.
 
         It is there, has a checksum, and no more bytes than a chunk's.
         """
-        start, size, bare = array.chunks[index].tolist()
-        if size:
-            return start, size, bool(bare)
         rule, logical = array.rule, array.chunk_bytes
         info = array.dataset.id.get_chunk_info_by_coord((index, *[0] * (len(rule.shape) - 1)))
         if info.byte_offset is None or info.byte_offset + info.size > self.size:

@@ -120,26 +120,30 @@ class ShardReader:
         return self._read_offsets("person")
 
     def picture(self, index: int) -> StoredPicture:
-        """Read a sample's picture, which need not be decoded.
+        """Read a sample's picture, as `pictures` does."""
+        return self.pictures([index])[0]
+
+    def pictures(self, indices: Sequence[int]) -> list[StoredPicture]:
+        """Read the pictures of samples, which need not be decoded.
 
         Raises
         ------
         ShardError
-            If it is damaged; from format 2 on, whatever its encoding.
+            If one is damaged; from format 2 on, whatever its encoding.
         """
         from posegen.images.stored import StoredPicture  # with OpenCV: who reads no pictures does not wait for it
 
-        config, box, crc = self.config, Box(*self._boxes[index].tolist()), self._find_crc("image", index)
-        if config.image_encoding == "raw":
-            name, size = "image/pixels", math.prod(config.frame_size) * 3
-            rows = index * size, (index + 1) * size
-        else:
-            name, rows = "image/bytes", self._rows("image", index)
+        frame, is_raw = self.config.frame_size, self.config.image_encoding == "raw"
+        name, size = ("image/pixels" if is_raw else "image/bytes"), math.prod(frame) * 3
         self._file.open(name, self._rules[name])
-        data = self._file.read_bytes(name, index, rows, crc)
-        return StoredPicture(
-            data, box, config.frame_size, config.image_encoding == "raw", f"{self.path}: the picture of sample {index}"
-        )
+        found = []
+        boxes, crcs = self._boxes[indices].tolist(), self._find_crcs("image", indices)
+        for index, box, crc in zip(indices, boxes, crcs, strict=True):
+            rows = (index * size, (index + 1) * size) if is_raw else self._rows("image", index)
+            data = self._file.read_bytes(name, index, rows, crc)
+            called = f"{self.path}: the picture of sample {index}"
+            found.append(StoredPicture(data, Box(*box), frame, is_raw, called))
+        return found
 
     def ignored(self, index: int) -> NDArray[np.bool_] | None:
         """Return of which pixels (H, W) of a sample's input the middle is ignored; None if of none, or of format 1.
@@ -156,18 +160,18 @@ class ShardReader:
         with self._file.wrap_errors(f"{name}[{index}] cannot be read"):
             return unpack_ignored(self._file.read_bytes(name, index, rows, None), self.config.input_size)
 
-    def chunk(self, label: StoredLabel, index: int) -> Chunk:
-        """Read one label of a sample; what it unpacks to is of `label.shape` and its storage's dtype.
+    def chunks(self, label: StoredLabel, indices: Sequence[int]) -> list[Chunk]:
+        """Read one label of samples; what a chunk unpacks to is of `label.shape` and its storage's dtype.
 
         It is not for labels by person, which `rows` reads.
 
         Raises
         ------
         ShardError
-            If its chunk is damaged.
+            If a chunk is damaged.
         """
         name = label.spec.name
-        return self._file.read_chunk(name, index, self._find_crc(name, index))
+        return self._file.read_chunks(name, indices, self._find_crcs(name, indices))
 
     def rows(self, label: StoredLabel, index: int) -> NDArray[Any]:
         """Return a label by person of a sample as it is stored, (n, *label.shape)."""
@@ -185,7 +189,7 @@ class ShardReader:
             stored = self.rows(label, index)
         else:
             stored = np.empty(label.shape, label.storage.dtype)
-            self.chunk(label, index).unpack(stored)
+            self.chunks(label, [index])[0].unpack(stored)
         return label.restore(label.storage.decode(stored))
 
     def sample(self, index: int) -> dict[str, Any]:
@@ -265,9 +269,12 @@ class ShardReader:
             raise self._file.damage(f"{picture_bytes} bytes cannot be {len(boxes)} pictures of {pixels} pixels")
         return boxes
 
-    def _find_crc(self, name: str, index: int) -> int | None:
-        """Find the CRC-32 of a label or `image` of a sample; format 1 has none."""
-        return None if self.format_version == 1 else int(self._read_whole(f"checksum/{name}")[index])
+    def _find_crcs(self, name: str, indices: Sequence[int]) -> Sequence[int | None]:
+        """Find the CRC-32 of a label or `image` of samples; format 1 has none."""
+        if self.format_version == 1:
+            return [None] * len(indices)
+        found: list[int | None] = self._read_whole(f"checksum/{name}")[indices].tolist()
+        return found
 
     def _rows(self, group: str, index: int) -> tuple[int, int]:
         """Find from which on and to before which a sample's people are, or the bytes of its picture or bitmap."""

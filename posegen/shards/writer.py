@@ -264,8 +264,9 @@ def _group(offsets: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
     """Yield from which on and to before which pictures are written at once: each call of HDF5's takes its time."""
     start, last = 0, len(offsets) - 1
     while start < last:
-        stop = int(np.searchsorted(offsets, offsets[start] + _WRITTEN_BYTES))
-        yield start, (start := min(max(stop, start + 1), last))
+        stop = min(max(int(np.searchsorted(offsets, offsets[start] + _WRITTEN_BYTES)), start + 1), last)
+        yield start, stop
+        start = stop
 
 
 def _offsets(lengths: Iterable[int]) -> NDArray[np.int64]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -166,20 +167,12 @@ class Skeleton:
         AnnotationError
             If a parent is not among `names`.
         """
-        index = {name: i for i, name in enumerate(names)}
-        for parent in itertools.chain(*self.parents):
-            if parent not in index:
-                raise AnnotationError(
-                    f"skeleton '{self.name}' needs the keypoint '{parent}', which the annotations do not have"
-                    f"{nearest(parent, names)}; they name {_list(names)}. The preset 'coco' takes these as they "
-                    "are, and a skeleton file can choose among them"
-                )
-        derived = annotated.take([index[parents[0]] for parents in self.parents], axis=1)
-        for k, parents in enumerate(self.parents):
-            if len(parents) > 1:
-                group = annotated[:, [index[parent] for parent in parents]]
-                derived[:, k, :2] = group[..., :2].mean(axis=1)
-                derived[:, k, 2] = group[..., 2].min(axis=1)
+        first, groups = _find_parents(self, tuple(names))
+        derived = annotated.take(first, axis=1)
+        for k, parents in groups:
+            group = annotated.take(parents, axis=1)
+            derived[:, k, :2] = group[..., :2].mean(axis=1)
+            derived[:, k, 2] = group[..., 2].min(axis=1)
         derived[derived[..., 2] <= 0] = 0
         return derived
 
@@ -256,6 +249,33 @@ def _is_pair(limb: object, count: int) -> bool:
         and all(isinstance(k, int) and not isinstance(k, bool) and 1 <= k <= count for k in limb)
         and limb[0] != limb[1]
     )
+
+
+@functools.lru_cache(maxsize=64)
+def _find_parents(
+    skeleton: Skeleton, names: tuple[str, ...]
+) -> tuple[NDArray[np.intp], tuple[tuple[int, NDArray[np.intp]], ...]]:
+    """Find among annotated keypoints the first parent of each of a skeleton's, and all of those that have several.
+
+    Raises
+    ------
+    AnnotationError
+        If a parent is not among `names`.
+    """
+    index = {name: i for i, name in enumerate(names)}
+    for parent in itertools.chain(*skeleton.parents):
+        if parent not in index:
+            raise AnnotationError(
+                f"skeleton '{skeleton.name}' needs the keypoint '{parent}', which the annotations do not have"
+                f"{nearest(parent, names)}; they name {_list(names)}. The preset 'coco' takes these as they "
+                "are, and a skeleton file can choose among them"
+            )
+    groups = tuple(
+        (k, np.array([index[parent] for parent in parents]))
+        for k, parents in enumerate(skeleton.parents)
+        if len(parents) > 1
+    )
+    return np.array([index[parents[0]] for parents in skeleton.parents]), groups
 
 
 def _is_positive(sigma: object) -> bool:

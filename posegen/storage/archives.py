@@ -217,53 +217,54 @@ class ArchivePath(Place):
         if identify(self.file) != self._identity:
             raise OSError(errno.ESTALE, "the archive was changed while it was read; run again", str(self.file))
         try:
-            with self.file.open("rb") as file:
-                start = file.read(4)
-                file.seek(0)
-                is_zip = start.startswith(b"PK")
-                members = _list_zip(file) if is_zip else self._recall_tar(file)
+            # Once for all processes: a zip of 100,000 files takes seconds, a tar has their names all over it.
+            rows = recall(f"{self.file} {self._identity}", self._read_list)
         except (zipfile.BadZipFile, tarfile.TarError, ValueError, zlib.error, EOFError) as error:
             raise OSError(errno.EIO, f"is no whole zip or tar archive: {error}", str(self.file)) from error
-        kept = {name: member for name, member in members.items() if not {"", ".."} & set(name.split("/"))}
-        return _Index(self._identity, kept, os.open(self.file, os.O_RDONLY) if isinstance(self.file, Path) else None)
+        members = {name: _Member(*rest) for name, *rest in rows if not {"", ".."} & set(name.split("/"))}
+        descriptor = os.open(self.file, os.O_RDONLY) if isinstance(self.file, Path) else None
+        return _Index(self._identity, members, descriptor)
 
-    def _recall_tar(self, file: Any) -> dict[str, _Member]:
-        """List a tar archive, which has its files' names all over it, once for all processes."""
-        rows = recall(f"{self.file} {self._identity}", lambda: _list_tar(file))
-        return {name: _Member(offset, 0, size, size, time, zipfile.ZIP_STORED) for name, offset, size, time in rows}
+    def _read_list(self) -> list[Any]:
+        with self.file.open("rb") as file:
+            is_zip = file.read(2) == b"PK"
+            file.seek(0)
+            return _list_zip(file) if is_zip else _list_tar(file)
 
     def _fail(self, what: str) -> OSError:
         return OSError(errno.EIO, what, str(self))
 
 
-def _list_zip(file: Any) -> dict[str, _Member]:
+def _list_zip(file: Any) -> list[Any]:
+    """List the files by name and what `_Member` has of them; of a name that comes twice the last one counts."""
     with zipfile.ZipFile(file) as archive:
-        return {
-            one.filename.removeprefix("./"): _Member(
-                offset=one.header_offset,
-                header=_LOCAL_HEADER.size + len(one.filename.encode()) + len(one.extra) + _SLACK,
-                packed=one.compress_size,
-                size=one.file_size,
-                stamp=one.CRC,
+        return [
+            [
+                one.filename.removeprefix("./"),
+                one.header_offset,
+                _LOCAL_HEADER.size + len(one.filename.encode()) + len(one.extra) + _SLACK,
+                one.compress_size,
+                one.file_size,
+                one.CRC,
                 # What is encrypted no method unpacks.
-                method=_ENCRYPTED if one.flag_bits & 1 else one.compress_type,
-            )
+                _ENCRYPTED if one.flag_bits & 1 else one.compress_type,
+            ]
             for one in archive.infolist()
             if not one.is_dir()
-        }
+        ]
 
 
 def _list_tar(file: Any) -> list[Any]:
-    """List the name, offset, size and time of each file, of a hard link those of the file it is of."""
-    found: dict[str, tuple[int, int, float]] = {}
+    """List the files as `_list_zip` does; a hard link is the file it is of."""
+    found: dict[str, list[Any]] = {}
     links: dict[str, str] = {}
     with tarfile.open(fileobj=file, mode="r:") as archive:
         while (one := archive.next()) is not None:
             name = os.path.normpath(one.name)
             if one.isreg() and not one.issparse():
-                found[name] = (one.offset_data, one.size, one.mtime)
+                found[name] = [one.offset_data, 0, one.size, one.size, one.mtime, zipfile.ZIP_STORED]
             elif one.islnk():
                 links[name] = os.path.normpath(one.linkname)
             archive.members = []  # type: ignore[attr-defined]  # or it keeps all that it has passed
     found |= {name: found[target] for name, target in links.items() if target in found}
-    return [[name, *where] for name, where in found.items()]
+    return [[name, *rest] for name, rest in found.items()]

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 
 from posegen.annotations import Sample, Shape
-from posegen.build.ignored import decode, find_ignored
+from posegen.build.ignored import IgnoredRegions, decode, find_ignored
+from posegen.geometry import Affine
 
 Mask = NDArray[np.uint8]
 
@@ -148,3 +149,25 @@ class TestIgnored:
             expected[slice(*rows), slice(*columns)] = 1
             sample = make_sample((10, 12), [Shape(segmentation=None, bbox=bbox)], [])
             np.testing.assert_array_equal(paint(sample), expected)
+
+
+def test_a_pixel_of_the_input_is_ignored_if_its_middle_lies_in_an_ignored_pixel() -> None:
+    random = np.random.default_rng(5)
+    for _ in range(40):
+        height, width = (int(side) for side in random.integers(1, 40, 2))
+        x, y, wide, high = (float(number) for number in random.uniform(-5, 30, 4))
+        box = (x, y, abs(wide), abs(high))
+        sample = make_sample((height, width), [Shape(segmentation=None, bbox=box)], [])
+        scale_x, scale_y, x0, y0 = (*random.uniform(0.3, 3, 2), *random.uniform(-20, 20, 2))
+        turned = float(random.choice([0.0, 0.2]))
+        affine = Affine(float(scale_x), turned, float(x0), -turned, float(scale_y), float(y0))
+        found = IgnoredRegions().map(sample, affine, (24, 32))
+        pixels, expected = paint(sample), np.zeros((24, 32), bool)
+        for row, column in itertools.product(range(24), range(32)):
+            px, py = affine.inverse().apply(np.array([column, row], np.float64))
+            i, j = int(np.floor(py + 0.5)), int(np.floor(px + 0.5))
+            expected[row, column] = 0 <= i < height and 0 <= j < width and pixels[i, j]
+        assert (found is None) == (not expected.any())
+        if found is not None:
+            # A middle on an edge may be rounded to either side of it.
+            assert np.count_nonzero(found != expected) <= 1

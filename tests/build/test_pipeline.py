@@ -17,6 +17,7 @@ import posegen
 from posegen.build.lock import hold_lock
 from posegen.config import BuildConfig
 from posegen.errors import BuildError, ConfigError
+from posegen.images import files
 from posegen.shards.manifest import Manifest
 
 build = partial(posegen.build, executor=InProcess())
@@ -102,6 +103,25 @@ def test_a_changed_picture_rebuilds_its_shard_alone(copy: Path, tmp_path: Path) 
     picture.write_bytes(picture.read_bytes() + b"\0")
     build(copy, out, CONFIG)
     assert len(rebuilt.names()) == 1
+
+
+def test_a_picture_that_changes_while_it_is_built_is_noticed_by_the_next_run(
+    copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changing, said = files_of(copy)[0], list[str]()
+    read = files.read_file
+
+    def change_and_read(directory: Path, name: str) -> bytes:
+        data = read(directory, name)
+        if name == changing.name:
+            changing.write_bytes(data + b"\0")
+        return data
+
+    monkeypatch.setattr(files, "read_file", change_and_read)
+    build(copy, tmp_path / "out", CONFIG)
+    monkeypatch.undo()
+    build(copy, tmp_path / "out", CONFIG, notify=said.append)
+    assert "3 of 4 shards stand from an earlier run; building 1" in said
 
 
 def test_a_harmed_shard_is_rebuilt_alone(coco: Path, reference: dict[str, bytes], tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ OPTIONS = {
     "verify": ["--deep", "--repair", "--coco", "--split", "--images", "--workers", "--json"],
     "diff": ["--tolerance", "--workers", "--json"],
     "inspect": ["--json", "--sample", "--save", "--sheet", "--nexus"],
-    "bench": ["--coco", "--split", "--images", "--repeats", "--workers", "--seconds", "--json"],
+    "bench": ["--coco", "--split", "--images", "--repeats", "--workers", "--seconds", "--plan-images", "--json"],
     "labels": ["--preset", "--json"],
     "presets": ["--toml", "--json"],
     "report": ["--out", "--samples", "--split", "--images"],

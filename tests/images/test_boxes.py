@@ -45,6 +45,23 @@ def test_of_a_fitted_picture_the_box_holds_all_of_it_and_nothing_else(height: in
     assert warp.is_fitted((height, width), affine)
 
 
+@given(SIDES, SIDES, VIEWS, st.sampled_from(["letterbox", "stretch", "cover"]))
+def test_what_a_picture_covers_is_what_its_box_cuts_out_of_the_frame(
+    height: int, width: int, view: View, mode: str
+) -> None:
+    picture = np.random.default_rng(height).integers(0, 256, (height, width, 3), np.uint8)
+    fitted = fit((height, width), FRAME, mode)
+    for show, affine in (
+        (warp.warp_fitted, fitted),
+        (warp.warp_view, fitted.then(view.affine(FRAME))),
+        (warp.warp_linear, fitted.then(view.affine(FRAME))),
+    ):
+        pixels, box = warp.warp_covered(picture, affine, FRAME, show)
+        assert box == warp.find_covered((height, width), affine, FRAME, show)
+        assert pixels.flags.c_contiguous
+        np.testing.assert_array_equal(pixels, box.cut(show(picture, affine, FRAME)))
+
+
 @given(SIDES, SIDES, VIEWS, st.sampled_from([warp.warp_linear, warp.warp_view]))
 def test_of_a_mapped_picture_nothing_lies_outside_of_the_box(
     height: int, width: int, view: View, show: warp.Warp
@@ -157,3 +174,13 @@ def test_the_map_of_a_view_is_the_map_of_its_box() -> None:
     rows, columns = np.mgrid[: FRAME[0], : FRAME[1]]
     middle = (weight * columns).sum() / weight.sum(), (weight * rows).sum() / weight.sum()
     assert math.dist(middle, affine.apply(np.array([20.0, 15.0]))) < 0.35
+
+
+def test_views_that_are_read_find_the_box_of_an_interpolated_picture():
+    random = np.random.default_rng(3)
+    for i in range(3000):
+        numbers = random.normal(size=(2, 3)) * [1, 1, 60]
+        affine = Affine.from_matrix(np.rint(numbers) if i % 3 == 0 else numbers)
+        height, width = random.integers(1, 90, 2).tolist()
+        found = warp._find_touched((height, width), affine, FRAME)
+        assert found == warp.find_covered((height, width), affine, FRAME, warp.warp_linear)

@@ -24,6 +24,25 @@ class TestDecode:
         found = decode(pack(picture, ".jpg", cv2.IMWRITE_JPEG_QUALITY, 98), (64, 80), "a")
         assert np.abs(found.astype(int) - picture).mean() < 3
 
+    def test_a_jpeg_gives_the_pixels_that_opencv_has_whoever_decodes_it(self) -> None:
+        samplings = [0x411111, 0x211111, 0x221111, 0x121111, 0x111111]
+        for height, width in ((64, 80), (33, 47), (1, 9), (17, 1)):
+            for picture in (draw_picture(height, width), draw_picture(height, width)[..., 0]):
+                for sampling in samplings:
+                    for progressive in (0, 1):
+                        options = [
+                            cv2.IMWRITE_JPEG_SAMPLING_FACTOR,
+                            sampling,
+                            cv2.IMWRITE_JPEG_PROGRESSIVE,
+                            progressive,
+                        ]
+                        data = pack(picture, ".jpg", *options, cv2.IMWRITE_JPEG_RST_INTERVAL, 3)
+                        found = decode(data, (height, width), "a")
+                        expected = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+                        np.testing.assert_array_equal(found, expected)
+                        with pytest.raises(ImageError):
+                            decode(data[: len(data) * 2 // 3], (height, width), "a")
+
     @each(suffix=[".png", ".jpg"])
     def test_gray_becomes_three_equal_channels(self, suffix: str) -> None:
         gray = draw_picture(40, 50)[..., 0]

@@ -24,6 +24,7 @@ from shards_by_hand import (
     written_in,
 )
 
+from posegen.inspect.drawing.composite import find_nearness, find_ways
 from posegen.inspect.drawing.sample import draw_sample
 from posegen.skeleton import Skeleton
 
@@ -179,3 +180,17 @@ def test_negative_values_show_as_much_as_positive_ones(open_shard: Open) -> None
 def test_a_label_without_cells_has_no_panel(open_shard: Open) -> None:
     reader = open_shard(Drawn(), labels=("mask", "weight"))
     assert draw_sample(reader, 0).shape == draw_sample(open_shard(Drawn(), labels=("mask",)), 0).shape
+
+
+def test_composite_fields_are_near_where_they_point_to_and_point_along_limbs() -> None:
+    cif, caf = np.full((2, 5, 3, 4), np.nan, np.float32), np.full((1, 9, 3, 4), np.nan, np.float32)
+    cif[:, 0] = caf[:, 0] = 0
+    cif[1, :, 2, 1] = 1, 0, 0, 0.1, 2
+    cif[1, :, 2, 2] = 1, -1, 0, 0.1, 2
+    caf[0, :, 1, 1] = 1, -3, 0, 0, 4, 0.1, 0.1, 2, 2
+    caf[0, 0, 0] = np.nan
+    near, ways = find_nearness(cif), find_ways(caf)
+    assert near[1, 2].tolist() == pytest.approx([0, 1, np.exp(-0.5), 0])
+    assert near[0].max() == 0
+    assert ways[:, 1, 1].tolist() == pytest.approx([0.6, 0.8])
+    assert np.count_nonzero(ways) == 2

@@ -108,6 +108,25 @@ class TestEquality:
             names = compare(pair(make, preset, input_size=size))
             assert any(name.startswith("heatmap") for name in names), preset
 
+    def test_tables_indices_and_composite_fields_are_drawn_anew(self, make: Make) -> None:
+        # Boxes of what is ignored are not stored: what depends on them is near, and what does not is the same.
+        boxes = {f"centernet_{part}" for part in ("hm", "wh", "reg", "ind", "left_out")}
+        labels, known = ("centernet", "cif", "caf", "keypoint_indices"), 0
+        for built, seen in pair(make, "centernet", input_size=(96, 96), stride=8, labels=labels):
+            for name in set(seen) - PLAIN - {"image"}:
+                a, b = built[name], seen[name]
+                if name in {"cif", "caf"}:
+                    both = np.repeat(~np.isnan(a[:, :1] + b[:, :1]), a.shape[1], axis=1)
+                    known += int(both.sum())
+                    a, b = a[both], b[both]
+                if name in boxes:
+                    people = min(len(built["keypoints"]), 32)
+                    a, b = (a, b) if name == "centernet_hm" else (a[:people], b[:people])
+                    assert np.mean(np.abs(a - b) > 1e-5) < 0.05, name
+                else:
+                    np.testing.assert_allclose(b, a, rtol=0, atol=2e-5, err_msg=name)
+        assert known > 1000
+
     def test_masks_by_channel_know_what_is_unknown(self, make: Make) -> None:
         labels = ("heatmap", "heatmap_mask", "paf_mask")
         # Of the corpus both shoulders are always labelled, but not both hips.

@@ -21,15 +21,29 @@ def load_document(path: AnyPath) -> dict[str, Any]:
     AnnotationError
         If the file cannot be read, or is not that.
     """
+    return parse_document(path, decode_document(path, read_document(path)))
+
+
+def read_document(path: AnyPath) -> bytes:
+    """Read the bytes of an annotation file; raises `AnnotationError` if that cannot be."""
     try:
-        data = path.read_bytes()
-        text = data.decode(json.detect_encoding(data), "surrogatepass")
-        del data  # or the file would be in memory three times
-        document = json.loads(text)
+        return path.read_bytes()
     except OSError as error:
         raise AnnotationError(f"{path}: cannot be read: {error.strerror or error}") from error
+
+
+def decode_document(path: AnyPath, data: bytes) -> str:
+    """Decode the text of an annotation file; raises `AnnotationError` if it is none."""
+    try:
+        return data.decode(json.detect_encoding(data), "surrogatepass")
     except UnicodeDecodeError as error:
         raise AnnotationError(f"{path}: {_explain_bytes(error)}") from error
+
+
+def parse_document(path: AnyPath, text: str) -> dict[str, Any]:
+    """Parse the text of an annotation file; returns and raises what `load_document` does."""
+    try:
+        document = json.loads(text)
     except json.JSONDecodeError as error:
         raise AnnotationError(f"{path}: {_explain_text(error)}") from error
     except (ValueError, RecursionError) as error:

@@ -16,7 +16,7 @@ from posegen.errors import ImageError
 from posegen.geometry import Size
 from posegen.storage import AnyPath
 
-_MOST_PIXELS = 1 << 28
+MOST_PIXELS = 1 << 28
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -152,6 +152,6 @@ def _state(entry: Mapping[str, Any]) -> Size:
 
 
 def _limit(height: int, width: int) -> Size:
-    if width * height > _MOST_PIXELS:
-        raise ValueError(f"{width}x{height} pixels are more than the {_MOST_PIXELS} that are decoded")
+    if width * height > MOST_PIXELS:
+        raise ValueError(f"{width}x{height} pixels are more than the {MOST_PIXELS} that are decoded")
     return height, width

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterator, Sequence
 from itertools import chain
@@ -14,6 +15,7 @@ from posegen.storage import AnyPath
 _NAMES = re.compile(rb'"keypoints"\s*:\s*(?=\[\s*")')
 _NUMBERS = re.compile(rb'"keypoints"\s*:\s*\[[\[\s]*-?\d')
 _LONGEST = 1 << 20
+_TAIL = 1 << 18
 
 
 def fits_skeleton(path: AnyPath, skeleton: Skeleton) -> bool:
@@ -21,14 +23,17 @@ def fits_skeleton(path: AnyPath, skeleton: Skeleton) -> bool:
 
     A file that names no keypoints but has some does not fit: unless it says so, nobody knows whose they are.
     """
+    needed = set(chain(*skeleton.parents))
     try:
+        # Most files have their categories last: then hundreds of megabytes before them need not be read here.
+        if any(needed <= set(names) for names in _find_names(_read_tail(path))):
+            return True
         data = path.read_bytes()
     except OSError:
         return True
     encoding = json.detect_encoding(data)
     if not encoding.startswith("utf-8"):
         data = data.decode(encoding, "replace").encode()
-    needed = set(chain(*skeleton.parents))
     lists = list(_find_names(data))
     return any(needed <= set(_call(skeleton, names)) for names in lists) if lists else _NUMBERS.search(data) is None
 
@@ -38,6 +43,12 @@ def _call(skeleton: Skeleton, names: list[str]) -> Sequence[str]:
         return skeleton.call(names)
     except AnnotationError:
         return names
+
+
+def _read_tail(path: AnyPath) -> bytes:
+    with path.open("rb") as file:
+        file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL))
+        return file.read()
 
 
 def _find_names(data: bytes) -> Iterator[list[str]]:

@@ -26,6 +26,8 @@ from posegen.skeleton import Skeleton, find_flip_pairs
 _LISTED = 10
 _LEAST = 1e-9
 """A visibility above 0: fractions were taken for 1 before."""
+UNDRAWABLE = "segmentation that cannot be read; the box stands in"
+UNMASKED = "ignored person without segmentation and box; not masked"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,12 +46,13 @@ class AnnotationReader:
     def __init__(self, reading: Reading, config: BuildConfig, problems: Problems, ids: Ids) -> None:
         self.reading = reading
         self.pairs = find_flip_pairs(reading.names)
-        self.parents = _index_parents(reading.skeleton, reading.names)
+        self.parents = index_parents(reading.skeleton, reading.names)
         # Then who has one labelled keypoint shows it.
         self.all_count = config.visibility == "labelled" and {*range(len(reading.names))} <= {
             parents[0] for parents in self.parents if len(parents) == 1
         }
         self.config = config
+        self.reasons = name_reasons(config)
         self.problems = problems
         self.ids = ids
         self.audit = Audit()
@@ -109,7 +112,7 @@ class AnnotationReader:
             return None
         segmentation = entry.get("segmentation") or None
         if segmentation is not None and not is_segmentation(segmentation, (image.height, image.width)):
-            self._notice("segmentation that cannot be read; the box stands in", entry, image)
+            self._notice(UNDRAWABLE, entry, image)
             segmentation = None
         if isinstance(segmentation, dict):
             segmentation = {"size": [image.height, image.width], "counts": segmentation["counts"]}
@@ -155,21 +158,21 @@ class AnnotationReader:
 
     def _why_ignored(self, entry: Mapping[str, Any], person: Person, image: Image) -> str | None:
         labelled = np.count_nonzero(person.keypoints[:, 2] > 0)
+        crowd, nothing, few, small, hidden = self.reasons
         if self._is_crowd(entry, image):
-            reason = "crowd"
+            reason = crowd
         elif not labelled:
-            reason = "no keypoint is labelled"
+            reason = nothing
         elif labelled < self.config.min_keypoints:
-            reason = f"fewer than {self.config.min_keypoints} keypoints"
+            reason = few
         elif self.config.min_area and _area(entry, person.shape) < self.config.min_area:
-            reason = f"area below {self.config.min_area:g}"
+            reason = small
         elif not self._shows(person.keypoints[:, 2]):
-            visible = " as visible" if self.config.visibility == "visible" else ""
-            reason = f"none of the skeleton's keypoints is labelled{visible}"
+            reason = hidden
         else:
             return None
         if person.shape.segmentation is None and person.shape.bbox is None:
-            self._notice("ignored person without segmentation and box; not masked", entry, image)
+            self._notice(UNMASKED, entry, image)
         return reason
 
     def _is_crowd(self, entry: Mapping[str, Any], image: Image) -> bool:
@@ -203,7 +206,19 @@ def describe_id(entry: Any) -> str:
     return f"not {brief(entry.get('id'))}" if isinstance(entry, dict) else f"not {brief(entry)}"
 
 
-def _index_parents(skeleton: Skeleton, names: Sequence[str]) -> list[list[int]]:
+def name_reasons(config: BuildConfig) -> tuple[str, str, str, str, str]:
+    """Name why a person is not drawn: the first that holds, of these."""
+    visible = " as visible" if config.visibility == "visible" else ""
+    return (
+        "crowd",
+        "no keypoint is labelled",
+        f"fewer than {config.min_keypoints} keypoints",
+        f"area below {config.min_area:g}",
+        f"none of the skeleton's keypoints is labelled{visible}",
+    )
+
+
+def index_parents(skeleton: Skeleton, names: Sequence[str]) -> list[list[int]]:
     """Find for each keypoint of a skeleton which of the annotated ones it is the mean of."""
     index = {name: i for i, name in enumerate(names)}
     return [[index[parent] for parent in parents] for parents in skeleton.parents]

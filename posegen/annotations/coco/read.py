@@ -6,17 +6,19 @@ import contextlib
 import gc
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from posegen.annotations.audit import Audit
 from posegen.annotations.coco.categories import choose_reading
 from posegen.annotations.coco.checks import Problems
-from posegen.annotations.coco.document import load_document
+from posegen.annotations.coco.document import decode_document, load_document, parse_document, read_document
 from posegen.annotations.coco.ids import Ids
 from posegen.annotations.coco.images import Image, ImageReader
 from posegen.annotations.coco.joining import People, join_same
 from posegen.annotations.coco.people import AnnotationReader, Person
+from posegen.annotations.coco.quick import read_quickly
 from posegen.annotations.coco.turning import refuse_turned, turn_unstated
 from posegen.annotations.sample import Annotations, Sample, Shape
 from posegen.config import BuildConfig
@@ -59,7 +61,17 @@ def read_skeleton(path: AnyPath, category: Sequence[str] = ()) -> Skeleton:
 
 
 def _read(path: AnyPath, config: BuildConfig, images: AnyPath | None) -> Annotations:
-    document = load_document(path)
+    data = read_document(path)
+    found = read_quickly(path, data, config, images)
+    if found is not None:
+        return found
+    text = decode_document(path, data)
+    del data  # or the file would be in memory three times
+    return _read_entries(path, parse_document(path, text), config, images)
+
+
+def _read_entries(path: AnyPath, document: dict[str, Any], config: BuildConfig, images: AnyPath | None) -> Annotations:
+    """Read a file entry by entry, whatever it has, to say what is wrong with it."""
     ids = Ids(document)
     reading = choose_reading(path, document, config.category, config.skeleton)
     problems = Problems(path)

@@ -16,7 +16,7 @@ from posegen.geometry import Size
 from posegen.storage import AnyPath
 
 _MOST_OPENED = 1000
-_MARGIN = 1.0
+MARGIN = 1.0
 """Pixels by which points may lie outside."""
 
 
@@ -92,8 +92,8 @@ def refuse_turned(path: AnyPath, directory: AnyPath | None, suspects: Mapping[st
 def fit_only_turned(points: NDArray[np.float64], image: Image) -> bool:
     """Tell whether labelled points (n, 3) x, y, v leave an image, and do not if it is laid on its side."""
     labelled = points[points[:, 2] > 0, :2]
-    if not len(labelled) or labelled.min() < -_MARGIN:
+    if not len(labelled) or labelled.min() < -MARGIN:
         return False
     reach = labelled.max(axis=0)
     size = np.array([image.width, image.height])
-    return bool((reach > size + _MARGIN).any() and (reach <= size[::-1] + _MARGIN).all())
+    return bool((reach > size + MARGIN).any() and (reach <= size[::-1] + MARGIN).all())

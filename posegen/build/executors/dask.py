@@ -111,11 +111,14 @@ class _Team(Generic[Task, Result]):
         on_progress: Report,
         notify: Callable[[str], None] | None,
     ) -> None:
+        from posegen.shards import library_versions
+
         self.client = client
         self.function = function
         self.waiting = waiting
         self.on_progress = on_progress
         self.notify = notify
+        self.versions = library_versions()
         self.is_over = False
         self.since = time.monotonic()
         self.topic = f"posegen-{uuid.uuid4().hex}"
@@ -179,8 +182,6 @@ class _Team(Generic[Task, Result]):
 
     def _assign(self) -> None:
         """Give the next tasks to the workers that have a thread for one."""
-        from posegen.shards import library_versions
-
         taken = Counter(assigned.worker for assigned in self.busy.values())
         for worker, threads in self.slots.items():
             for _ in range(threads - taken[worker]):
@@ -194,7 +195,7 @@ class _Team(Generic[Task, Result]):
                 key = f"posegen-{uuid.uuid4().hex}"
                 work = pickle.dumps((self.function, task))
                 future = self.client.submit(
-                    run_apart, work, key, self.topic, library_versions(), key=key, workers=[worker[0]], pure=False
+                    run_apart, work, key, self.topic, self.versions, key=key, workers=[worker[0]], pure=False
                 )
                 self.busy[key] = _Assigned(task, worker, future)
                 future.add_done_callback(lambda _, key=key: self.messages.put((key, None)))

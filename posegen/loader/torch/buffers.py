@@ -10,6 +10,7 @@ import threading
 import weakref
 from dataclasses import dataclass
 from functools import partial
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -33,11 +34,14 @@ class _Block:
     ----------
     memory
         (B,) uint8, aligned.
+    size
+        B.
     used
         The array at the bottom of whatever was laid there last; it is gone when all tensors of it are.
     """
 
     memory: NDArray[np.uint8]
+    size: int
     used: weakref.ref[NDArray[np.uint8]] | None = None
 
     @classmethod
@@ -45,7 +49,7 @@ class _Block:
         """Make one of so many bytes."""
         memory = np.empty(size + _ALIGNMENT, np.uint8)
         start = -memory.ctypes.data % _ALIGNMENT
-        return cls(memory[start : start + size])
+        return cls(memory[start : start + size], size)
 
     @property
     def is_free(self) -> bool:
@@ -59,6 +63,9 @@ class _Block:
         self.used = weakref.ref(bottom)
         data = bottom[: math.prod(shape) * dtype.itemsize]
         return torch.from_numpy(data.view(dtype).reshape(shape))
+
+
+_BY_SIZE = attrgetter("size")
 
 
 class Buffers:
@@ -89,13 +96,20 @@ class Buffers:
         if self._pinned or not size:
             return torch.empty(shape, dtype=getattr(torch, dtype.name), pin_memory=self._pinned)
         with self._lock:
-            idle = sorted((block for block in self._blocks if block.is_free), key=lambda block: len(block.memory))
-            best = next((block for block in idle if size <= len(block.memory) <= size * _MOST_TIMES), None)
-            # The smallest are of the least use.
-            for block in idle[: max(0, len(idle) - _MOST_IDLE)]:
-                if block is not best:
-                    self._blocks.remove(block)
+            best = self._choose(size)
             if best is None:
                 best = _Block.make(size)
                 self._blocks.append(best)
             return best.lay(shape, dtype)
+
+    def _choose(self, size: int) -> _Block | None:
+        """Choose the smallest block that nobody uses, and let go the smallest of too many."""
+        idle = [block for block in self._blocks if block.is_free]
+        fitting = [block for block in idle if size <= block.size <= size * _MOST_TIMES]
+        best = min(fitting, key=_BY_SIZE) if fitting else None
+        if len(idle) > _MOST_IDLE:
+            # The smallest are of the least use.
+            for block in sorted(idle, key=_BY_SIZE)[: len(idle) - _MOST_IDLE]:
+                if block is not best:
+                    self._blocks.remove(block)
+        return best

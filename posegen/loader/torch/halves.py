@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
-
-_ONE_THREAD = 1 << 14
-"""So many values PyTorch copies in the thread that asks: from 32,768 on it starts a team of threads each time."""
 
 
 def widen_halves(stored: NDArray[np.float16], out: NDArray[np.float32]) -> None:
@@ -15,8 +14,16 @@ def widen_halves(stored: NDArray[np.float16], out: NDArray[np.float32]) -> None:
     torch.from_numpy(out).copy_(torch.from_numpy(stored))
 
 
-def widen_in_thread(stored: NDArray[np.float16], out: NDArray[np.float32]) -> None:
-    """Write float16 values as float32 values without the help of other threads, which are busy with other samples."""
-    halves, values = torch.from_numpy(stored).view(-1), torch.from_numpy(out).view(-1)
-    for start in range(0, len(halves), _ONE_THREAD):
-        values[start : start + _ONE_THREAD].copy_(halves[start : start + _ONE_THREAD])
+def keep_to_one_thread() -> None:
+    """Have PyTorch do what this thread asks it for without the help of others, which are busy with other samples.
+
+    From 32,768 values on it starts a team of threads each time, also for a thread that is one of many.
+    """
+    count = torch.get_num_threads()
+    if count == 1 or not torch.backends.openmp.is_available():
+        return
+    torch.set_num_threads(1)
+    # With OpenMP that holds for this thread, and for those that start later: for these another thread takes it back.
+    other = threading.Thread(target=torch.set_num_threads, args=(count,), name="posegen-loader-start")
+    other.start()
+    other.join()

@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import threading
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from functools import partial
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from posegen.errors import ConfigError
-from posegen.loader.batch import Packed
+from posegen.loader.batch import Request
 from posegen.loader.dataset import PoseDataset
 from posegen.loader.fields import list_plain
 from posegen.loader.shuffle import Remainder
 from posegen.loader.threads import count_threads, make_ahead
 from posegen.loader.torch.buffers import Buffers
-from posegen.loader.torch.dataset import pad_people
-from posegen.loader.torch.halves import widen_in_thread
-from posegen.loader.torch.pictures import ImageDtype, Transform, choose_normalization, recolour, show_channels
+from posegen.loader.torch.halves import keep_to_one_thread, widen_halves
+from posegen.loader.torch.making import BatchMaker
+from posegen.loader.torch.pictures import ImageDtype, Transform, choose_normalization
 from posegen.loader.torch.sampling import ShardShuffleSampler
+from posegen.loader.torch.workers import Workers
 from posegen.loader.views import LabelsDrawn, Views
 from posegen.shards.cache import CACHE_SIZE
 from posegen.storage import Location
@@ -68,9 +65,14 @@ class PoseLoader:
     drop_last
         Whether a last batch that is smaller is left out.
     threads
-        How many unpack samples; by default as many as this process may use processors, up to 8.
+        How many unpack samples, in each process that does; by default all together as many as this process may use
+        processors, up to 8 in each.
+    workers
+        How many processes make batches, where the threads of one wait for each other: from about 8 processors on, or if
+        training itself keeps Python busy. They hand batches over in shared memory, and stay from one epoch to the next;
+        a loop that is left, `close`, and the end of the loader end them. 0 makes batches in threads of this process.
     ahead
-        How many batches are made before they are asked for.
+        How many batches are made before they are asked for; of each of the workers at least 2.
     pin_memory
         Whether tensors lie in pinned memory, from which they are copied to a GPU sooner.
     rank, ranks
@@ -105,6 +107,7 @@ class PoseLoader:
         window: int = 4,
         drop_last: bool = False,
         threads: int | None = None,
+        workers: int = 0,
         ahead: int = _AHEAD,
         pin_memory: bool = False,
         rank: int | None = None,
@@ -114,14 +117,14 @@ class PoseLoader:
     ) -> None:
         self.batch_size = batch_size
         self.drop_last = drop_last
-        self.threads = count_threads() if threads is None else threads
+        self.workers = workers
+        self.threads = count_threads(workers or 1) if threads is None else threads
         self.ahead = ahead
-        for name in ("batch_size", "threads", "ahead"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name} must be at least 1, not {getattr(self, name)}")
-        self._normalization = choose_normalization(labels, image_dtype, mean, std)
+        for name, least in (("batch_size", 1), ("threads", 1), ("workers", 0), ("ahead", 1)):
+            if getattr(self, name) < least:
+                raise ConfigError(f"{name} must be at least {least}, not {getattr(self, name)}")
+        normalization = choose_normalization(labels, image_dtype, mean, std)
         wanted = list_plain(PoseDataset(path, cache_size=cache_size).fields) if fields is None else fields
-        self._transform = transform
         self.data = PoseDataset(
             path,
             fields=wanted,
@@ -130,13 +133,17 @@ class PoseLoader:
             views=views,
             labels=labels,
             seed=seed,
-            widen=widen_in_thread,
+            widen=widen_halves,
             cache_size=cache_size,
         )
         self._order: dict[str, Any] = {
             "shuffle": shuffle, "seed": seed, "window": window, "rank": rank, "ranks": ranks, "remainder": remainder
         }  # fmt: skip
-        self._buffers = Buffers(pinned=pin_memory and _can_pin())
+        self._maker = BatchMaker(self.data, normalization, transform)
+        pinned = pin_memory and _can_pin()
+        self._buffers = Buffers(pinned=pinned)
+        shares: dict[str, Any] = {"workers": workers, "threads": self.threads, "ahead": ahead, "pin_memory": pinned}
+        self._workers = Workers(self._maker, **shares) if workers else None
         self._next, self._resumed = 0, 0
         self._state: dict[str, Any] | None = None
         self._sampler(0)  # raises what is wrong with the order
@@ -197,63 +204,45 @@ class PoseLoader:
         sampler.load_state_dict(state)
         self._next, self._resumed, self._state = sampler.epoch, int(state["done"]), None
 
+    def close(self) -> None:
+        """End the `workers` that wait for the next epoch; another pass starts them anew."""
+        if self._workers is not None:
+            self._workers.close()
+
     def _iterate(self, sampler: ShardShuffleSampler, start: int) -> Iterator[dict[str, Any]]:
         epoch, numbers = sampler.epoch, list(sampler)
         stop = min(len(numbers), self._count_batches(len(numbers)) * self.batch_size)
         left, done = numbers[start:stop], start
         self.data.pool.expect(left)
-        made = make_ahead(
-            [left[first : first + self.batch_size] for first in range(0, len(left), self.batch_size)],
-            fetch=lambda some: self.data.fetch(some, epoch),
-            lay=self._lay,
-            fill=partial(self._fill, threading.local()),
-            threads=self.threads,
-            ahead=self.ahead,
-        )
+        firsts = range(0, len(left), self.batch_size)
+        requests = [Request(left[first : first + self.batch_size], epoch) for first in firsts]
+        made = self._make(requests) if self._workers is None else self._workers.make(requests)
         try:
-            for packed, tensors in made:
-                done += len(packed.numbers)
+            for batch in made:
+                done = min(done + self.batch_size, stop)
                 # Behind the last batch is before the first one of the next epoch.
                 self._state = sampler.state_dict(done) if done < stop else self._sampler(epoch + 1).state_dict(0)
-                batch = self._finish(packed, tensors)
-                del packed, tensors
                 yield batch
                 del batch
         finally:
             made.close()
 
-    def _lay(self, count: int) -> dict[str, torch.Tensor]:
-        """Make the tensors of pictures and labels of so many samples."""
-        fields = {name: (field.stack(count), np.dtype(field.dtype)) for name, field in self.data.array_fields.items()}
-        if "image" in fields:
-            fields["image"] = fields["image"][0], self._normalization.dtype
-        return {name: self._buffers.lay(*field) for name, field in fields.items()}
-
-    def _fill(self, local: threading.local, tensors: dict[str, torch.Tensor], packed: Packed, part: slice) -> None:
-        """Unpack a part of a batch into its place; `local` is where each thread keeps memory for pictures."""
-        arrays: dict[str, NDArray[Any]] = {name: tensor[part].numpy() for name, tensor in tensors.items()}
-        numbers = arrays.get("image")
-        if numbers is not None and numbers.dtype != np.uint8:
-            scratch = getattr(local, "pixels", None)
-            if scratch is None or len(scratch) < len(numbers):
-                scratch = local.pixels = np.empty(numbers.shape, np.uint8)
-            arrays["image"] = scratch[: len(numbers)]
-        self.data.unpack(packed, arrays)
-        if numbers is None:
-            return
-        if self._transform is not None:
-            recolour(arrays["image"], self._transform)
-        if numbers.dtype != np.uint8:
-            self._normalization.convert(arrays["image"], numbers)
-
-    def _finish(self, packed: Packed, tensors: dict[str, torch.Tensor]) -> dict[str, Any]:
-        """Put everything that a batch has together."""
-        found: dict[str, Any] = {name: list(values) for name, values in packed.columns.items()}
-        self.data.stack_columns(found, len(packed.numbers))
-        found |= tensors
-        if "image" in found:
-            found["image"] = show_channels(found["image"])
-        return pad_people({name: _to_tensor(found[name]) for name in self.data.fields})
+    def _make(self, requests: Sequence[Request]) -> Generator[dict[str, Any], None, None]:
+        """Make batches in threads of this process."""
+        made = make_ahead(
+            requests,
+            fetch=self._maker.fetch,
+            lay=lambda count: self._maker.lay(count, self._buffers.lay),
+            fill=self._maker.fill,
+            start_thread=keep_to_one_thread,
+            threads=self.threads,
+            ahead=self.ahead,
+        )
+        for packed, laid in made:
+            batch = self._maker.finish(packed, laid)
+            del packed, laid
+            yield batch
+            del batch
 
     def _count_batches(self, samples: int) -> int:
         return samples // self.batch_size if self.drop_last else -(-samples // self.batch_size)
@@ -263,13 +252,6 @@ class PoseLoader:
         sampler = ShardShuffleSampler(self.data, **self._order)
         sampler.set_epoch(epoch)
         return sampler
-
-
-def _to_tensor(value: Any) -> Any:
-    """Make tensors of arrays, and lists of them of lists."""
-    if isinstance(value, np.ndarray):
-        return torch.from_numpy(value)
-    return [_to_tensor(item) for item in value] if isinstance(value, list) else value
 
 
 def _can_pin() -> bool:

@@ -71,6 +71,7 @@ class ShardShuffleSampler(DistributedSampler):
     ) -> None:
         # Without the constructor of DistributedSampler, which wants to know the processes now.
         self._parts = find_parts(dataset)
+        self._subset = _name_subset(self._parts.indices)
         self.sizes = self._parts.sizes
         self.shuffle = shuffle
         self.seed = seed
@@ -154,9 +155,7 @@ class ShardShuffleSampler(DistributedSampler):
         """Say what determines the order and its split; a rank's name is left out, so that ranks can share a state."""
         names = ("shuffle", "seed", "window", "ranks", "remainder")
         found = {"sizes": list(self.sizes)} | {name: getattr(self, name) for name in names}
-        indices = self._parts.indices
-        is_whole = np.array_equal(indices, np.arange(len(indices)))
-        return found if is_whole else found | {"subset": crc32(indices.tobytes())}
+        return found | self._subset
 
     def _indices(self) -> list[int]:
         order = np.arange(sum(self.sizes))
@@ -167,6 +166,12 @@ class ShardShuffleSampler(DistributedSampler):
 
     def _take(self, order: NDArray[np.int64]) -> NDArray[np.int64]:
         return take_share(order, self.rank, self.ranks, remainder=self.remainder)
+
+
+def _name_subset(indices: NDArray[np.int64]) -> dict[str, int]:
+    """Say which samples there are, if not all of them in their order."""
+    is_whole = np.array_equal(indices, np.arange(len(indices)))
+    return {} if is_whole else {"subset": crc32(indices.tobytes())}
 
 
 def _are_together() -> bool:

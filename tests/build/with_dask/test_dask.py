@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,7 +15,7 @@ from typing import Any
 
 import pytest
 from builds import CONFIG, build_command, files_of, run_limited, shards, write_source
-from clusters import Cluster, cluster_of, kill
+from clusters import PATHS, Cluster, cluster_of, kill
 from executors import InProcess
 from test_executors import TestContract, die_on_two, exit_silently, ignore, refuse, refuse_unpicklably  # noqa: F401
 
@@ -181,6 +183,44 @@ def test_a_scheduler_that_is_lost_is_one_line_and_the_next_run_goes_on(
     posegen.build(coco, out, CONFIG, executor=InProcess(), notify=said.append)
     assert any("stand from an earlier run" in line for line in said)
     assert shards(out) == reference
+
+
+PARENT = """
+import sys
+from functools import partial
+from pathlib import Path
+
+from builds import CONFIG
+from test_dask import Instead, wait_and_build
+
+import posegen
+from posegen.build.executors.dask import DaskExecutor
+
+address, coco, out, here = sys.argv[1:]
+waiting = Instead(DaskExecutor(address), partial(wait_and_build, here=Path(here)))
+posegen.build(coco, out, CONFIG, executor=waiting)
+"""
+
+
+def processes_of(worker: int) -> list[str]:
+    """The processes in which a worker's threads do their tasks."""
+    children = " ".join(path.read_text() for path in Path(f"/proc/{worker}/task").glob("*/children"))
+    return [child for child in children.split() if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()]
+
+
+def test_nothing_runs_on_when_who_builds_is_killed(coco: Path, cluster: Cluster, tmp_path: Path) -> None:
+    here = tmp_path / "here"
+    here.mkdir()
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, PATHS))}
+    command = [sys.executable, "-c", PARENT, cluster.address, str(coco), str(tmp_path / "out"), str(here)]
+    with subprocess.Popen(command, env=environment) as parent:
+        worker = int(wait_for(here))
+        assert processes_of(worker)
+        parent.kill()
+    until = time.monotonic() + 30
+    while processes_of(worker) and time.monotonic() < until:
+        time.sleep(0.1)
+    assert not processes_of(worker)
 
 
 def test_workers_with_other_libraries_are_refused(

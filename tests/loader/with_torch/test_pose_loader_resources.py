@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import h5py
@@ -21,7 +22,7 @@ from posegen.errors import ShardError
 from posegen.loader.torch import PoseLoader
 from posegen.loader.torch import loader as loader_module
 from posegen.loader.torch.buffers import Buffers
-from posegen.loader.torch.halves import widen_in_thread
+from posegen.loader.torch.halves import keep_to_one_thread
 
 FLOAT, BYTE = np.dtype("float32"), np.dtype("uint8")
 
@@ -196,8 +197,14 @@ class TestBuffers:
         assert len(buffers) <= 25
 
 
-def test_halves_are_widened_in_pieces_exactly():
-    halves = np.arange(1 << 16, dtype=np.uint16).view(np.float16)[: 3 * 21_845].reshape(3, -1)
-    out = np.empty(halves.shape, np.float32)
-    widen_in_thread(halves, out)
-    np.testing.assert_array_equal(out, halves.astype(np.float32))
+def test_a_thread_of_the_loader_leaves_the_threads_of_pytorch_to_others():
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        with ThreadPoolExecutor(1, initializer=keep_to_one_thread) as pool:
+            assert pool.submit(torch.get_num_threads).result() == 1
+            with ThreadPoolExecutor(1) as other:
+                assert other.submit(torch.get_num_threads).result() == 3
+            assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
