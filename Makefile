@@ -12,7 +12,7 @@ TORCH      ?= torch==2.13.0
 FRAMEWORKS ?= $(TORCH) tensorflow-cpu
 PEERS      ?= ffcv webdataset mosaicml-streaming litdata
 
-# For how long `make proof` trains each way, on views that vary by this.
+# For how much processor time `make proof` trains each way, on views that vary by this.
 SECONDS ?= 300
 VIEWS   ?= scale=0.7-1.2,rotate=30,shift=8,flip=0.5
 PROOF   := data/proof
@@ -46,7 +46,7 @@ help:
 	@echo "make mutants   draw mistakes into a copy of the code and list those that no test catches (MUTANTS=100 SEED=0 MINUTES=60)"
 	@echo "make bench     measure the labels and the build on this machine (ARGS='--coco PATH')"
 	@echo "make bench-peers  install other readers beside posegen, and measure reading against theirs"
-	@echo "make proof     train a network on frozen, copied and fresh views for the same time (SECONDS=300 each), and compare"
+	@echo "make proof     train a network on frozen, copied and fresh views (SECONDS=300 of processor time each), and compare"
 	@echo "make lint      check style and types; changes nothing"
 	@echo "make format    rewrite the code in the project's style"
 	@echo "make clean     remove what make made, the datasets in data/ included"

@@ -1,4 +1,4 @@
-"""Train one network for the same time on frozen views, on built copies and on fresh views; measure it on others.
+"""Train one network on frozen views, built copies and fresh views, with the same processor time, and compare them.
 
 `make proof` builds what this needs, and runs it.
 """
@@ -20,7 +20,7 @@ def main():
     parser.add_argument("copies", help="the same people, some copies of each, built with the views")
     parser.add_argument("val", help="a dataset of others, to measure on")
     parser.add_argument("--views", required=True, help="how fresh views vary, as the copies do")
-    parser.add_argument("--seconds", type=float, default=300, help="for which each is trained")
+    parser.add_argument("--seconds", type=float, default=300, help="of processor time, for which each is trained")
     parser.add_argument("--batch", type=int, default=16)
     options = parser.parse_args()
     torch.set_num_threads(1)  # the loader's threads have the other processors

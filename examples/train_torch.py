@@ -66,8 +66,11 @@ def read_epochs(loader):
 
 
 def train(network, loader, epochs, rate=2e-3, seconds=None):
-    """Train for some epochs or, if these are given, for some seconds; return how many epochs that were."""
-    steps, start = 1000 if seconds else epochs * len(loader), time.monotonic()
+    """Train for some epochs or, if these are given, for some seconds; return how many epochs that were.
+
+    Seconds are those of processors, the loader's threads included: what else the machine does takes none of them.
+    """
+    steps, start = 1000 if seconds else epochs * len(loader), time.process_time()
     optimizer = torch.optim.AdamW(network.parameters(), lr=rate)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, steps, pct_start=max(0.1, 2 / steps))
     network.train()
@@ -78,7 +81,7 @@ def train(network, loader, epochs, rate=2e-3, seconds=None):
             loss.backward()
             optimizer.step()
             # The rate follows the batches, or the clock.
-            reached = int(steps * (time.monotonic() - start) / seconds) if seconds else batches
+            reached = int(steps * (time.process_time() - start) / seconds) if seconds else batches
             while bar.n < min(reached, steps):
                 schedule.step()
                 bar.update()

@@ -1,7 +1,7 @@
 """The lock of an output directory, and what killed processes were writing there.
 
-A build, a repair and a test that must be alone hold it for themselves. Parts of a build share it, so that none waits
-for another, and do without where the file system has no locks: whatever they do, none can harm what another has done.
+A build and a repair must be alone. Parts of a build share the lock, so that none waits for another, and do without
+where the file system has no locks: whatever they do, none can harm what another has done.
 """
 
 from __future__ import annotations

@@ -16,7 +16,8 @@ from posegen.build.plan import find_key
 from posegen.errors import ConfigError
 from posegen.geometry import Affine
 from posegen.labels import ArraySpec, Label, Scene, needs_ignored
-from posegen.labels.base import find_difference, find_limits
+from posegen.labels.base import find_limits
+from posegen.labels.difference import find_difference
 from posegen.labels.grid import count_cells, make_grid
 from posegen.shards import ShardReader
 from posegen.shards.quantize import choose_storage

@@ -196,6 +196,15 @@ class ShownLabel(RegionLabel, Protocol):
         ...
 
 
+class TableLabel(Label, Protocol):
+    """A label that has places for a fixed number of people along its first axis, which they take in their order."""
+
+    @property
+    def people_rows(self) -> int:
+        """How many; 0 if it is no such label."""
+        ...
+
+
 class ByteLabel(Label, Protocol):
     """A label that draws what is stored of it as uint8, sooner than as float32."""
 
@@ -241,20 +250,6 @@ def render_into(label: Label, scenes: Sequence[Scene], out: NDArray[Any]) -> Non
         cast("PlacedLabel", label).render_into(scenes, out)
     else:
         out[...] = render_scenes(label, scenes)
-
-
-def find_differing(a: NDArray[Any], b: NDArray[Any], slack: float = 0.0) -> NDArray[np.bool_]:
-    """Find where two arrays of one shape differ by more than `slack`; unknown differs from all that is known."""
-    with np.errstate(invalid="ignore"):  # of infinities
-        near = np.abs(np.subtract(a, b, dtype=np.float64)) <= slack
-    return np.asarray(~(near | (a == b) | (np.isnan(a) & np.isnan(b))))
-
-
-def find_difference(a: NDArray[Any], b: NDArray[Any]) -> float:
-    """Find by how much two arrays of one shape differ at most: 0 without elements, infinite if one alone is unknown."""
-    differing = find_differing(a, b)
-    difference = np.abs(np.subtract(a[differing], b[differing], dtype=np.float64))
-    return float(np.nan_to_num(difference, nan=np.inf).max(initial=0.0))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -131,7 +131,7 @@ class CenterNetLabel:
         highs = {"wh": float(max(h, w)), "hps": float(max(h, w)), "ind": float(h * w), "hp_ind": float(h * w)}
         return ArraySpec(
             name=name,
-            channels=tuple(map(str, range(rows))),
+            channels=_name_rows(rows),
             cells=(),
             low=-float(max(h, w)) if self.part == "hps" else 0.0,
             high=highs.get(self.part, 1.0),
@@ -240,6 +240,11 @@ def create(context: LabelContext) -> tuple[Label, ...]:
         "keypoints": context.skeleton.keypoints,
     }
     return tuple((CenterNetCentres if part == "hm" else CenterNetLabel)(part=part, **common) for part in _PARTS)
+
+
+@lru_cache(maxsize=64)
+def _name_rows(count: int) -> tuple[str, ...]:
+    return tuple(map(str, range(count)))
 
 
 @lru_cache(maxsize=256)

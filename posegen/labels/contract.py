@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 
 from posegen.errors import ContractError
 from posegen.geometry import Size, fit
-from posegen.labels.base import Label, find_difference, find_limits, needs_ignored, render_scenes
+from posegen.labels.base import Label, find_limits, needs_ignored, render_scenes
 from posegen.labels.contract_mirror import check_mirror
+from posegen.labels.difference import find_difference
 from posegen.labels.grid import make_grid
 from posegen.labels.registry import READS_UNKNOWN, LabelContext, LabelFactory, LabelOption, check_name
 from posegen.labels.scene import Region, Scene

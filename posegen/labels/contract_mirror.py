@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from posegen.errors import ContractError
 from posegen.geometry import Affine, fit
-from posegen.labels.base import Label, find_differing
+from posegen.labels.base import Label
+from posegen.labels.difference import find_differing
 from posegen.labels.mirror import ChannelMirror, mirror_array
 from posegen.labels.registry import LabelContext
 from posegen.labels.scene import Region, Scene

@@ -44,7 +44,6 @@ mirror images. On the cells it cannot be: they are counted from the left edge of
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -83,6 +82,8 @@ class PafLabel(LimbJoiner):
         How far from the limb's line the field reaches, in input pixels.
     round_box
         Whether the edges of the limb's box are rounded to pixels, and not cut off as int() does.
+    shrink
+        By what points are divided, along x and y, before they are drawn.
     mirror
         Of its channels.
     """
@@ -92,6 +93,7 @@ class PafLabel(LimbJoiner):
     limb_names: tuple[str, ...]
     half_width_px: float
     round_box: bool = False
+    shrink: tuple[float, float] = (1.0, 1.0)
     mirror: ChannelMirror | str = UNSAID
 
     @property
@@ -148,7 +150,7 @@ class PafLabel(LimbJoiner):
         """List the limbs to draw, or of these the wanted ones, those of no length left out, kind by kind."""
         a, b = np.array(self.limbs, np.intp).reshape(-1, 2).T
         drawn = np.concatenate([scene.drawn for scene in scenes])
-        points = np.concatenate([scene.points for scene in scenes])[..., ::-1]
+        points = (np.concatenate([scene.points for scene in scenes]) / self.shrink)[..., ::-1]
         image = np.repeat(np.arange(len(scenes)), [len(scene.drawn) for scene in scenes])
         person, limb = np.nonzero(drawn[:, a] & drawn[:, b])
         kind = image[person] * len(self.limbs) + limb
@@ -201,17 +203,13 @@ class CellPafLabel(LimbJoiner):
 
     def render_many(self, scenes: Sequence[Scene]) -> NDArray[np.float32]:
         """Draw (S, 2E, h, w) float32 of S scenes: what `render` gives, sooner."""
-        return self._on_cells.render_many(self._to_cells(scenes))
+        return self._on_cells.render_many(scenes)
 
     def find_drawn(
         self, scenes: Sequence[Scene], wanted: Wanted
     ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
         """List where wanted limbs are; see `posegen.labels.channel_mask.DrawnCells`."""
-        return self._on_cells.find_drawn(self._to_cells(scenes), wanted)
-
-    def _to_cells(self, scenes: Sequence[Scene]) -> list[Scene]:
-        stride = np.divide(self.input_size, self.cells)[::-1]
-        return [dataclasses.replace(scene, points=scene.points / stride) for scene in scenes]
+        return self._on_cells.find_drawn(scenes, wanted)
 
     def to_field(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
         """Map input pixels (..., 2) x, y to the field's cells."""
@@ -220,12 +218,14 @@ class CellPafLabel(LimbJoiner):
     @property
     def _on_cells(self) -> PafLabel:
         """The label whose pixels are these cells."""
+        (height, width), (h, w) = self.input_size, self.cells
         return PafLabel(
             grid=make_grid("point", self.cells, self.cells),
             limbs=self.limbs,
             limb_names=self.limb_names,
             half_width_px=self.half_width_cells,
             round_box=True,
+            shrink=(width / w, height / h),
             mirror=LOPSIDED,
         )
 

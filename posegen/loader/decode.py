@@ -157,7 +157,7 @@ def _choose(
             if config.unit == "image" and peaking is not None:
                 return (peaking.spec.name, label.spec.name), (peaking, label)
     wanted = "a person's keypoints lie" if config.unit == "person" else "people are"
-    listed = "heatmap, offset or simcc" if config.unit == "person" else "heatmap and paf, or center and center_offset"
+    listed = "heatmap, offset or simcc" if config.unit == "person" else "heatmap and paf, cif and caf, centernet"
     raise ConfigError(
         f"{', '.join(names) or 'nothing'} does not tell where {wanted}; it takes labels that can be decoded, such as "
         f"{listed}, by the names of the dataset's: {', '.join(label.spec.name for label in labels) or 'it has none'}"

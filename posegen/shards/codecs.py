@@ -168,7 +168,8 @@ def _inflate_zstd(body: memoryview, out: NDArray[Any]) -> None:
 
 
 def _deflate_zstd(values: NDArray[Any]) -> bytes:
-    return bytes(_LOCAL.zstd_packing.compress(values.data))
+    # What it returns keeps the memory of what was packed: a copy keeps its own.
+    return bytes(memoryview(_LOCAL.zstd_packing.compress(values.data)))
 
 
 @lru_cache(maxsize=1)

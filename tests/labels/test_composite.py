@@ -13,7 +13,7 @@ from posegen.config import BuildConfig
 from posegen.errors import ConfigError
 from posegen.geometry import fit
 from posegen.labels import LabelContext, create_label
-from posegen.labels.base import find_difference
+from posegen.labels.difference import find_difference
 from posegen.labels.grid import make_grid
 from posegen.labels.reference import render_caf_loop, render_cif_loop
 from posegen.loader.decode import decode

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import tracemalloc
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,6 +17,7 @@ import zstandard
 from numpy.typing import NDArray
 
 from posegen.config.choices import Compression
+from posegen.shards import codecs
 from posegen.shards.checksum import fletcher32, take_body
 from posegen.shards.codecs import CODECS, Codec, Inflate, measure_zstd
 
@@ -204,3 +206,17 @@ def test_what_neither_inflates_nor_measures_is_no_entry() -> None:
     Codec(name="known", filter_id=307, most_inflated=1, measure=measure_zstd)
     with pytest.raises(ValueError, match="blind: HDF5 must not unpack what cannot be measured before"):
         Codec(name="blind", filter_id=307, most_inflated=1)
+
+
+def test_packed_chunks_keep_no_more_memory_than_they_have_bytes() -> None:
+    values = np.zeros((8, 128, 128), np.float32)
+    values[0, :4] = 1.5
+    codecs._deflate_zstd(values)
+    tracemalloc.start()
+    try:
+        before = tracemalloc.get_traced_memory()[0]
+        packed = [codecs._deflate_zstd(values) for _ in range(50)]
+        held = tracemalloc.get_traced_memory()[0] - before
+    finally:
+        tracemalloc.stop()
+    assert held < 2 * sum(map(len, packed)) + 50 * 200

@@ -1,6 +1,7 @@
 """Ways to run many tasks at once, behind one protocol.
 
-`build`, `verify`, `compare` and `repair` take any object with `Executor`'s protocol as their `executor`.
+`build`, `verify`, `compare` and `repair` take any object with `Executor`'s protocol as their `executor`: by default one
+of `local` processes, or of `dask`, whose workers do each task in a process of its own, too (`remote`; `process` is it).
 """
 
 from posegen.build.executors.backend import create_executor

@@ -8,7 +8,6 @@ so that sky and sky are not the same; mirrored ones are found, too.
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -29,6 +28,8 @@ _MOST_BITS = 7
 _ALIKE = 0.97
 """The least correlation of the small pictures."""
 _LEAST_CONTRAST = 4.0
+_COMPARED = 16
+"""With so many of the nearest a picture is compared."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -42,7 +43,7 @@ class Prints:
     hashes, mirrored
         (N,) uint64, of the picture, and of it in a mirror.
     small
-        (N, `_SIDE`, `_SIDE`) float32, of mean 0 and length 1.
+        (N, `_SIDE`, `_SIDE`) uint8, gray.
     digests
         SHA-256 of the files.
     flat
@@ -54,7 +55,7 @@ class Prints:
     names: Sequence[str]
     hashes: NDArray[np.uint64]
     mirrored: NDArray[np.uint64]
-    small: NDArray[np.float32]
+    small: NDArray[np.uint8]
     digests: Sequence[bytes]
     flat: NDArray[np.bool_]
     missing: int
@@ -82,7 +83,7 @@ class Twins:
 
 def take_prints(directory: AnyPath, names: Sequence[str], progress: Progress) -> Prints:
     """Read pictures and take their prints; those that cannot be read are counted."""
-    small = np.zeros((len(names), _SIDE, _SIDE), np.float32)
+    small = np.zeros((len(names), _SIDE, _SIDE), np.uint8)
     hashes, mirrored = np.zeros(len(names), np.uint64), np.zeros(len(names), np.uint64)
     flat, digests, missing = np.ones(len(names), bool), [b""] * len(names), 0
     for i, name in enumerate(names):
@@ -97,8 +98,7 @@ def take_prints(directory: AnyPath, names: Sequence[str], progress: Progress) ->
             digests[i] = hashlib.sha256(data).digest()
             flat[i] = gray.std() < _LEAST_CONTRAST
             hashes[i], mirrored[i] = _hash(gray), _hash(np.ascontiguousarray(gray[:, ::-1]))
-            centred = gray - gray.mean()
-            small[i] = centred / max(float(np.linalg.norm(centred)), 1e-6)
+            small[i] = np.rint(gray)
         progress(i + 1, len(names))
     return Prints(
         names=names, hashes=hashes, mirrored=mirrored, small=small, digests=digests, flat=flat, missing=missing
@@ -121,42 +121,56 @@ def find_twins(mine: Prints, other: Prints | None = None) -> Iterator[Twins]:
             exact.add(i)
             yield Twins(first=i, second=j, alike=1.0, how="is the same file as")
     best: dict[int, Twins] = {}
+    asked = np.array([not flat and i not in exact for i, flat in enumerate(mine.flat)], bool)
     for hashes, small, how in (
         (mine.hashes, mine.small, "looks like"),
         (mine.mirrored, mine.small[:, :, ::-1], "looks in a mirror like"),
     ):
-        for i, j in _pair(hashes, theirs.hashes):
-            if i in exact or mine.flat[i] or theirs.flat[j] or (other is None and j >= i):
-                continue
-            alike = float((small[i] * theirs.small[j]).sum())
-            if alike > _ALIKE and (i not in best or alike > best[i].alike):
-                best[i] = Twins(first=i, second=j, alike=alike, how=how)
+        for i, near in _pair(hashes, asked, theirs.hashes, ~theirs.flat, earlier=other is None):
+            alike = _correlate(small[i], theirs.small[near])
+            first = int(alike.argmax())
+            if alike[first] > _ALIKE and (i not in best or alike[first] > best[i].alike):
+                best[i] = Twins(first=i, second=int(near[first]), alike=float(alike[first]), how=how)
     yield from (best[i] for i in sorted(best))
 
 
-def _pair(a: NDArray[np.uint64], b: NDArray[np.uint64]) -> Iterator[tuple[int, int]]:
-    """List the pairs whose hashes differ in few bits: those agree in one band at least."""
-    seen: set[tuple[int, int]] = set()
-    for band in range(_BANDS):
-        shift = np.uint64(64 // _BANDS * band)
+def _pair(
+    a: NDArray[np.uint64], asked: NDArray[np.bool_], b: NDArray[np.uint64], known: NDArray[np.bool_], *, earlier: bool
+) -> Iterator[tuple[int, NDArray[np.int64]]]:
+    """Find for those of `a` that are asked the nearest of `b` that are known, where hashes differ in few bits.
+
+    Those agree in one band at least. With `earlier` they come before in the order.
+    """
+    shifts = [np.uint64(64 // _BANDS * band) for band in range(_BANDS)]
+    places: list[dict[int, NDArray[np.int64]]] = []
+    for shift in shifts:
         keys = (b >> shift) & np.uint64(0xFF)
-        places: dict[int, list[int]] = defaultdict(list)
-        for j, key in enumerate(keys.tolist()):
-            places[key].append(j)
-        arrays = {key: np.array(found) for key, found in places.items()}
-        for i, key in enumerate(((a >> shift) & np.uint64(0xFF)).tolist()):
-            near = arrays.get(key)
-            if near is None:
-                continue
-            bits = _count_bits(b[near] ^ a[i])
-            for j in near[bits <= _MOST_BITS].tolist():
-                if (i, j) not in seen:
-                    seen.add((i, j))
-                    yield i, j
+        order = np.argsort(keys, kind="stable")
+        order = order[known[order]]
+        values, starts = np.unique(keys[order], return_index=True)
+        places.append(dict(zip(values.tolist(), np.split(order, starts[1:]), strict=False)))
+    nobody = np.zeros(0, np.int64)
+    for i in np.flatnonzero(asked).tolist():
+        found = [
+            near[: np.searchsorted(near, i)] if earlier else near
+            for of, shift in zip(places, shifts, strict=True)
+            for near in [of.get(int((a[i] >> shift) & np.uint64(0xFF)), nobody)]
+        ]
+        near = np.concatenate(found)
+        bits = np.bitwise_count(b[near] ^ a[i])
+        near, bits = near[bits <= _MOST_BITS], bits[bits <= _MOST_BITS]
+        if len(near):
+            # Of frames of a film very many are alike: the first of the nearest will do.
+            near = np.unique(near[np.argsort(bits, kind="stable")[: _BANDS * _COMPARED]])
+            yield i, near
 
 
-def _count_bits(values: NDArray[np.uint64]) -> NDArray[np.int64]:
-    return np.bitwise_count(values).astype(np.int64)
+def _correlate(one: NDArray[np.uint8], others: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Correlate a small picture with each of several."""
+    centred = one - one.mean()
+    away = others - others.mean(axis=(1, 2), keepdims=True)
+    length = np.linalg.norm(centred) * np.sqrt(np.square(away).sum(axis=(1, 2)))
+    return np.asarray((away * centred).sum(axis=(1, 2)) / np.maximum(length, 1e-6))
 
 
 def _decode(data: bytes) -> NDArray[np.float32] | None:

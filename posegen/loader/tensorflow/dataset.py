@@ -90,9 +90,7 @@ def tf_dataset(
     ConfigError
         If there is no such field or option, or a value is out of range.
     """
-    for name, value in (("batch_size", batch_size), ("readers", readers), ("prefetch", prefetch)):
-        if value < 1:
-            raise ConfigError(f"{name} must be a whole number from 1, not {value}")
+    _refuse_none(batch_size=batch_size, readers=readers, prefetch=prefetch)
     wanted = list_plain(PoseDataset(path, cache_size=cache_size).fields) if fields is None else fields
     data = PoseDataset(path, fields=wanted, raw=raw, flip=flip, views=views, seed=seed, cache_size=cache_size)
 
@@ -132,6 +130,12 @@ def tf_dataset(
     dataset = dataset.apply(tf.data.experimental.assert_cardinality(batches))
     dataset = dataset.map(read, num_parallel_calls=readers, deterministic=True).prefetch(prefetch)
     return dataset.with_options(_choose_options(is_dealt=shard != (0, 1)))
+
+
+def _refuse_none(**counts: int) -> None:
+    for name, value in counts.items():
+        if value < 1:
+            raise ConfigError(f"{name} must be a whole number from 1, not {value}")
 
 
 def _choose_options(*, is_dealt: bool) -> tf.data.Options:

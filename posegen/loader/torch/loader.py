@@ -142,11 +142,8 @@ class PoseLoader:
         self._maker = BatchMaker(self.data, normalization, transform)
         pinned = pin_memory and _can_pin()
         self._buffers = Buffers(pinned=pinned)
-        self._workers = (
-            Workers(self._maker, workers=workers, threads=self.threads, ahead=ahead, pin_memory=pinned)
-            if workers
-            else None
-        )
+        shares: dict[str, Any] = {"workers": workers, "threads": self.threads, "ahead": ahead, "pin_memory": pinned}
+        self._workers = Workers(self._maker, **shares) if workers else None
         self._next, self._resumed = 0, 0
         self._state: dict[str, Any] | None = None
         self._sampler(0)  # raises what is wrong with the order
