@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from posegen.bench.loaders import RANGES
 from posegen.bench.memory import list_children
 from posegen.bench.source import PRESET, Source, replicate
 from posegen.bench.turns import Notify
@@ -28,7 +29,6 @@ SAMPLES = 100_000
 
 _SHARDS, _SHARD_SIZE = 4, 64
 _BATCH = 16
-_VIEWS = "scale=0.5-1.1,rotate=40,shift=40,flip=0.5"
 _PROC = Path("/proc")
 
 
@@ -114,7 +114,7 @@ def _read(out: Path, rounds: int, threads: int, workers: int, tell: Callable[[in
     """Read epochs; tells of samples and seconds when a tenth of the first epoch is read, and after each epoch."""
     from posegen.loader.torch import PoseLoader
 
-    loader = PoseLoader(out, batch_size=_BATCH, image_dtype="uint8", views=_VIEWS, threads=threads, workers=workers)
+    loader = PoseLoader(out, batch_size=_BATCH, image_dtype="uint8", views=RANGES, threads=threads, workers=workers)
     early, done, started = max(1, len(loader) // 10), 0, time.perf_counter()
     for epoch in range(rounds):
         for number, batch in enumerate(loader.epoch(epoch), start=1):

@@ -17,6 +17,7 @@ from posegen.loader import PoseDataset
 
 ONLINE, ONLINE_TEXT = "on-line views, posegen's labels", "on-line views, vectorised heatmap, paf"
 STORED, VIEWS, DATA_LOADER = "PoseLoader", "PoseLoader, fresh views", "TorchPoseDataset in a DataLoader"
+BY_WORKERS = "PoseLoader, workers"
 RANGES = "scale=0.5-1.1,rotate=40,shift=40,flip=0.5"
 
 
@@ -76,7 +77,7 @@ def measure_loaders(
     seconds = take_in_turn(runs | dict(online), rounds=rounds, notify=notify)
     covered = dict.fromkeys(readers, len(samples)) | {name: pipeline.samples for name, pipeline in online.items()}
     rates = {name: [covered[name] / s for s in taken] for name, taken in seconds.items()}
-    pairs = [(STORED, name) for name in (DATA_LOADER, *(peer.NAME for peer in peers))]
+    pairs = [(STORED, name) for name in (DATA_LOADER, BY_WORKERS, *(peer.NAME for peer in peers))]
     pairs += [(VIEWS, STORED), *((VIEWS, name) for name in online), *((DATA_LOADER, peer.NAME) for peer in peers)]
     comparisons = [
         compare("reading", "samples/s", (mine, rates[mine]), (other, rates[other]), kind="times", samples=len(samples))
@@ -95,6 +96,7 @@ def _open_own(out: Path, fields: list[str], workers: int, batch_size: int) -> di
     return {
         STORED: loader(),
         VIEWS: loader(views=RANGES),
+        BY_WORKERS: loader(workers=workers, threads=1),
         DATA_LOADER: DataLoader(
             data,
             batch_size,

@@ -205,7 +205,7 @@ class Run:
         copied = sum(result.copied for result in self.results.values())
         afresh = sum((Counter(result.afresh) for result in self.results.values()), Counter[str]())
         why = ", ".join(f"{count} {reason}" for reason, count in sorted(afresh.items()))
-        rest = f"; {afresh.total()} were encoded afresh: {why}" if afresh else ""
+        rest = f"; {afresh.total()} encoded afresh: {why}" if afresh else ""
         if copied or afresh:
             self.notify(f"{counted(copied, 'picture')} copied from {self.old.directory}{rest}")
 

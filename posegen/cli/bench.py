@@ -118,6 +118,9 @@ def _format(found: Mapping[str, Any]) -> str:
             lines += ["", *align(("", "CPU s", "peak MB"), rows)]
         if name == "build":
             lines += ["", *_costs(section)]
+        if name == "read":
+            sizes = [(reader, f"{size / 1e3:.1f}") for reader, size in section["bytes_sample"].items()]
+            lines += ["", *align(("on disk", "kB/sample"), sizes)]
     return "\n".join(lines)
 
 

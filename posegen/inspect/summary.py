@@ -19,7 +19,7 @@ from posegen.shards import ArrayInfo, ShardReader, ShardRecord
 from posegen.shards.manifest import Manifest
 from posegen.shards.outline import Outline
 from posegen.shards.record import locate
-from posegen.shards.source import find_directory, open_shard
+from posegen.shards.source import find_directory, is_directory, open_shard
 from posegen.storage import AnyPath, Location
 
 _TOLD = 4
@@ -48,7 +48,7 @@ def describe(path: Location) -> dict[str, Any]:
     extra: dict[str, Any] = {}
     records: Sequence[ShardRecord | None] = [None] * len(shards)
     outline: Outline | None = None
-    if path.is_dir():
+    if is_directory(path):
         manifest = Manifest.read(path)
         extra = {"failures": manifest.failures, "audit": _read_audit(path, manifest), "source": manifest.source}
         extra |= {"preset": manifest.preset, "description": manifest.description}
@@ -62,7 +62,7 @@ def describe(path: Location) -> dict[str, Any]:
             _add(description, _describe_shard(reader))
             # How many samples are of which source stands in the shards alone.
             outline = outline or (Outline(reader) if record and not reader.config.sources else None)
-    kind = "dataset" if path.is_dir() else "shard"
+    kind = "dataset" if is_directory(path) else "shard"
     for array in description["arrays"].values():
         array["ratio"] = round(array["logical"] / array["stored"], 2) if array["stored"] else 1.0
     return {"path": str(path), "kind": kind, "shards": len(shards)} | description | extra
@@ -188,9 +188,9 @@ def _no_index(path: AnyPath, index: int, count: int) -> ConfigError:
 def list_shards(path: Location) -> list[tuple[Callable[[], ShardReader], int]]:
     """List what opens each shard of a dataset, or the only one, and how many samples it has; raises as `describe`."""
     path = find_directory(path)
-    if not path.exists():
+    if not path.exists() and not is_directory(path):
         raise ConfigError(f"{path}: no such file or directory; expected a dataset's directory or a shard")
-    if path.is_dir():
+    if is_directory(path):
         manifest = Manifest.read(path)
         if not manifest.shards:
             from posegen.build.failures import FAILURES_NAME  # all that a build needs comes with it

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from posegen.errors import ConfigError, ShardError
 from posegen.shards.cache import ShardCache
+from posegen.shards.manifest import MANIFEST_NAME
 from posegen.shards.reader import ShardReader
 from posegen.shards.record import ShardRecord, locate
 from posegen.shards.transfer import copy_file
@@ -28,11 +29,16 @@ def find_dataset(directory: Location) -> AnyPath:
     """Return the path of a dataset's directory. Raises `ConfigError` if there is none."""
     path = find_directory(directory)
     try:
-        if path.is_dir():
+        if is_directory(path):
             return path
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror or error}") from error
     raise ConfigError(f"{path}: no such directory; expected that of a dataset")
+
+
+def is_directory(path: AnyPath) -> bool:
+    """Tell whether a path is that of a directory; on a server that lists none, of one that has a manifest."""
+    return path.is_dir() or (isinstance(path, Place) and (path / MANIFEST_NAME).is_file())
 
 
 def open_shard(directory: AnyPath, record: ShardRecord, cache: ShardCache | None = None) -> ShardReader:

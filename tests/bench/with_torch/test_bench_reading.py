@@ -12,6 +12,7 @@ import pytest
 from posegen.bench import batches, peers, reading
 from posegen.bench.source import Source, open_source
 from posegen.build.pipeline import build
+from posegen.cli.bench import _format as format_bench
 from posegen.config import BuildConfig
 from posegen.loader import PoseDataset
 from posegen.synthetic import write_sample_coco
@@ -38,10 +39,15 @@ def test_every_reading_is_compared_in_both_orders(found: dict[str, Any]) -> None
 
 def test_loaders_are_compared_with_those_of_others(found: dict[str, Any]) -> None:
     names = {(c["measured"]["name"], c["compared_with"]["name"]) for c in found["comparisons"]}
-    own = {("PoseLoader", "TorchPoseDataset in a DataLoader"), ("PoseLoader, fresh views", "PoseLoader")}
+    own = {("PoseLoader", "TorchPoseDataset in a DataLoader"), ("PoseLoader", "PoseLoader, workers")}
+    own.add(("PoseLoader, fresh views", "PoseLoader"))
     assert names >= own | {("PoseLoader", "h5py by hand"), ("TorchPoseDataset in a DataLoader", "h5py by hand")}
     online = "on-line views, posegen's labels", "on-line views, vectorised heatmap, paf"
     assert names >= {("PoseLoader, fresh views", name) for name in online}
+    machine = {"processor": "one", "cpus": 1, "system": "some", "versions": {}}
+    source = {"name": "few", "samples": 1, "people": 1, "keypoints": 1}
+    shown = format_bench({"machine": machine, "source": source, "sections": {"read": found}})
+    assert f"{found['bytes_sample']['h5py by hand'] / 1e3:.1f}" in shown.partition("kB/sample")[2]
     assert 0 < found["bytes_sample"]["PoseLoader"] < found["bytes_sample"]["h5py by hand"]
 
 

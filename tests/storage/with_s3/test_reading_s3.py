@@ -245,3 +245,15 @@ def test_fetching_goes_on_where_it_was_killed(url: str, local: Path, tmp_path: P
     (tmp_path / "copy" / "notes.txt").write_text("mine")
     with pytest.raises(ConfigError, match=r"holds notes\.txt"):
         fetch(url, tmp_path / "copy")
+
+
+def test_a_server_that_lists_nothing_is_read_by_the_manifest(
+    bucket: Bucket, local: Path, run: Run, tmp_path: Path
+) -> None:
+    bucket.client.put_bucket_acl(Bucket=bucket.name, ACL="public-read")
+    bucket.put_folder(local, "pose")
+    url = f"http://127.0.0.1:{bucket.port}/{bucket.name}/pose"
+    same(PoseDataset(url), PoseDataset(local))
+    assert "16 samples" in run("inspect", url).out
+    fetch(url, tmp_path / "copy")
+    assert verify(tmp_path / "copy", executor=InProcess()) == []
