@@ -77,7 +77,8 @@ def save_nexus(path: Path, count: int, out: Path) -> None:
         for name, rows in values.items():
             _write_label(entry, specs[name], np.stack(rows), config)
     try:
-        write_atomically(out, memory.getbuffer())
+        with memory.getbuffer() as data:
+            write_atomically(out, data)
     except OSError as error:
         raise ConfigError(f"{out}: cannot be written: {error.strerror or error}") from error
 

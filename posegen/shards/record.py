@@ -98,6 +98,8 @@ def locate(directory: AnyPath, name: str) -> AnyPath:
         inside = real.is_relative_to(str(directory.resolve()))
     except (OSError, RuntimeError) as error:
         raise ShardError(f"{path}: cannot be found: {error}") from error
+    if real.is_symlink():  # which Python leaves as it is from 3.13 on
+        raise ShardError(f"{path}: cannot be found: its symbolic links lead in a circle")
     if not inside:
         raise ShardError(f"{path}: leads out of its directory, to {real}")
     return path

@@ -143,16 +143,16 @@ class ShardWriter:
         self._file.create_dataset("ignored/bytes", data=ignored, track_times=False)
         keypoints = self._write_columns()["keypoints"]
         self.close()
-        data = self._memory.getbuffer()
-        write_atomically(path, data)
-        return ShardRecord(
-            file=path.name,
-            samples=len(samples),
-            people=len(keypoints),
-            bytes=len(data),
-            sha256=hashlib.sha256(data).hexdigest(),
-            keypoints=tuple((keypoints[..., 2] > 0).sum(axis=0).tolist()),
-        )
+        with self._memory.getbuffer() as data:
+            write_atomically(path, data)
+            return ShardRecord(
+                file=path.name,
+                samples=len(samples),
+                people=len(keypoints),
+                bytes=len(data),
+                sha256=hashlib.sha256(data).hexdigest(),
+                keypoints=tuple((keypoints[..., 2] > 0).sum(axis=0).tolist()),
+            )
 
     def close(self) -> None:
         """Free the memory."""

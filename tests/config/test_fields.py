@@ -1,6 +1,7 @@
 """What each field may be: words, ranges, and what goes together; and that one table says so to all."""
 
 import dataclasses
+import inspect
 import math
 
 import pytest
@@ -27,10 +28,8 @@ def test_the_table_has_every_field_once_and_no_other():
 
 
 def test_every_field_is_explained_where_it_is_defined():
-    lines = BuildConfig.__doc__.splitlines()
-    explained = {
-        name for line in lines if line.startswith("    ") and line[4:5].strip() for name in line.strip().split(", ")
-    }
+    lines = inspect.cleandoc(BuildConfig.__doc__).splitlines()
+    explained = {name for line in lines if line[:1].strip() for name in line.split(", ")}
     assert set(FIELDS) <= explained
 
 
