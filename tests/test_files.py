@@ -33,9 +33,9 @@ class TestWriteAtomically:
             write_atomically(path, b"new")
             assert reader.read() == b"old"
 
-    @pytest.mark.parametrize("step", ["fsync", "replace"])
+    @pytest.mark.parametrize("step", [(os, "fsync"), (Path, "replace")])
     def test_a_failure_leaves_the_old_file_and_no_other(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: tuple[object, str]
     ) -> None:
         path = tmp_path / "a.bin"
         path.write_bytes(b"old")
@@ -43,7 +43,7 @@ class TestWriteAtomically:
         def fail(*arguments: object) -> None:
             raise OSError(28, "No space left on device")
 
-        monkeypatch.setattr(os, step, fail)
+        monkeypatch.setattr(*step, fail)
         with pytest.raises(OSError, match="No space left"):
             write_atomically(path, b"new")
         assert [p.name for p in tmp_path.iterdir()] == ["a.bin"]
@@ -66,18 +66,18 @@ class TestWriteAtomically:
 
     def test_data_is_on_the_disk_before_the_name_is(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         steps = []
-        fsync, replace = os.fsync, os.replace
+        fsync, replace = os.fsync, Path.replace
 
         def note_fsync(descriptor: int) -> None:
             steps.append("directory" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "data")
             fsync(descriptor)
 
-        def note_replace(*arguments: object) -> None:
+        def note_replace(source: Path, target: Path) -> Path:
             steps.append("name")
-            replace(*arguments)
+            return replace(source, target)
 
         monkeypatch.setattr(os, "fsync", note_fsync)
-        monkeypatch.setattr(os, "replace", note_replace)
+        monkeypatch.setattr(Path, "replace", note_replace)
         write_atomically(tmp_path / "a.bin", b"data")
         assert steps == ["data", "name", "directory"]
 
