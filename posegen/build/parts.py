@@ -93,12 +93,7 @@ def build_part(
         state.note_parts(part.of)
         old = find_old_pictures(pictures_from, state.out if overwrite else None, plan.config)
         run = Run(plan, state, progress or ignore, notify or ignore, prepared.source["sha256"], part=part, old=old)
-        allowed = allowance.of(plan.samples)
-        run.take_over()
-        run.announce()
-        run.check_files(allowed)
-        run.build(executor)
-        run.check_failures(allowed)
+        run.complete(executor, allowance)
         return PartReport(
             part=part,
             shards=run.shards,

@@ -97,12 +97,7 @@ def build(
         plan, state, sha256 = prepared.plan, prepared.state, prepared.source["sha256"]
         old = find_old_pictures(pictures_from, state.out if overwrite else None, plan.config)
         run = Run(plan, state, progress or ignore, notify or ignore, sha256, old=old)
-        allowed = allowance.of(plan.samples)
-        run.take_over()
-        run.announce()
-        run.check_files(allowed)
-        run.build(executor)
-        run.check_failures(allowed)
+        run.complete(executor, allowance)
         return prepared.publish(run.records, len(run.failures), preset=preset, description=description)
 
 

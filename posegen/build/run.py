@@ -12,7 +12,7 @@ from posegen.build.checkpoint import BuildState
 from posegen.build.decoding import describe_unturned
 from posegen.build.estimate import estimate_bytes
 from posegen.build.executors import Done, Executor, Lost
-from posegen.build.failures import Failure, describe_failures, write_failures
+from posegen.build.failures import Allowance, Failure, describe_failures, write_failures
 from posegen.build.part import Part
 from posegen.build.plan import BuildPlan, ShardTask, find_key
 from posegen.build.progress import Notify, Progress
@@ -88,6 +88,21 @@ class Run:
         """The finished shards, in the order of their numbers."""
         found = (result.record for result in self.results.values() if result.record is not None)
         return tuple(sorted(found, key=lambda record: record.file))
+
+    def complete(self, executor: Executor, allowance: Allowance) -> None:
+        """Take over what stands and build the rest, in the order in which the user wants to hear of it.
+
+        Raises
+        ------
+        BuildError
+            If more samples fail than may, or shards cannot be built.
+        """
+        allowed = allowance.of(self.plan.samples)
+        self.take_over()
+        self.announce()
+        self.check_files(allowed)
+        self.build(executor)
+        self.check_failures(allowed)
 
     def take_over(self) -> None:
         """Find the shards that stand from an earlier run."""
