@@ -33,8 +33,8 @@ _SILENT = 0
 """The log level of OpenCV at which it says nothing of bad pictures: their failures are told."""
 
 _MOST_TOGETHER = 16
-_BATCH_BYTES = 1 << 23
-"""Of the labels that are drawn together: more at once is not faster, and takes memory."""
+_BATCH_BYTES = 1 << 22
+"""Of the labels that are drawn together: more at once do not stay in the cache until they are packed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,8 +159,9 @@ class _SampleBuilder:
         config = self._task.config
         if (reason := self._task.quarantined.get(find_key(sample, config))) is not None:
             raise ImageError(reason)
-        identity = self._identify(sample.file_name)
-        old = None if self._copier is None else self._copier.find(find_key(sample, config), identity)
+        old = None
+        if self._copier is not None:
+            old = self._copier.find(find_key(sample, config), self._identify(sample.file_name))
         if old is None:
             self._open(sample)
         scene, keypoints, bboxes, unknown = place(sample, self._task, self._regions)
@@ -206,7 +207,8 @@ class _SampleBuilder:
         """Return a sample's picture (height, width, 3) uint8; raises `ImageError` if it has none."""
         size = sample.height, sample.width
         if sample.file_name != self._name or size != self._picture.shape[:2]:
-            data = files.read_file(self._task.images, sample.file_name)
+            data, identity = files.read_identified(self._task.images, sample.file_name)
+            self._identities.setdefault(sample.file_name, identity)
             exif = self._task.config.exif
             self._picture = codec.decode(data, size, sample.file_name, shown=exif == "shown")
             if (orientation := codec.find_unturned(data, size)) and exif != "shown":
