@@ -24,6 +24,7 @@ from posegen.annotations import CocoPaths, find_annotations
 from posegen.bench.turns import Notify
 from posegen.errors import ConfigError
 from posegen.inspect.doctor import KINDS, Examination, examine
+from posegen.inspect.doctor.suspicion import Kind
 from posegen.skeleton import find_flip_pairs
 from posegen.storage import AnyPath
 from posegen.synthetic import write_sample_coco
@@ -89,7 +90,7 @@ def measure_suspects(paths: CocoPaths | None, scratch: Path, rounds: int, notify
     }
 
 
-def _count(kind: str, planted: Mapping[str, set[int | None]], found: Examination) -> Counter[str]:
+def _count(kind: Kind, planted: Mapping[str, set[int | None]], found: Examination) -> Counter[str]:
     """Count what was found of one kind of errors."""
     wanted, suspicions = planted[kind], found.of(kind)
     # Of two that are the same either may be named.
