@@ -73,6 +73,7 @@ def _format(description: dict[str, Any]) -> str:
         f"{d['path']}: {d['kind']}, {d['samples']} samples with {d['people']} people{shards}, {_bytes(d['bytes'])}",
         *([d["description"]] if d.get("description") else []),
         *([", ".join(_count_sources(d["sources"], config["sources"]))] if "sources" in d else []),
+        *(f"{n} people left out: without a place in {name}" for name, n in d.get("left_out", {}).items() if n),
         "",
         "arrays",
         *align(
