@@ -44,7 +44,10 @@ TESTS = {
 """Which tests are run for a room's modules."""
 
 # Their tests need the frameworks, which `make test` does without.
-LEFT_OUT = ("online/torch.py", "online/tensorflow.py", "loader/torch/", "loader/tensorflow/")
+LEFT_OUT = (
+    "online/torch/", "online/tensorflow.py", "loader/torch/", "loader/tensorflow/", "executors/dask.py",
+    "executors/remote.py",
+)  # fmt: skip
 
 # mutmut passes over decorated functions; under this mark it sees none.
 DECORATOR, MARKED = re.compile(r"(?m)^( *)@(?=\w)"), re.compile(r"(?m)^( *)# decorator: @")
