@@ -156,8 +156,8 @@ def test_what_is_no_json_is_told_from_what_is_another_kind_of_file(coco: Coco) -
         (
             b'{"a":\n "ab\xff"}',
             (
-                "is not JSON in UTF-8: byte 0xff in line 2, at 10, behind '{\"a\":\\n \"ab', is none of it; save the file "
-                "as UTF-8"
+                "is not JSON in UTF-8: byte 0xff in line 2, at 10, behind '{\"a\":\\n \"ab', is none of it; save the "
+                "file as UTF-8"
             ),
         ),
         (b"[" * 200_000, "is not JSON that can be read: maximum recursion depth exceeded"),
