@@ -24,6 +24,7 @@ class Bucket:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.asked: list[tuple[str, int | None, int | None]] = []
+        self.written: list[str] = []
         self.spoil: Spoil = lambda path, data: data
         self.before: Callable[[str], None] = lambda path: None
         self.most_at_once = self._at_once = 0
@@ -51,6 +52,22 @@ class Bucket:
     def ls(self, path: str, detail: bool) -> list[dict[str, Any]]:
         self.info(path)
         return [self.info(f"{path}/{inner.name}") for inner in sorted((self.root / path).iterdir())]
+
+    def pipe_file(self, path: str, data: bytes) -> None:
+        self.written.append(path)
+        self.before(path)
+        place = self.root / path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(data)
+
+    def cp_file(self, path: str, target: str) -> None:
+        (self.root / target).write_bytes((self.root / path).read_bytes())
+
+    def rm_file(self, path: str) -> None:
+        (self.root / path).unlink()
+
+    def find(self, path: str) -> list[str]:
+        return [str(p.relative_to(self.root)) for p in (self.root / path).rglob("*") if p.is_file()]
 
     def fetched(self) -> list[str]:
         """The names of the shards that were read, each as often as its first byte was."""

@@ -18,6 +18,7 @@ from posegen.annotations.coco.keypoints import read_triplets
 from posegen.annotations.coco.names import Names
 from posegen.annotations.coco.quick import read_quickly
 from posegen.annotations.coco.segmentation import is_segmentation
+from posegen.annotations.columns import SampleColumns
 from posegen.config import BuildConfig
 
 
@@ -204,3 +205,13 @@ def test_tallies_add_up() -> None:
         shares.check({"id": i}, read_triplets([0.5, 1, 2, 0.25, 0, 2], 2), (60, 60))
     shares.check({"id": 3}, read_triplets([0.5, 1, 2, 0.25, 1.5, 2], 2), (60, 60))
     assert not shares.find_shares()
+
+
+def test_no_samples_are_columns_of_none() -> None:
+    none = SampleColumns.of([])
+    assert (len(none), none.file_names, none.starts.tolist(), none.unknown, none.sources) == (0, [], [0], None, None)
+    assert [of.shape for of in (none.keypoints, none.bboxes, none.annotation_ids, none.sizes)] == [
+        (0, 0, 3), (0, 4), (0,), (0, 2),
+    ]  # fmt: skip
+    assert [*none] == [] == [*none[:]]
+    assert none.images.tolist() == []

@@ -66,6 +66,15 @@ def test_without_names_keypoints_are_nobody_s_and_no_keypoints_are_anybody_s(coc
     assert fits_skeleton(tmp_path, ANIMAL)
 
 
+def test_of_a_large_file_whose_categories_come_last_only_the_end_is_read(
+    coco: Coco, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps({"before": "x" * 300_000, "categories": coco.document["categories"]}))
+    monkeypatch.setattr(Path, "read_bytes", lambda self: pytest.fail("that takes long"))
+    assert fits_skeleton(path, COCO_17)
+
+
 def write_zip(path: Path, *names: str) -> Path:
     with zipfile.ZipFile(path, "w") as archive:
         for name in names:

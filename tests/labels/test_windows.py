@@ -10,10 +10,14 @@ import pytest
 from each import each
 
 from posegen.errors import ConfigError
+from posegen.labels import LabelContext, create_label
 from posegen.labels.base import ArraySpec, StridedLabel, find_limits, needs_ignored, needs_ignored_boxes, reads_shown
+from posegen.labels.decode import limbs
 from posegen.labels.gaussians import THRESHOLD
 from posegen.labels.grid import make_grid
 from posegen.labels.online.windows import CUT, FARTHEST, check_shapes, lay_axes, lay_grid
+from posegen.labels.reference.indices import list_keypoint_indices_loop
+from posegen.skeleton import Skeleton
 
 
 @each(kind=["bilinear", "area", "point"], size=[((48, 64), 8.0), ((60, 40), 2.5), ((24, 32), 1.0)], sigma=[0.5, 4.0])
@@ -98,3 +102,37 @@ def test_a_label_of_one_of_several_strides_says_and_draws_what_it_is_of():
     assert (low.dtype, high.dtype) == (np.float32, np.float32)
     np.testing.assert_array_equal(low, np.full((1, 2, 3), -1))
     np.testing.assert_array_equal(high, np.full((1, 2, 3), 4))
+
+
+def test_a_field_is_read_linearly_between_cells_and_no_farther_than_its_edge():
+    rng = np.random.default_rng(0)
+    for h, w in ((5, 7), (1, 4), (3, 1)):
+        field = rng.uniform(-1, 1, (2, h, w)).astype(np.float32)
+        at = rng.uniform((-2, -2), (w + 1, h + 1), (60, 2))
+        at[:20] = np.rint(at[:20])
+        found = limbs._sample(field, at)
+        for (x, y), value in zip(np.clip(at, 0, (w - 1, h - 1)), found, strict=True):
+            near = np.maximum(1 - np.abs(np.arange(h) - y), 0)[:, None] * np.maximum(1 - np.abs(np.arange(w) - x), 0)
+            np.testing.assert_allclose(value, (field * near).sum(axis=(1, 2)), atol=1e-6)
+
+
+def test_a_person_is_joined_where_limbs_lead_from_one_drawn_keypoint_to_three_or_more():
+    context = LabelContext(
+        grid=make_grid("point", (64, 64), (8, 8)),
+        skeleton=Skeleton(name="chain", keypoints=tuple("abcdef"), limbs=((0, 1), (1, 2), (3, 4), (2, 5))),
+    )
+    (caf,) = create_label("caf", context)
+    drawn = np.array(
+        [[1, 1, 1, 0, 0, 0], [1, 1, 0, 1, 1, 0], [1, 1, 1, 1, 1, 1], [0] * 6, [1, 0, 1, 1, 0, 1], [0, 1, 1, 0, 0, 1]],
+        bool,
+    )
+    np.testing.assert_array_equal(caf.joinable(drawn), [True, False, True, False, False, True])
+
+
+def test_the_slow_list_of_cells_takes_the_one_whose_middle_is_nearest():
+    points = np.array([[[3.4, 0.2], [3.6, 0.2], [0.2, 11.4], [0.2, 11.6], [-0.4, 0], [-0.6, 0]]])
+    found = list_keypoint_indices_loop(
+        points, np.ones((1, 6), bool), input_size=(16, 12), cells=(4, 3), cell="middle"
+    )  # fmt: skip
+    # Cells of 4 pixels: the first has the pixels 0 to 3, whose middles reach from -0.5 to 3.5.
+    np.testing.assert_array_equal(found[0], [[0, 1], [1, 1], [6, 1], [9, 1], [0, 1], [0, 0]])

@@ -244,7 +244,9 @@ class TestReading:
                 assert [(p.name, p.read_bytes()) for p in there.iterdir()] == ([(record.file, data)] if data else [])
             assert not there.exists()
 
-    def test_what_is_no_dataset_or_in_an_archive_is_said(self, elsewhere: Manifest, tmp_path: Path) -> None:
+    def test_what_is_no_dataset_or_in_an_archive_is_said(
+        self, elsewhere: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         shutil.make_archive(str(tmp_path / "packed"), "zip", tmp_path / "bucket")
         packed = find_place(tmp_path / "packed.zip") / "some/pose"
         for read in (lambda: open_shard(packed, elsewhere.shards[0]), borrow(packed, elsewhere.shards[0]).__enter__):
@@ -255,3 +257,7 @@ class TestReading:
             with pytest.raises(ConfigError) as wrong:
                 find_dataset(nothing)
             assert str(wrong.value) == f"{nothing}: no such directory; expected that of a dataset"
+        monkeypatch.setattr(Path, "is_dir", lambda self: Path("/nothing").stat())
+        with pytest.raises(ConfigError) as refused:
+            find_dataset(tmp_path)
+        assert str(refused.value) == f"{tmp_path}: cannot be read: No such file or directory"
