@@ -53,10 +53,7 @@ TESTS = {
 """Which tests are run for a room's modules."""
 
 # Their tests need the frameworks, which `make test` does without.
-LEFT_OUT = (
-    "online/torch/", "online/tensorflow.py", "loader/torch/", "loader/tensorflow/", "executors/dask.py",
-    "executors/remote.py",
-)  # fmt: skip
+LEFT_OUT = ("online/torch/", "online/tensorflow.py", "loader/torch/", "loader/tensorflow/", "/dask.py", "/remote.py")
 
 IDLE = (
     # Types that only annotations name, which nobody evaluates; what Literal lists may be asked for its words.
@@ -224,11 +221,10 @@ def try_all(drawn: list[Mutant], copies: list[Path], seconds: float, most_usual:
     pool = concurrent.futures.ThreadPoolExecutor(len(copies))
     try:
         rooms = sorted({mutant.room for mutant in drawn})
+        usual = dict.fromkeys(rooms, most_usual or 0.0)
         if most_usual is None:
             usual = dict(zip(rooms, pool.map(measure, rooms), strict=True))
             print(", ".join(f"{room} {usual[room]:.0f} s" for room in rooms), "without a mistake", flush=True)
-        else:
-            usual = dict.fromkeys(rooms, most_usual)
         return list(pool.map(attempt, drawn))
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
