@@ -236,6 +236,7 @@ class Run:
             directory=self.state.staged,
             quarantined=self.quarantined[index],
             hopeless=HOPELESS if index == self.first else None,
+            careful=bool(self.deaths[index]),
         )
 
     def _advance(self, samples: int) -> None:

@@ -83,6 +83,7 @@ def _format(description: dict[str, Any]) -> str:
                 for name, a in d["arrays"].items()
             ],
         ),
+        *([f"  and for viewers a preview of each first sample: {', '.join(d['preview'])}"] if d["preview"] else []),
         "",
         f"keypoints labelled ({skeleton['name']})",
         *align(

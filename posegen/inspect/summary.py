@@ -18,6 +18,7 @@ from posegen.errors import ConfigError, ShardError, nearest
 from posegen.shards import ArrayInfo, ShardReader, ShardRecord
 from posegen.shards.manifest import Manifest
 from posegen.shards.outline import Outline
+from posegen.shards.preview import list_previewed
 from posegen.shards.record import locate
 from posegen.shards.source import find_directory, is_directory, open_shard
 from posegen.storage import AnyPath, Location
@@ -33,8 +34,9 @@ def describe(path: Location) -> dict[str, Any]:
     -------
     A dict for JSON: `path`, `kind` (`dataset` or `shard`), `samples`, `people`, `bytes`, `shards`, `keypoints` (how
     often each is labelled), `arrays` (by name: shape, dtype, chunk, compressor, stored and logical bytes, ratio; over
-    all shards), `config`, `skeleton`, `versions`; of several sources `sources`, how many samples are of each; and for a
-    dataset `failures`, `audit`, `source`, `preset` and `description`.
+    all shards), `preview` (what each shard has of its first sample for viewers), `config`, `skeleton`, `versions`; of
+    several sources `sources`, how many samples are of each; and for a dataset `failures`, `audit`, `source`, `preset`
+    and `description`.
 
     Raises
     ------
@@ -224,6 +226,7 @@ def _describe_shard(reader: ShardReader) -> dict[str, Any]:
         "bytes": reader.size,
         "keypoints": dict(zip(reader.skeleton.keypoints, labelled.tolist(), strict=True)),
         "arrays": _describe_arrays(reader.arrays()),
+        "preview": list_previewed(reader.labels) if reader.has_preview else [],
         "config": reader.config.to_dict(),
         "skeleton": reader.skeleton.to_dict(),
         "versions": reader.versions,
