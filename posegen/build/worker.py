@@ -26,6 +26,8 @@ from posegen.images.augment import View
 from posegen.labels import Label, Scene, render_scenes
 from posegen.labels.base import Drawn, find_byte_label
 from posegen.shards import BuiltSample, ShardRecord, ShardWriter, StoredLabel
+from posegen.shards.nexus import Plot
+from posegen.shards.preview import preview_built
 from posegen.shards.quantize import choose_storage
 
 _Item = TypeVar("_Item")
@@ -95,6 +97,7 @@ def build_shard(task: ShardTask, report: Callable[[int], None]) -> ShardResult:
     builder = _SampleBuilder(task, failures)
     writer = ShardWriter(len(task.samples), stored, config=config, skeleton=task.skeleton, task_digest=task.digest)
     told = _Teller(report, 0.0 if task.careful else _TOLD_EVERY_S)
+    preview: tuple[Plot, ...] = ()
     try:
         done = 0
         for batch in _cut_one_by_one(task.samples) if task.careful else cut_batches(task.samples, labels):
@@ -103,12 +106,14 @@ def build_shard(task: ShardTask, report: Callable[[int], None]) -> ShardResult:
             done += len(batch)
             built, scenes = builder.build(batch, told.count)
             if built:
-                drawn = ((s.spec.name, _draw(label, s, scenes, built)) for label, s in zip(labels, stored, strict=True))
-                writer.append(built, dict(drawn))
+                drawn = {s.spec.name: _draw(label, s, scenes, built) for label, s in zip(labels, stored, strict=True)}
+                preview = preview or preview_built(config, stored, built[0], drawn)
+                writer.append(built, drawn)
+                drawn.clear()
             told.count(1)
         if len(failures) == len(task.samples):
             return ShardResult(record=None, failures=tuple(failures), **builder.seen)
-        record = writer.finish(task.directory / task.file_name)
+        record = writer.finish(task.directory / task.file_name, preview)
         return ShardResult(record=record, failures=tuple(failures), unturned=builder.unturned, **builder.seen)
     finally:
         told.close()
