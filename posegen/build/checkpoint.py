@@ -110,6 +110,8 @@ class BuildState:
         shard: ShardRecord | None,
         failures: Sequence[Failure] = (),
         identities: Mapping[str, PictureIdentity | None] | None = None,
+        *,
+        digest: str | None = None,
     ) -> None:
         """Record what became of a task's shard. Raises `OSError` if that cannot be written.
 
@@ -119,10 +121,12 @@ class BuildState:
             What was to be built, and what was.
         identities
             Of pictures' files by name, as they were when they were read; at others it is looked now.
+        digest
+            The task's, if it is known.
         """
         found = look_at_pictures(task, identities or {})
         record = {
-            "of": self._identify(task, found),
+            "of": self._identify(task, found, digest),
             "files": {name: identity for name, identity in found.items() if identity is not None},
             "shard": None if shard is None else dataclasses.asdict(shard),
             "tag": None if shard is None else self.store.note(shard),
@@ -195,14 +199,16 @@ class BuildState:
         self.store.recall(shard, tag)
         return self.store.find(shard) is not None
 
-    def _identify(self, task: ShardTask, found: Mapping[str, PictureIdentity | None]) -> dict[str, Any]:
+    def _identify(
+        self, task: ShardTask, found: Mapping[str, PictureIdentity | None], digest: str | None = None
+    ) -> dict[str, Any]:
         """Say what a shard is built from: its task, its pictures' identity, and the libraries."""
         pictures = hashlib.sha256()
         for name in task.file_names:
             identity = found[name]
             pictures.update(b"missing\n" if identity is None else f"{identity}\n".encode())
         return {
-            "task": task.digest,
+            "task": digest or task.digest,
             "pictures": pictures.hexdigest(),
             "versions": self._versions,
             "format": FORMAT_VERSION,
