@@ -150,6 +150,8 @@ class BuildState:
     def publish(self, manifest: Manifest) -> None:
         """Replace what is in `out` by the manifest's shards; while that lasts there is no manifest, and so no dataset.
 
+        One that is there already stays as it is, so that parts that finish together do not take it from each other.
+
         Raises
         ------
         BuildError
@@ -157,23 +159,31 @@ class BuildState:
         OSError
             If a file cannot be moved or written.
         """
-        places, shards = {}, {shard.file: shard for shard in manifest.shards}
-        for shard in manifest.shards:
-            place = self.store.find(shard)
-            if place is None:
-                raise BuildError(f"{self.out}: {shard.file} was changed or removed while others were built; run again")
-            places[shard.file] = place
-        (self.out / MANIFEST_NAME).unlink(missing_ok=True)
+        places, shards = self._find_places(manifest), {shard.file: shard for shard in manifest.shards}
+        stands = all(place.parent == self.out for place in places.values()) and self.find_dataset() == manifest
+        if not stands:
+            (self.out / MANIFEST_NAME).unlink(missing_ok=True)
         for old in list_folder(self.out):
             if SHARD_FILE.fullmatch(old.name) and old.name not in places:
                 old.unlink(missing_ok=True)
         for name, place in places.items():
             if place.parent != self.out:
                 self.store.move(place, shards[name])
-        manifest.write(self.out)
+        if not stands:
+            manifest.write(self.out)
         for other in list_folder(self.home.parent):
             if other.is_dir() and other != self.home:
                 remove_tree(other)
+
+    def _find_places(self, manifest: Manifest) -> dict[str, AnyPath]:
+        """Find the files of all shards by name; raises `BuildError` if one has gone since it was finished."""
+        places = {}
+        for shard in manifest.shards:
+            place = self.store.find(shard)
+            if place is None:
+                raise BuildError(f"{self.out}: {shard.file} was changed or removed while others were built; run again")
+            places[shard.file] = place
+        return places
 
     def _record_path(self, file_name: str, kind: str = _FINISHED) -> AnyPath:
         return self.home / f"{Path(file_name).stem}.json".replace(_FINISHED, kind, 1)
