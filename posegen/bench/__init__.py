@@ -39,6 +39,19 @@ a round, and its `kind`: `times` or `share`), `per_round` (what a round covers: 
     sections.suspects          what `posegen.bench.suspects.measure_suspects` returns
 """
 
-from posegen.bench.runner import DEFAULT_SECTIONS, SECTIONS, run
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from posegen.bench.runner import DEFAULT_SECTIONS, SECTIONS, run
 
 __all__ = ["DEFAULT_SECTIONS", "SECTIONS", "run"]
+
+
+def __getattr__(name: str) -> Any:
+    # What a build is compared with starts processes, too, and those must not wait for all that measures.
+    if name not in __all__:
+        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+    return getattr(import_module("posegen.bench.runner"), name)

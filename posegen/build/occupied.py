@@ -61,7 +61,8 @@ def refuse_other_options(out: AnyPath, config: BuildConfig) -> None:
         if lines and not (only_limit and _goes_further(before["limit"], config.limit)):
             raise ConfigError(
                 f"{out}: was built with other options\n  " + "\n  ".join(lines) + "\n"
-                "use the same options to go on, another directory, or --overwrite to replace what is there"
+                "use the same options to go on, another directory, or --overwrite to replace what is there: it stays "
+                "until its successor is whole, and pictures that only get other labels are copied from it"
             )
 
 

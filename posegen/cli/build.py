@@ -35,7 +35,11 @@ if TYPE_CHECKING:
 @run_option("max_failures")
 @run_option("pictures_from")
 @run_option("description")
-@click.option("--overwrite", is_flag=True, help="Replace what was built there with other options.")
+@click.option(
+    "--overwrite",
+    is_flag=True,
+    help="Replace what was built there with other options, when its successor is whole; pictures are copied.",
+)
 @click.option("--part", metavar="K/N", help="Build every N-th shard alone, from the K-th on, on any machine.")
 @click.option("--finish", is_flag=True, help="Make a dataset of parts that are all built.")
 @click.option("--dump-config", is_flag=True, help="Print the file for --config that would do the same, and stop.")
