@@ -11,6 +11,7 @@ import subprocess
 import sys
 import types
 import typing
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -107,3 +108,23 @@ def test_every_default_is_of_the_type_that_is_said_of_it() -> None:
     assert wrong == []
     assert seen > 300
     assert len(unread) < seen / 10, unread
+
+
+OTHERWISE = {
+    "images", "low", "high", "samples", "shard_size", "kind", "pictures", "stride", "of", "flip", "least", "background",
+    "sigma",
+}  # fmt: skip
+"""Names of what differs where they are used."""
+
+
+def test_what_has_one_name_has_one_default() -> None:
+    found: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for module in list_modules():
+        for one in list_own(module):
+            for name, default in list_defaults(one):
+                if isinstance(default, (bool, int, float, str)):
+                    found[name][repr(default)].append(f"{module.__name__}.{one.__qualname__}")
+    several = {name: {**of} for name, of in found.items() if len(of) > 1 and name not in OTHERWISE}
+    assert several == {}
+    assert all(len(found[name]) > 1 for name in OTHERWISE)
+    assert sum(sum(map(len, of.values())) > 1 for of in found.values()) > 30
