@@ -58,8 +58,10 @@ def place(sample: Sample, task: ShardTask, regions: IgnoredRegions | None = None
     bboxes = map_boxes(sample.bboxes, affine).astype(np.float32)
     view = find_view(sample, config)
     if view is not None:
-        keypoints, bboxes = see_people(keypoints, bboxes, view, task.skeleton, config.input_size)
-        affine = affine.then(view.affine(config.input_size))
+        mapped, people = view.affine(config.input_size), len(keypoints)
+        maps, flips = np.broadcast_to(mapped.matrix, (people, 2, 3)), np.full(people, view.flip)
+        keypoints, bboxes = see_people(keypoints, bboxes, maps, flips, task.skeleton)
+        affine = affine.then(mapped)
         if view.flip and unknown is not None:
             unknown = unknown[:, task.skeleton.mirrored]
     ignored = (regions or IgnoredRegions()).find(sample)

@@ -28,6 +28,7 @@ from posegen.inspect.score import score
 from posegen.inspect.summary import describe
 from posegen.inspect.verify import verify
 from posegen.loader import PoseDataset
+from posegen.loader.weights import weigh_samples
 from posegen.shards import ShardReader
 from posegen.shards.manifest import Manifest
 from posegen.skeleton import COCO_17, Skeleton
@@ -259,6 +260,23 @@ def test_readers_have_the_source_as_a_field(body: Path, toes: Path, tmp_path: Pa
     build([body, toes], tmp_path / "out", CONFIG)
     dataset = PoseDataset(tmp_path / "out", fields=["image_id", "source"])
     assert sorted(sample["source"] for sample in dataset) == ["body"] * 4 + ["toes"] * 5
+
+
+def test_samples_weigh_what_their_source_does(body: Path, toes: Path, tmp_path: Path) -> None:
+    build([body, Source(coco=toes, weight=3)], tmp_path / "out", CONFIG)
+    data = PoseDataset(tmp_path / "out", fields=["source"])
+    sources = [sample["source"] for sample in data]
+    assert weigh_samples(data).tolist() == [{"body": 1.0, "toes": 3.0}[source] for source in sources]
+    said = weigh_samples(data, {"body": 0.5})
+    assert said.tolist() == [{"body": 0.5, "toes": 3.0}[source] for source in sources]
+    for wrong, message in (({"boddy": 2}, "no source 'boddy'.*did you mean 'body'"), ({"body": 0}, "must be a number")):
+        with pytest.raises(ConfigError, match=message):
+            weigh_samples(data, wrong)
+    build(body, tmp_path / "alone", dataclasses.replace(CONFIG, skeleton=COCO_17, labels=()))
+    alone = PoseDataset(tmp_path / "alone")
+    assert weigh_samples(alone).tolist() == [1.0] * 4
+    with pytest.raises(ConfigError, match="no source 'body'; it is not of several sources"):
+        weigh_samples(alone, {"body": 2})
 
 
 def test_several_sources_are_not_scored_at_once(body: Path, toes: Path, tmp_path: Path) -> None:
