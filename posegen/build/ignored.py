@@ -96,9 +96,7 @@ class IgnoredRegions:
         return found if found.any() else None
 
 
-def _look_up(
-    pixels: NDArray[np.bool_], rows: NDArray[np.float64], columns: NDArray[np.float64]
-) -> NDArray[np.bool_]:
+def _look_up(pixels: NDArray[np.bool_], rows: NDArray[np.float64], columns: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Look up pixels (height, width) at rows and columns (H, W); nothing is outside of them."""
     inside = (rows >= 0) & (rows < pixels.shape[0]) & (columns >= 0) & (columns < pixels.shape[1])
     at = tuple(
@@ -129,9 +127,7 @@ def _look_up_upright(
     return found
 
 
-def _fill(
-    first: NDArray[np.int64], last: NDArray[np.int64], some: NDArray[np.bool_], length: int
-) -> NDArray[np.bool_]:
+def _fill(first: NDArray[np.int64], last: NDArray[np.int64], some: NDArray[np.bool_], length: int) -> NDArray[np.bool_]:
     """Set all from the first to before the last of some runs, which follow each other."""
     count = 2 * np.count_nonzero(some)
     edges, values = np.zeros(count + 2, np.int64), np.zeros(count + 1, np.bool_)
