@@ -20,6 +20,9 @@ Size = tuple[int, int]
 
 FitMode = Literal["letterbox", "stretch", "cover"]
 
+_CORNERS = np.array([[0, 0], [1, 0], [0, 1], [1, 1]])
+"""Of a box, in its widths and heights."""
+
 
 class Box(NamedTuple):
     """Where in a frame there is a picture, in whole pixels, at least one: columns from `x` on, rows from `y` on."""
@@ -146,18 +149,33 @@ def crop(box: Sequence[float], target: Size, *, padding: float = 1.25, corners: 
     return Affine(scale_x, 0.0, (sw / 2 - x - width / 2) * scale_x, 0.0, scale_y, (sh / 2 - y - height / 2) * scale_y)
 
 
+def map_each(points: NDArray[np.floating], maps: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Map points (n, m, 2) by maps (n, 2, 3), m points each: what `Affine.apply` gives of them."""
+    return np.asarray(points, np.float64) @ maps[:, :, :2].swapaxes(1, 2) + maps[:, None, :, 2]
+
+
 def map_boxes(boxes: NDArray[np.floating], affine: Affine) -> NDArray[np.float64]:
     """Map (n, 4) boxes x, y, width, height; COCO counts them from the picture's edge, not from a pixel's centre.
 
     Of a box that is turned the upright box around it is taken.
     """
-    if affine.is_upright:
-        scale = np.array([affine.xx, affine.yy])
-        corner = affine.apply(boxes[:, :2] - 0.5) + 0.5
-        return np.column_stack([corner, boxes[:, 2:] * scale])
-    corners = boxes[:, None, :2] + boxes[:, None, 2:] * np.array([[0, 0], [1, 0], [0, 1], [1, 1]]) - 0.5
-    mapped = affine.apply(corners) + 0.5
-    return np.column_stack([mapped.min(axis=1), np.ptp(mapped, axis=1)])
+    return map_each_box(boxes, np.broadcast_to(affine.matrix, (len(boxes), 2, 3)))
+
+
+def map_each_box(boxes: NDArray[np.floating], maps: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Map (n, 4) boxes as `map_boxes` does, each by a map of its own (n, 2, 3)."""
+    corners = boxes[:, None, :2] + boxes[:, None, 2:] * _CORNERS - 0.5
+    mapped = map_each(corners, maps) + 0.5
+    low = mapped.min(axis=1)
+    found = np.concatenate([low, mapped.max(axis=1) - low], axis=1)
+    scale = maps[:, [0, 1], [0, 1]]
+    upright = ~maps[:, [0, 1], [1, 0]].any(axis=1) & (scale > 0).all(axis=1)
+    if upright.any():
+        # Their sides are no differences, which would be rounded.
+        scale, boxes = scale[upright], boxes[upright]
+        corner = (boxes[:, :2] - 0.5) * scale + maps[upright, :, 2] + 0.5
+        found[upright] = np.concatenate([corner, boxes[:, 2:] * scale], axis=1)
+    return found
 
 
 def overlap(pixels: int, scale: float, offset: float, cells: int, stride: float) -> NDArray[np.float64]:

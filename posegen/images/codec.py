@@ -53,11 +53,11 @@ def decode(data: bytes, size: Size, name: str, *, shown: bool = False) -> NDArra
     ImageError
         If it is no image, is truncated, or has another size.
     """
+    if not shown and (known := _decode_usual(data, size)) is not None:
+        return known
     stated = measure(io.BytesIO(data))
     if stated is not None and stated not in {size, size[::-1]}:
         raise _other_size(name, stated, size)  # and is not decoded, which may take gigabytes
-    if not shown and (known := _decode_usual(data, size)) is not None:
-        return known
     picture = _imdecode(data, cv2.IMREAD_COLOR | (0 if shown else cv2.IMREAD_IGNORE_ORIENTATION))
     if picture is None:
         raise ImageError(f"{name}: is not an image, or is truncated ({len(data)} bytes){_explain(data)}")
@@ -126,13 +126,15 @@ def decode_input(data: bytes, size: Size, name: str, out: NDArray[np.uint8] | No
     return out
 
 
-def decode_opaque(data: bytes, size: Size, name: str) -> NDArray[np.uint8]:
-    """Decode as `decode_input` does, into (H, W, 4) uint8 R, G, B and 255; raises what it raises."""
+def decode_opaque(data: bytes, name: str, out: NDArray[np.uint8]) -> None:
+    """Decode as `decode_input` does, into `out` (H, W, 4) uint8, contiguous: R, G, B and 255; raises what it raises."""
+    size = out.shape[:2]
     if simplejpeg is not None and data.startswith(_JPEG):
         with contextlib.suppress(ValueError):
             if simplejpeg.decode_jpeg_header(data)[:2] == size:
-                return np.asarray(simplejpeg.decode_jpeg(data, colorspace="RGBA"), np.uint8)
-    return np.asarray(cv2.cvtColor(decode_input(data, size, name), cv2.COLOR_RGB2RGBA), np.uint8)
+                simplejpeg.decode_jpeg(data, colorspace="RGBA", buffer=out)
+                return
+    cv2.cvtColor(decode_input(data, size, name), cv2.COLOR_RGB2RGBA, dst=out)
 
 
 def encode(picture: NDArray[np.uint8], encoding: ImageEncoding, quality: int) -> bytes:

@@ -13,7 +13,7 @@ from posegen.images.codec import decode_input, decode_opaque
 from posegen.images.scratch import Scratch
 from posegen.images.warp import PADDING
 
-_SCRATCH = Scratch()
+_SCRATCH, _DECODED = Scratch(), Scratch()
 
 
 @dataclass(slots=True, eq=False)
@@ -43,15 +43,20 @@ class StoredPicture:
     def decode(self) -> NDArray[np.uint8]:
         """Return what there is of it, (height, width, 4) uint8 R, G, B of the box, and 255.
 
+        It lies in memory that this thread uses again for the next picture.
+
         Raises
         ------
         ImageError
             If it is no image, is truncated, or has another size.
         """
-        if not self.is_raw:
-            return decode_opaque(self.data, self.box.size, self.name)
-        pixels = np.frombuffer(self.data, np.uint8).reshape(*self.frame, 3)
-        return np.asarray(cv2.cvtColor(self.box.cut(pixels), cv2.COLOR_RGB2RGBA), np.uint8)
+        out = _DECODED.lend((*self.box.size, 4), np.uint8)
+        if self.is_raw:
+            pixels = np.frombuffer(self.data, np.uint8).reshape(*self.frame, 3)
+            cv2.cvtColor(self.box.cut(pixels), cv2.COLOR_RGB2RGBA, dst=out)
+        else:
+            decode_opaque(self.data, self.name, out)
+        return out
 
     def fill(self, out: NDArray[np.uint8]) -> None:
         """Write it into the input, with the padding around it.

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from posegen.errors import ImageError
 from posegen.geometry import Affine, Box, Size
+from posegen.images.scratch import Scratch
 
 PADDING = 128
 """Gray level around a picture that does not fill the input: the middle, as OpenPose has it."""
@@ -29,6 +30,8 @@ _MOST_PIXELS = 1 << 28
 
 _ONE_PIXEL = Box(0, 0, 1, 1)
 """Of a picture that is not visible at all."""
+
+_WARPED = Scratch()
 
 
 def is_fitted(size: Size, affine: Affine) -> bool:
@@ -201,7 +204,11 @@ def _cut_to_fit(picture: NDArray[np.uint8], back: Affine, size: Size) -> tuple[N
 
 
 def _warp_box(picture: NDArray[np.uint8], affine: Affine, frame: Size) -> tuple[NDArray[np.uint8], Box]:
-    """Warp what a picture covers of a frame; beside it its fourth channel, or the only one, is 0."""
+    """Warp what a picture covers of a frame; beside it its fourth channel, or the only one, is 0.
+
+    It lies in memory that this thread uses again for the next one: what was just written is still in the processor's
+    cache.
+    """
     scale = math.sqrt(abs(affine.xx * affine.yy - affine.xy * affine.yx))
     if scale <= 0.5:
         size = tuple(max(1, round(side / int(1 / scale))) for side in picture.shape[:2])
@@ -212,8 +219,9 @@ def _warp_box(picture: NDArray[np.uint8], affine: Affine, frame: Size) -> tuple[
     padding = (PADDING, PADDING, PADDING, 0) if picture.ndim == 3 else (0,)
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     picture, back = _cut_to_fit(picture, back, box.size)
-    warped = cv2.warpAffine(picture, back.matrix, box.size[::-1], flags=flags, borderValue=padding)
-    return np.asarray(warped, np.uint8), box
+    warped = _WARPED.lend((*box.size, *picture.shape[2:]), np.uint8)
+    cv2.warpAffine(picture, back.matrix, box.size[::-1], dst=warped, flags=flags, borderValue=padding)
+    return warped, box
 
 
 def _find_touched(size: Size, affine: Affine, frame: Size) -> Box:

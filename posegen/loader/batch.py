@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from posegen.images.scratch import Scratch
 from posegen.loader.flip import Mirror
-from posegen.loader.views import Seen
+from posegen.loader.seen import Seen
 from posegen.shards import StoredLabel
 from posegen.shards.hdf5 import Chunk
 from posegen.shards.quantize import Widen

@@ -17,11 +17,12 @@ from posegen.config import BuildConfig
 from posegen.errors import ConfigError
 from posegen.loader.batch import Packed
 from posegen.loader.decode import People, decode, require_seed
+from posegen.loader.drawing import ViewDrawer, open_drawer
 from posegen.loader.fields import Field, describe_fields, select_fields
 from posegen.loader.files import SampleFiles
 from posegen.loader.flip import Mirror, RandomFlips
 from posegen.loader.samples import Samples, StoredSamples, UndrawnSamples, ViewedSamples, list_undrawn
-from posegen.loader.views import LabelsDrawn, ViewDrawer, Views, open_drawer, read_drawn
+from posegen.loader.views import LabelsDrawn, Views, read_drawn
 from posegen.shards.cache import CACHE_SIZE, ShardCache
 from posegen.shards.manifest import Manifest
 from posegen.shards.pool import ShardPool
@@ -143,7 +144,11 @@ class PoseDataset:
         drawer = self._make_drawer(chosen, labels)
         self.undrawn: tuple[StoredLabel, ...] | None = None
         if labels == "device" and drawer is not None:
-            self._fields, self.undrawn, chosen = list_undrawn(self._fields, every, drawer, chosen), tuple(chosen), []
+            self._fields, self.undrawn, chosen = (
+                list_undrawn(self._fields, every, drawer.mapper, chosen),
+                tuple(chosen),
+                [],
+            )
         columns = (*(column.name for column in list_columns(self.config)), "views")
         self._columns = [name for name in columns if name in self._fields]
         self._labels = {label.spec.name: label for label in chosen}
@@ -311,7 +316,9 @@ class PoseDataset:
             mirror = Mirror.of(self.config, self.skeleton, labels) if self.flip else None
             chance = RandomFlips(self.seed) if self.flip == "random" else None
             return StoredSamples(files, self._fields, labels, mirror=mirror, chance=chance, raw=self.raw, widen=widen)
-        return (ViewedSamples if self.undrawn is None else UndrawnSamples)(files, self._fields, drawer)
+        if self.undrawn is not None:
+            return UndrawnSamples(files, self._fields, drawer.mapper)
+        return ViewedSamples(files, self._fields, drawer)
 
     def _normalize(self, index: int) -> int:
         number = operator.index(index)

@@ -12,11 +12,12 @@ from posegen.errors import ImageError, ShardError
 from posegen.geometry import Affine
 from posegen.images.stored import StoredPicture
 from posegen.loader.batch import Packed, unpack_label, unpack_rows
+from posegen.loader.drawing import ViewDrawer
 from posegen.loader.fields import Field
 from posegen.loader.files import SampleFiles
 from posegen.loader.flip import Mirror, RandomFlips
+from posegen.loader.seen import ViewMapper
 from posegen.loader.shown import fill_shown
-from posegen.loader.views import ViewDrawer
 from posegen.shards import Column, StoredLabel
 from posegen.shards.quantize import Widen
 from posegen.shards.schema import list_columns
@@ -120,22 +121,18 @@ class ViewedSamples:
     """
 
     def __init__(self, files: SampleFiles, fields: Iterable[str], drawer: ViewDrawer) -> None:
-        self._files, self._drawer = files, drawer
+        self._files, self._drawer, self._mapper = files, drawer, drawer.mapper
         fields = list(fields)
         self._columns = [column.name for column in _list_columns(fields)]
-        wanted = {"image": "image" in fields or drawer.needs_picture, "ignored": drawer.asking is not None}
+        wanted = {"image": "image" in fields or self._mapper.needs_picture, "ignored": self._mapper.asking is not None}
         self._held = [name for name, is_wanted in wanted.items() if is_wanted]
 
     def fetch(self, numbers: Sequence[int], epoch: int) -> Packed:
         """Read what the views of B samples are made of, and map their people."""
-        names = list(dict.fromkeys((*self._columns, *self._drawer.needed)))
+        names = list(dict.fromkeys((*self._columns, *self._mapper.needed)))
         held, told = self._files.collect(numbers, self._held, names)
-        ignored = held.pop("ignored", [None] * len(numbers))
-        seen = [
-            self._drawer.see(epoch, number, {name: told[name][i] for name in names}, ignored[i])
-            for i, number in enumerate(numbers)
-        ]
-        columns = {name: [one.columns[name] for one in seen] for name in self._columns}
+        seen, columns = self._mapper.see(epoch, numbers, told, held.pop("ignored", [None] * len(numbers)))
+        columns = {name: columns[name] for name in self._columns}
         return Packed(numbers, [], columns | self._drawer.draw_people(seen), held, seen)
 
     def unpack(self, packed: Packed, arrays: Mapping[str, NDArray[Any]]) -> None:
@@ -145,11 +142,7 @@ class ViewedSamples:
     def read_affines(self, numbers: Sequence[int], epoch: int) -> NDArray[np.float64]:
         """Read B maps and follow them by those of the views."""
         _, columns = self._files.collect(numbers, [], ["affine"])
-        affines = [
-            self._drawer.map_affine(epoch, number, affine).matrix
-            for number, affine in zip(numbers, columns["affine"], strict=True)
-        ]
-        return np.array(affines, np.float64).reshape(-1, 2, 3)
+        return self._mapper.map_affines(epoch, numbers, columns["affine"])
 
 
 class UndrawnSamples:
@@ -157,12 +150,14 @@ class UndrawnSamples:
 
     Parameters
     ----------
-    files, fields, drawer
+    files, fields
         As in `ViewedSamples`.
+    mapper
+        Knows the views.
     """
 
-    def __init__(self, files: SampleFiles, fields: Iterable[str], drawer: ViewDrawer) -> None:
-        self._files, self._drawer, self._fields = files, drawer, list(fields)
+    def __init__(self, files: SampleFiles, fields: Iterable[str], mapper: ViewMapper) -> None:
+        self._files, self._mapper, self._fields = files, mapper, list(fields)
         self._columns = [column.name for column in _list_columns(self._fields)]
 
     def fetch(self, numbers: Sequence[int], epoch: int) -> Packed:
@@ -175,7 +170,7 @@ class UndrawnSamples:
             sizes = zip(told["height"], told["width"], strict=True)
             held["shown"] = [*zip(sizes, told["affine"], held.pop("ignored"), strict=True)]
         columns = {name: told[name] for name in self._columns}
-        columns["views"] = [self._drawer.find_view(epoch, number).values for number in numbers]
+        columns["views"] = [self._mapper.find_view(epoch, number).values for number in numbers]
         return Packed(numbers, [], columns, held)
 
     def unpack(self, packed: Packed, arrays: Mapping[str, NDArray[Any]]) -> None:
@@ -189,11 +184,12 @@ class UndrawnSamples:
 
     def read_affines(self, numbers: Sequence[int], epoch: int) -> NDArray[np.float64]:
         """Read B maps, followed by those of the views."""
-        return ViewedSamples(self._files, [], self._drawer).read_affines(numbers, epoch)
+        _, columns = self._files.collect(numbers, [], ["affine"])
+        return self._mapper.map_affines(epoch, numbers, columns["affine"])
 
 
 def list_undrawn(
-    fields: Mapping[str, Field], every: Mapping[str, Field], drawer: ViewDrawer, labels: Sequence[StoredLabel]
+    fields: Mapping[str, Field], every: Mapping[str, Field], mapper: ViewMapper, labels: Sequence[StoredLabel]
 ) -> dict[str, Field]:
     """List what samples have of which labels are drawn elsewhere.
 
@@ -201,7 +197,7 @@ def list_undrawn(
     ----------
     fields, every
         What is wanted, and all that a sample can have.
-    drawer
+    mapper
         Knows what is needed for the labels.
     labels
         Those among what is wanted.
@@ -209,7 +205,7 @@ def list_undrawn(
     found = dict(fields)
     for label in labels:
         del found[label.spec.name]
-    if drawer.needs_picture:
+    if mapper.needs_picture:
         found["shown"] = Field(every["image"].shape[:2], "uint8")
     return found | {"keypoints": every["keypoints"], "bbox": every["bbox"], "views": Field((5,), "float64")}
 

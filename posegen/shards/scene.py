@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posegen.config import BuildConfig
-from posegen.geometry import Affine, Size, map_boxes
-from posegen.images.augment import View
+from posegen.geometry import Affine, Size, map_each, map_each_box
 from posegen.labels import Region, Scene
 from posegen.labels.decode.peaks import LEAST_SIGMA_CELLS
 from posegen.skeleton import Skeleton
@@ -65,9 +64,13 @@ def make_scene(
 
 
 def see_people(
-    keypoints: NDArray[np.float32], bboxes: NDArray[np.float32], view: View, skeleton: Skeleton, input_size: Size
+    keypoints: NDArray[np.float32],
+    bboxes: NDArray[np.float32],
+    maps: NDArray[np.float64],
+    flips: NDArray[np.bool_],
+    skeleton: Skeleton,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Map people that are stored as they fit the input to where they are in a view of it.
+    """Map people that are stored as they fit the input to where they are in a view of it, each in one of its own.
 
     Parameters
     ----------
@@ -76,22 +79,21 @@ def see_people(
     bboxes
         (N, 4) x, y, width, height in input pixels, NaN where there is none. Of a box that is turned the upright box
         around it is taken.
-    view
-        How the input is seen.
+    maps
+        (N, 2, 3), the map of input pixels that each one's view is.
+    flips
+        (N,) whose view is mirrored.
     skeleton
         Whose keypoints they are: they change sides where the view is mirrored.
-    input_size
-        (H, W).
 
     Returns
     -------
     Keypoints and boxes in the same units, float32.
     """
-    affine = view.affine(input_size)
-    seen = keypoints[:, list(skeleton.mirrored)] if view.flip else keypoints.copy()
-    seen[..., :2] = affine.apply(seen[..., :2])
+    seen = np.where(flips[:, None, None], keypoints[:, list(skeleton.mirrored)], keypoints)
+    seen[..., :2] = map_each(seen[..., :2], maps)
     seen[~(seen[..., 2] > 0)] = 0
-    return seen, map_boxes(bboxes, affine).astype(np.float32)
+    return seen, map_each_box(bboxes, maps).astype(np.float32)
 
 
 def find_spread(
