@@ -1,5 +1,8 @@
 """How many planted errors the doctor of annotations finds, and how much of what it suspects was planted.
 
+Nobody can find all of them: of a person whose face is not seen, and who is swapped whole, nothing tells whether it is
+seen from the front or from behind; a limb of which one side is labelled alone has nothing to lie across.
+
 What it suspects besides counts as a false alarm, although real annotations have errors of their own: precision is at
 least what is said.
 """
@@ -20,7 +23,8 @@ import numpy as np
 from posegen.annotations import CocoPaths, find_annotations
 from posegen.bench.turns import Notify
 from posegen.errors import ConfigError
-from posegen.inspect.doctor import KINDS, examine
+from posegen.inspect.doctor import KINDS, Examination, examine
+from posegen.inspect.doctor.suspicion import Kind
 from posegen.skeleton import find_flip_pairs
 from posegen.storage import AnyPath
 from posegen.synthetic import write_sample_coco
@@ -48,10 +52,11 @@ def measure_suspects(paths: CocoPaths | None, scratch: Path, rounds: int, notify
 
     Returns
     -------
-    `rows`, one for each of `posegen.inspect.doctor.KINDS`: `kind`, `planted`, `found` (of them), `suspected`, `right`
-    (of those, where anything was planted: a keypoint somewhere else makes a long limb, too), `recall` and `precision`
-    (None where there is nothing to divide by); `images`, `people`, `rounds`, and `unplanted`: how many are suspected of
-    each kind when nothing is planted.
+    `rows`, one for each of `posegen.inspect.doctor.KINDS`: `kind`, `planted`, `found` (of them), `otherwise` (of the
+    rest, who are suspected of another kind: a keypoint that was put outside of the image is misused), `suspected`,
+    `right` (of those, where anything was planted: a keypoint somewhere else makes a long limb, too), `recall` (`found`
+    alone) and `precision` (None where there is nothing to divide by); `images`, `people`, `rounds`, and `unplanted`:
+    how many are suspected of each kind when nothing is planted.
 
     Raises
     ------
@@ -74,16 +79,7 @@ def measure_suspects(paths: CocoPaths | None, scratch: Path, rounds: int, notify
         planted = _plant(document, paths.images, root, np.random.default_rng(seed))
         found = examine(root / "annotations.json", images=root / "images")
         for kind in KINDS:
-            wanted, suspicions = planted[kind], found.of(kind)
-            # Of two that are the same either may be named.
-            named = [{s.image_id if kind == "pictures" else s.annotation_id, s.other} for s in suspicions]
-            spoilt = wanted if kind == "pictures" else set().union(*(planted[other] for other in _OF_PEOPLE))
-            totals[kind] += Counter(
-                planted=len(wanted),
-                found=len(wanted & set().union(*named)),
-                suspected=len(suspicions),
-                right=sum(bool(ids & spoilt) for ids in named),
-            )
+            totals[kind] += _count(kind, planted, found)
         shutil.rmtree(root)
     return {
         "rows": [_row(kind, totals[kind]) for kind in KINDS],
@@ -94,8 +90,24 @@ def measure_suspects(paths: CocoPaths | None, scratch: Path, rounds: int, notify
     }
 
 
+def _count(kind: Kind, planted: Mapping[str, set[int | None]], found: Examination) -> Counter[str]:
+    """Count what was found of one kind of errors."""
+    wanted, suspicions = planted[kind], found.of(kind)
+    # Of two that are the same either may be named.
+    named = [{s.image_id if kind == "pictures" else s.annotation_id, s.other} for s in suspicions]
+    others: set[int | None] = set() if kind == "pictures" else {s.annotation_id for s in found.suspicions}
+    spoilt = wanted if kind == "pictures" else set().union(*(planted[other] for other in _OF_PEOPLE))
+    return Counter(
+        planted=len(wanted),
+        found=len(wanted & set().union(*named)),
+        otherwise=len((wanted & others).difference(*named)),
+        suspected=len(suspicions),
+        right=sum(bool(ids & spoilt) for ids in named),
+    )
+
+
 def _row(kind: str, total: Mapping[str, int]) -> dict[str, Any]:
-    counts = {name: total[name] for name in ("planted", "found", "suspected", "right")}
+    counts = {name: total[name] for name in ("planted", "found", "otherwise", "suspected", "right")}
     recall = counts["found"] / counts["planted"] if counts["planted"] else None
     precision = counts["right"] / counts["suspected"] if counts["suspected"] else None
     return {"kind": kind, **counts, "recall": recall, "precision": precision}

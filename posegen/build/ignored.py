@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
@@ -19,12 +20,15 @@ def find_ignored(sample: Sample) -> Region | None:
     """Find the pixels inside ignored people and crowds and outside drawn people; None if there are none."""
     size = sample.height, sample.width
     ignored = _union(sample.ignored, size)
-    if ignored is None or not coco_mask.area(ignored):
+    if ignored is None:
         return None
     pieces = column_runs(run_lengths(ignored["counts"]), sample.height)
+    if not pieces.size:
+        return None
     signs = np.ones(pieces.shape[1])
-    box = coco_mask.toBbox(ignored)
-    drawn = _union([shape for shape in sample.drawn if _may_touch(shape, *box)], size)
+    left, right = pieces[0, [0, -1]].tolist()
+    top, bottom = int(pieces[1].min()), int(pieces[2].max()) - 1
+    drawn = _union([shape for shape in sample.drawn if _may_touch(shape, left, top, right, bottom)], size)
     if drawn is not None:
         both = coco_mask.merge([ignored, drawn], intersect=True)
         away = column_runs(run_lengths(both["counts"]), sample.height)
@@ -75,24 +79,25 @@ class IgnoredRegions:
         input_size
             (H, W).
         """
-        region, size = self.find(sample), (sample.height, sample.width)
+        region, back = self.find(sample), affine.inverse()
         if region is None:
             return None
-        if self._pixels is None:
-            self._pixels = region.paint(size)
-        found = _look_up(self._pixels, affine.inverse(), input_size)
+        ys, xs = (np.arange(length) for length in input_size)
+        if back.is_upright:
+            rows, columns = np.floor(back.yy * ys + (back.y0 + 0.5)), np.floor(back.xx * xs + (back.x0 + 0.5))
+            found = _look_up_upright(region, sample.width, rows, columns)
+        else:
+            if self._pixels is None:
+                self._pixels = region.paint((sample.height, sample.width))
+            ys = ys[:, None]
+            rows = np.floor(back.yx * xs + (back.yy * ys + (back.y0 + 0.5)))
+            columns = np.floor(back.xx * xs + (back.xy * ys + (back.x0 + 0.5)))
+            found = _look_up(self._pixels, rows, columns)
         return found if found.any() else None
 
 
-def _look_up(pixels: NDArray[np.bool_], back: Affine, input_size: Size) -> NDArray[np.bool_]:
-    """Look up in the pixels of an image what lies at the middle of each pixel of the input; nothing outside of it."""
-    ys, xs = (np.arange(length) for length in input_size)
-    if back.is_upright:
-        rows, columns = np.floor(back.yy * ys + (back.y0 + 0.5)), np.floor(back.xx * xs + (back.x0 + 0.5))
-        return _look_up_upright(pixels, rows, columns)
-    ys = ys[:, None]
-    rows = np.floor(back.yx * xs + (back.yy * ys + (back.y0 + 0.5)))
-    columns = np.floor(back.xx * xs + (back.xy * ys + (back.x0 + 0.5)))
+def _look_up(pixels: NDArray[np.bool_], rows: NDArray[np.float64], columns: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Look up pixels (height, width) at rows and columns (H, W); nothing is outside of them."""
     inside = (rows >= 0) & (rows < pixels.shape[0]) & (columns >= 0) & (columns < pixels.shape[1])
     at = tuple(
         np.nan_to_num(index).clip(0, length - 1).astype(np.intp)
@@ -102,16 +107,33 @@ def _look_up(pixels: NDArray[np.bool_], back: Affine, input_size: Size) -> NDArr
 
 
 def _look_up_upright(
-    pixels: NDArray[np.bool_], rows: NDArray[np.float64], columns: NDArray[np.float64]
+    region: Region, width: int, rows: NDArray[np.float64], columns: NDArray[np.float64]
 ) -> NDArray[np.bool_]:
-    """Look up the pixels of some rows and columns, which grow: whole rows first, which takes a fifth of the time."""
+    """Look up a region's pixels at H rows and W columns, which grow: (H, W).
+
+    The pixels between are not painted: of each piece it is found which of the rows it has, and those of all columns are
+    written one after the other.
+    """
     found = np.zeros((len(rows), len(columns)), np.bool_)
-    top, bottom = np.searchsorted(rows, (0, pixels.shape[0]))
-    left, right = np.searchsorted(columns, (0, pixels.shape[1]))
-    if bottom > top and right > left:
-        some = pixels[rows[top:bottom].astype(np.intp)]
-        found[top:bottom, left:right] = some.take(columns[left:right].astype(np.intp), axis=1)
+    left, right = np.searchsorted(columns, (0, width))
+    if right == left or not len(rows):
+        return found
+    first, last = (np.searchsorted(rows, ends) + region.column * len(rows) for ends in (region.top, region.bottom))
+    drawn = _fill(first, last, region.sign > 0, width * len(rows))
+    if (region.sign < 0).any():
+        drawn &= ~_fill(first, last, region.sign < 0, width * len(rows))
+    some = drawn.reshape(width, -1).take(columns[left:right].astype(np.intp), axis=0)
+    found[:, left:right] = cv2.transpose(some.view(np.uint8))
     return found
+
+
+def _fill(first: NDArray[np.int64], last: NDArray[np.int64], some: NDArray[np.bool_], length: int) -> NDArray[np.bool_]:
+    """Set all from the first to before the last of some runs, which follow each other."""
+    count = 2 * np.count_nonzero(some)
+    edges, values = np.zeros(count + 2, np.int64), np.zeros(count + 1, np.bool_)
+    edges[1:-1:2], edges[2:-1:2], edges[-1] = first[some], last[some], length
+    values[1::2] = True
+    return np.repeat(values, edges[1:] - edges[:-1])
 
 
 def decode(shape: Shape, size: Size) -> NDArray[np.uint8] | None:
@@ -135,19 +157,21 @@ def _union(shapes: Sequence[Shape], size: Size) -> dict[str, Any] | None:
             encoded.append(shape.segmentation)
     if polygons:
         encoded += coco_mask.frPyObjects(polygons, *size)
+        if len(encoded) == 1:
+            return encoded[0]
     return coco_mask.merge(encoded) if encoded else None
 
 
-def _may_touch(shape: Shape, x: float, y: float, width: float, height: float) -> bool:
-    """Tell whether a shape can have pixels in a box; what is no polygon is not asked."""
+def _may_touch(shape: Shape, left: int, top: int, right: int, bottom: int) -> bool:
+    """Tell whether a shape can have pixels in a box, whose last pixels it is told; what is no polygon is not asked."""
     if not isinstance(shape.segmentation, list):
         return True
     # pycocotools rounds a polygon's corners to pixels: by less than one.
     return any(
-        max(polygon[0::2]) > x - 1
-        and min(polygon[0::2]) < x + width + 1
-        and max(polygon[1::2]) > y - 1
-        and min(polygon[1::2]) < y + height + 1
+        max(polygon[0::2]) > left - 1
+        and min(polygon[0::2]) < right + 2
+        and max(polygon[1::2]) > top - 1
+        and min(polygon[1::2]) < bottom + 2
         for polygon in shape.segmentation
     )
 

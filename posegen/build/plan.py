@@ -52,6 +52,8 @@ class ShardTask:
         Reasons not to touch a sample, by its key: those that killed their workers.
     hopeless
         After how many samples to stop, if all of them failed; None: never.
+    careful
+        Whether samples are built one by one and each is reported, as a worker died: it is known at which, then.
     pictures
         Where a dataset has their pictures, by their keys; None if none are copied.
     """
@@ -66,6 +68,7 @@ class ShardTask:
     digest: str
     quarantined: Mapping[SampleKey, str] = field(default_factory=dict)
     hopeless: int | None = None
+    careful: bool = False
     pictures: Mapping[SampleKey, OldPicture] | None = None
 
     @property
@@ -101,6 +104,7 @@ class BuildPlan:
         directory: AnyPath,
         quarantined: Mapping[SampleKey, str] | None = None,
         hopeless: int | None = None,
+        careful: bool = False,
     ) -> ShardTask:
         """Make the task of one shard; made when it is sent, so that the plan is all that stays in memory."""
         return ShardTask(
@@ -114,6 +118,7 @@ class BuildPlan:
             digest=self._digest(self.shards[index]),
             quarantined=dict(quarantined or {}),
             hopeless=hopeless,
+            careful=careful,
         )
 
     def _digest(self, samples: PlannedSamples) -> str:

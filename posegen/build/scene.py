@@ -12,7 +12,7 @@ from posegen.build.ignored import IgnoredRegions, find_ignored_boxes
 from posegen.build.persons import find_box
 from posegen.build.plan import ShardTask
 from posegen.config import BuildConfig
-from posegen.geometry import crop, fit, map_boxes
+from posegen.geometry import Affine, crop, fit, map_boxes
 from posegen.images.augment import View
 from posegen.labels import Scene
 from posegen.shards.scene import make_scene, see_people
@@ -47,10 +47,7 @@ def place(sample: Sample, task: ShardTask, regions: IgnoredRegions | None = None
     sample that is stored as it fits sees the same numbers.
     """
     config, size = task.config, (sample.height, sample.width)
-    if config.unit == "person":
-        affine = crop(find_box(sample), config.input_size, padding=config.box_padding, corners=config.crop == "udp")
-    else:
-        affine = fit(size, config.input_size, config.fit)
+    affine = _fit(sample, config)
     derived, unknown = task.skeleton.derive(sample.keypoints, task.names), None
     if config.reads_unknown:
         unknown = derive_unknown(task.skeleton, sample.keypoints, task.names, sample.unknown)
@@ -82,6 +79,19 @@ def place(sample: Sample, task: ShardTask, regions: IgnoredRegions | None = None
     return Placed(scene, keypoints, bboxes, unknown)
 
 
+def find_affine(sample: Sample, config: BuildConfig) -> Affine:
+    """Find the map from the pixels of a sample's image to those of the input."""
+    affine, view = _fit(sample, config), find_view(sample, config)
+    return affine if view is None else affine.then(view.affine(config.input_size))
+
+
 def find_view(sample: Sample, config: BuildConfig) -> View | None:
     """Find how a sample is seen; None if it is as it fits."""
     return config.draw_view(sample.image_id, sample.annotation_ids.tolist(), sample.copy, sample.source)
+
+
+def _fit(sample: Sample, config: BuildConfig) -> Affine:
+    """Fit a sample into the input, before it is seen in any other way."""
+    if config.unit == "person":
+        return crop(find_box(sample), config.input_size, padding=config.box_padding, corners=config.crop == "udp")
+    return fit((sample.height, sample.width), config.input_size, config.fit)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -16,7 +17,7 @@ from posegen.build.failures import Failure
 from posegen.build.ignored import IgnoredRegions
 from posegen.build.pictures import Copier, OldPicture, PictureIdentity, identify_picture
 from posegen.build.plan import ShardTask, find_key
-from posegen.build.scene import find_view, place
+from posegen.build.scene import find_affine, find_view, place
 from posegen.config import BuildConfig
 from posegen.errors import BuildError, ImageError, PosegenError
 from posegen.geometry import Affine, Box
@@ -25,6 +26,8 @@ from posegen.images.augment import View
 from posegen.labels import Label, Scene, render_scenes
 from posegen.labels.base import Drawn, find_byte_label
 from posegen.shards import BuiltSample, ShardRecord, ShardWriter, StoredLabel
+from posegen.shards.nexus import Plot
+from posegen.shards.preview import preview_built
 from posegen.shards.quantize import choose_storage
 
 _Item = TypeVar("_Item")
@@ -33,8 +36,10 @@ _SILENT = 0
 """The log level of OpenCV at which it says nothing of bad pictures: their failures are told."""
 
 _MOST_TOGETHER = 16
-_BATCH_BYTES = 1 << 23
-"""Of the labels that are drawn together: more at once is not faster, and takes memory."""
+_TOLD_EVERY_S = 0.2
+
+_BATCH_BYTES = 1 << 22
+"""Of the labels that are drawn together: more at once do not stay in the cache until they are packed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +69,15 @@ class ShardResult:
 
 
 def build_shard(task: ShardTask, report: Callable[[int], None]) -> ShardResult:
-    """Build one shard; `report` is called with 0 when its first sample's turn comes, and with 1 after each.
+    """Build one shard.
+
+    Parameters
+    ----------
+    task
+        What to build.
+    report
+        Called with 0 when the first sample's turn comes, and then with how many are done since the last time: after
+        each where the task is careful, otherwise a few times a second, as both ends of a pipe take their time.
 
     Raises
     ------
@@ -81,39 +94,55 @@ def build_shard(task: ShardTask, report: Callable[[int], None]) -> ShardResult:
         for spec in (label.spec for label in labels)
     ]
     failures: list[Failure] = []
-    builder = _SampleBuilder(task)
+    builder = _SampleBuilder(task, failures)
     writer = ShardWriter(len(task.samples), stored, config=config, skeleton=task.skeleton, task_digest=task.digest)
+    told = _Teller(report, 0.0 if task.careful else _TOLD_EVERY_S)
+    preview: tuple[Plot, ...] = ()
     try:
-        report(0)
         done = 0
-        for batch in cut_batches(task.samples, labels):
+        for batch in _cut_one_by_one(task.samples) if task.careful else cut_batches(task.samples, labels):
             if task.hopeless is not None and len(failures) == done >= task.hopeless:
                 return ShardResult(record=None, failures=tuple(failures))
             done += len(batch)
-            built, scenes = [], []
-            for i, sample in enumerate(batch, start=1):
-                try:
-                    one, scene = builder.build(sample)
-                    built.append(one)
-                    scenes.append(scene)
-                except (ImageError, MemoryError, cv2.error) as error:
-                    reason = str(error)
-                    if not isinstance(error, ImageError):
-                        reason = f"{sample.file_name}: there is not enough memory for it, or OpenCV refuses it: {error}"
-                    failures.append(Failure(key=find_key(sample, config), file=sample.file_name, reason=reason))
-                if i < len(batch):
-                    report(1)
+            built, scenes = builder.build(batch, told.count)
             if built:
-                drawn = ((s.spec.name, _draw(label, s, scenes, built)) for label, s in zip(labels, stored, strict=True))
-                writer.append(built, dict(drawn))
-            report(1)
+                drawn = {s.spec.name: _draw(label, s, scenes, built) for label, s in zip(labels, stored, strict=True)}
+                preview = preview or preview_built(config, stored, built[0], drawn)
+                writer.append(built, drawn)
+                drawn.clear()
+            told.count(1)
         if len(failures) == len(task.samples):
             return ShardResult(record=None, failures=tuple(failures), **builder.seen)
-        record = writer.finish(task.directory / task.file_name)
+        record = writer.finish(task.directory / task.file_name, preview)
         return ShardResult(record=record, failures=tuple(failures), unturned=builder.unturned, **builder.seen)
     finally:
+        told.close()
         writer.close()
         builder.close()
+
+
+class _Teller:
+    """Counts samples, and reports their number at most once in some seconds."""
+
+    def __init__(self, report: Callable[[int], None], every_s: float) -> None:
+        self._report, self._every_s = report, every_s
+        self._untold, self._last = 0, time.monotonic()
+        report(0)
+
+    def count(self, samples: int) -> None:
+        """Count some that are done."""
+        self._untold += samples
+        if time.monotonic() >= self._last + self._every_s:
+            self._tell()
+
+    def close(self) -> None:
+        """Report the rest."""
+        if self._untold:
+            self._tell()
+
+    def _tell(self) -> None:
+        self._report(self._untold)
+        self._untold, self._last = 0, time.monotonic()
 
 
 def cut_batches(samples: Sequence[_Item], labels: Sequence[Label]) -> Iterator[Sequence[_Item]]:
@@ -125,11 +154,24 @@ def cut_batches(samples: Sequence[_Item], labels: Sequence[Label]) -> Iterator[S
         yield samples[start : start + step]
 
 
-class _SampleBuilder:
-    """Builds the samples of a task one by one; people of one image follow each other, so it keeps the last image."""
+def _cut_one_by_one(samples: Sequence[_Item]) -> Iterator[Sequence[_Item]]:
+    return ([sample] for sample in samples)
 
-    def __init__(self, task: ShardTask) -> None:
+
+class _SampleBuilder:
+    """Builds the samples of a task; people of one image follow each other, so it keeps the last image.
+
+    Parameters
+    ----------
+    task
+        Whose samples.
+    failures
+        Those that cannot be built are added here.
+    """
+
+    def __init__(self, task: ShardTask, failures: list[Failure]) -> None:
         self._task = task
+        self._failures = failures
         self._regions = IgnoredRegions()
         self.unturned: dict[str, int] = {}
         self._name: str | None = None
@@ -148,26 +190,50 @@ class _SampleBuilder:
         if self._copier is not None:
             self._copier.close()
 
-    def build(self, sample: Sample) -> tuple[BuiltSample, Scene]:
-        """Build what is stored of a sample but its labels, and the scene that these are drawn from.
+    def build(self, batch: Sequence[Sample], report: Callable[[int], None]) -> tuple[list[BuiltSample], list[Scene]]:
+        """Build what is stored of some samples but their labels, and the scenes that these are drawn from.
 
-        Raises
-        ------
-        ImageError
-            If it has no picture, or is quarantined.
+        First all pictures, then all else: a picture leaves the processor's cache nothing of the latter. `report` is
+        called with 1 when the turn of another picture comes.
         """
+        shown: list[tuple[Sample, tuple[bytes, Box]]] = []
+        for number, sample in enumerate(batch):
+            if number:
+                report(1)
+            if (picture := self._try(self._show, sample)) is not None:
+                shown.append((sample, picture))
+        built = [one for sample, picture in shown if (one := self._try(self._place, sample, picture)) is not None]
+        return [sample for sample, _ in built], [scene for _, scene in built]
+
+    def _try(self, step: Callable[..., _Item], sample: Sample, *rest: Any) -> _Item | None:
+        """Return what a step gives of a sample; None if it fails, which is noted."""
+        try:
+            return step(sample, *rest)
+        except (ImageError, MemoryError, cv2.error) as error:
+            reason = str(error)
+            if not isinstance(error, ImageError):
+                reason = f"{sample.file_name}: there is not enough memory for it, or OpenCV refuses it: {error}"
+            key = find_key(sample, self._task.config)
+            self._failures.append(Failure(key=key, file=sample.file_name, reason=reason))
+            return None
+
+    def _show(self, sample: Sample) -> tuple[bytes, Box]:
+        """Copy or encode a sample's picture; raises `ImageError` if there is none, or the sample is quarantined."""
         config = self._task.config
         if (reason := self._task.quarantined.get(find_key(sample, config))) is not None:
             raise ImageError(reason)
-        identity = self._identify(sample.file_name)
-        old = None if self._copier is None else self._copier.find(find_key(sample, config), identity)
-        if old is None:
-            self._open(sample)
+        view, affine = find_view(sample, config), find_affine(sample, config)
+        if self._copier is not None:
+            old = self._copier.find(find_key(sample, config), self._identify(sample.file_name))
+            if (copied := self._copy(old, sample, affine, view)) is not None:
+                return copied
+        return _show(self._open(sample), affine, config, is_view=view is not None)
+
+    def _place(self, sample: Sample, picture: tuple[bytes, Box]) -> tuple[BuiltSample, Scene]:
+        """Map what is annotated of a sample, which has a picture, into the input."""
+        config = self._task.config
         scene, keypoints, bboxes, unknown = place(sample, self._task, self._regions)
-        view = find_view(sample, config)
-        image, box = self._copy(old, sample, scene.affine, view) or _show(
-            self._open(sample), scene.affine, config, is_view=view is not None
-        )
+        image, box = picture
         built = BuiltSample(
             image_id=sample.image_id,
             file_name=sample.stated_name,
@@ -181,7 +247,7 @@ class _SampleBuilder:
             bboxes=bboxes,
             annotation_ids=sample.annotation_ids,
             copy=sample.copy,
-            view=(view or View()).values,
+            view=(find_view(sample, config) or View()).values,
             unknown=unknown,
             source=sample.source,
         )
@@ -206,7 +272,8 @@ class _SampleBuilder:
         """Return a sample's picture (height, width, 3) uint8; raises `ImageError` if it has none."""
         size = sample.height, sample.width
         if sample.file_name != self._name or size != self._picture.shape[:2]:
-            data = files.read_file(self._task.images, sample.file_name)
+            data, identity = files.read_identified(self._task.images, sample.file_name)
+            self._identities.setdefault(sample.file_name, identity)
             exif = self._task.config.exif
             self._picture = codec.decode(data, size, sample.file_name, shown=exif == "shown")
             if (orientation := codec.find_unturned(data, size)) and exif != "shown":

@@ -201,9 +201,9 @@ def _suspects(section: Mapping[str, Any]) -> list[str]:
     rows = []
     for row in section["rows"]:
         shares = ("-" if row[key] is None else f"{row[key]:.0%}" for key in ("recall", "precision"))
-        counts = (str(row[key]) for key in ("planted", "found", "suspected", "right"))
+        counts = (str(row[key]) for key in ("planted", "found", "otherwise", "suspected", "right"))
         rows.append((row["kind"], *counts, *shares, str(section["unplanted"][row["kind"]])))
-    header = ("", "planted", "found", "suspected", "right", "recall", "precision", "suspected without planting")
+    header = ("", "planted", "found", "otherwise", "suspected", "right", "recall", "precision", "without planting")
     return align(header, rows)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +72,8 @@ def _format(description: dict[str, Any]) -> str:
     lines = [
         f"{d['path']}: {d['kind']}, {d['samples']} samples with {d['people']} people{shards}, {_bytes(d['bytes'])}",
         *([d["description"]] if d.get("description") else []),
-        *([", ".join(f"{count} of {name}" for name, count in d["sources"].items())] if "sources" in d else []),
+        *([", ".join(_count_sources(d["sources"], config["sources"]))] if "sources" in d else []),
+        *(f"{n} people left out: without a place in {name}" for name, n in d.get("left_out", {}).items() if n),
         "",
         "arrays",
         *align(
@@ -83,6 +84,7 @@ def _format(description: dict[str, Any]) -> str:
                 for name, a in d["arrays"].items()
             ],
         ),
+        *([f"  and for viewers a preview of each first sample: {', '.join(d['preview'])}"] if d["preview"] else []),
         "",
         f"keypoints labelled ({skeleton['name']})",
         *align(
@@ -112,6 +114,13 @@ def _format(description: dict[str, Any]) -> str:
     if d.get("failures"):
         lines.append(f"\n{d['failures']} samples could not be built; see failures.jsonl beside the shards")
     return "\n".join(lines)
+
+
+def _count_sources(counts: dict[str, int], rules: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """Say how many samples are of each source, and how much each of them weighs if not as much as others."""
+    weights = {of["name"]: of["weight"] for of in rules if "weight" in of}
+    for name, count in counts.items():
+        yield f"{count} of {name}" + (f" of weight {weights[name]:g} each" if name in weights else "")
 
 
 def _compare_preset(config: dict[str, Any], preset: str | None) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from posegen.config.sources import read_rules
+from posegen.config.sources import read_rules, write_rules
 from posegen.images.augment import Augmentation
 from posegen.skeleton import Skeleton
 
@@ -18,7 +18,8 @@ def write_record(values: Mapping[str, Any]) -> dict[str, Any]:
 
     What came later is written where it is asked for alone: the digests of datasets that were built before stay.
     """
-    return {key: _plain(value) for key, value in values.items() if key not in _LATER or value != _LATER[key]}
+    said = {key: _plain(value) for key, value in values.items() if key not in _LATER or value != _LATER[key]}
+    return said | ({"sources": write_rules(said["sources"])} if "sources" in said else {})
 
 
 def read_record(record: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,7 @@
     category = ["person"]
     rename = {left_bigtoe = "left_big_toe"}  # what the file calls a keypoint, and what the skeleton does
     limit = 5000                           # images
+    weight = 2.0                           # of each of its samples, where training draws by it
 
 Paths belong to a run; the rest changes what is built, and is part of `BuildConfig`.
 """
@@ -22,7 +23,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from posegen.config.kinds import FilePath, Kind, Names, Whole
+from posegen.config.kinds import FilePath, Kind, Names, Number, Whole
 from posegen.errors import ConfigError, nearest
 from posegen.storage.archives import SUFFIXES
 from posegen.storage.find import is_url
@@ -30,7 +31,12 @@ from posegen.storage.find import is_url
 _NAME = re.compile(r"(?!\.\.?$)[^/\\\x00-\x1f]{1,100}")
 _LIMIT = Whole(low=1, high=1 << 31, optional=True)
 _PLACES = ("coco", "images")
-_KEYS = ("name", "coco", "split", "images", "category", "rename", "limit")
+_KEYS = ("name", "coco", "split", "images", "category", "rename", "limit", "weight")
+
+EQUAL_WEIGHT = 1.0
+"""Of a source of which nothing else is said."""
+
+WEIGHT = Number(low=1e-6, high=1e6)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +53,9 @@ class SourceRules:
         What the file calls annotated keypoints, and what the skeleton calls them.
     limit
         Use so many of its images, the first in the order of all samples; None uses all.
+    weight
+        How often one of its samples is drawn while training, compared with one of a source of weight 1. All samples are
+        stored once, whatever it is; see `posegen.loader.weights`.
 
     Raises
     ------
@@ -58,6 +67,7 @@ class SourceRules:
     category: tuple[str, ...] = ()
     rename: Mapping[str, str] = field(default_factory=dict, hash=False)
     limit: int | None = None
+    weight: float = EQUAL_WEIGHT
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not _NAME.fullmatch(self.name):
@@ -67,6 +77,7 @@ class SourceRules:
         where = f"source '{self.name}'"
         Names().check(f"{where}: category", self.category)
         _LIMIT.check(f"{where}: limit", self.limit)
+        object.__setattr__(self, "weight", WEIGHT.check(f"{where}: weight", self.weight))
         if not isinstance(self.rename, Mapping) or not all(
             isinstance(name, str) and name for pair in self.rename.items() for name in pair
         ):
@@ -88,7 +99,7 @@ class Source:
         A COCO root or an annotation file; see `posegen.annotations.find_coco`.
     split, images
         Which split of a root, and where the images are, if that is not obvious.
-    name, category, rename, limit
+    name, category, rename, limit, weight
         As `SourceRules` has them; without a name it is that of the root's directory, or of the file.
     """
 
@@ -99,11 +110,14 @@ class Source:
     category: tuple[str, ...] = ()
     rename: Mapping[str, str] = field(default_factory=dict, hash=False)
     limit: int | None = None
+    weight: float = EQUAL_WEIGHT
 
     @property
     def rules(self) -> SourceRules:
         """All but the places; raises `ConfigError` if there is no name yet, or one of them cannot be."""
-        return SourceRules(name=self.name, category=self.category, rename=self.rename, limit=self.limit)
+        return SourceRules(
+            name=self.name, category=self.category, rename=self.rename, limit=self.limit, weight=self.weight
+        )
 
 
 def name_sources(sources: Iterable[Source]) -> tuple[Source, ...]:
@@ -214,13 +228,18 @@ def write_table(of: Source | SourceRules) -> dict[str, Any]:
     table: dict[str, Any] = {}
     for key in _KEYS:
         value = getattr(of, key, None)
-        if value:
+        if value and (key, value) != ("weight", EQUAL_WEIGHT):
             table[key] = FilePath().write(Path(value)) if key in _PLACES else value
     return table | ({"category": list(of.category)} if of.category else {})
 
 
+def write_rules(records: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Write what `dataclasses.asdict` gave of rules; a weight, which came later, only where it says something."""
+    return [{k: of for k, of in record.items() if (k, of) != ("weight", EQUAL_WEIGHT)} for record in records]
+
+
 def read_rules(records: Iterable[Mapping[str, Any]]) -> tuple[SourceRules, ...]:
-    """Read what `dataclasses.asdict` gave of rules; raises `TypeError` where it is not that."""
+    """Read what `write_rules` wrote; raises `TypeError` where it is not that."""
     return tuple(SourceRules(**{**record, "category": tuple(record["category"])}) for record in records)
 
 

@@ -53,11 +53,11 @@ def decode(data: bytes, size: Size, name: str, *, shown: bool = False) -> NDArra
     ImageError
         If it is no image, is truncated, or has another size.
     """
+    if not shown and (known := _decode_usual(data, size)) is not None:
+        return known
     stated = measure(io.BytesIO(data))
     if stated is not None and stated not in {size, size[::-1]}:
         raise _other_size(name, stated, size)  # and is not decoded, which may take gigabytes
-    if not shown and (known := _decode_usual(data, size)) is not None:
-        return known
     picture = _imdecode(data, cv2.IMREAD_COLOR | (0 if shown else cv2.IMREAD_IGNORE_ORIENTATION))
     if picture is None:
         raise ImageError(f"{name}: is not an image, or is truncated ({len(data)} bytes){_explain(data)}")

@@ -15,12 +15,17 @@ import numpy as np
 from posegen.annotations import number_text
 from posegen.annotations.audit import Audit
 from posegen.errors import ConfigError, ShardError, nearest
-from posegen.shards import ArrayInfo, ShardReader, ShardRecord
+from posegen.labels.base import without_stride
+from posegen.shards import ArrayInfo, ShardReader, ShardRecord, StoredLabel
 from posegen.shards.manifest import Manifest
 from posegen.shards.outline import Outline
+from posegen.shards.preview import list_previewed
 from posegen.shards.record import locate
 from posegen.shards.source import find_directory, is_directory, open_shard
 from posegen.storage import AnyPath, Location
+
+_LEFT_OUT = "_left_out"
+"""What arrays are called, after the label, that count of each sample the people without a place in its others."""
 
 _TOLD = 4
 """How many of the names that there are an error tells."""
@@ -33,8 +38,9 @@ def describe(path: Location) -> dict[str, Any]:
     -------
     A dict for JSON: `path`, `kind` (`dataset` or `shard`), `samples`, `people`, `bytes`, `shards`, `keypoints` (how
     often each is labelled), `arrays` (by name: shape, dtype, chunk, compressor, stored and logical bytes, ratio; over
-    all shards), `config`, `skeleton`, `versions`; of several sources `sources`, how many samples are of each; and for a
-    dataset `failures`, `audit`, `source`, `preset` and `description`.
+    all shards), `preview` (what each shard has of its first sample for viewers), `config`, `skeleton`, `versions`; of
+    several sources `sources`, how many samples are of each; of labels with places for so many people `left_out`, by
+    label how many had none; and for a dataset `failures`, `audit`, `source`, `preset` and `description`.
 
     Raises
     ------
@@ -60,8 +66,9 @@ def describe(path: Location) -> dict[str, Any]:
             continue
         with open_one() as reader:
             _add(description, _describe_shard(reader))
-            # How many samples are of which source stands in the shards alone.
-            outline = outline or (Outline(reader) if record and not reader.config.sources else None)
+            # How many samples are of which source, and how many people had no place, stands in the shards alone.
+            counted = reader.config.sources or _list_left_out(reader)
+            outline = outline or (Outline(reader) if record and not counted else None)
     kind = "dataset" if is_directory(path) else "shard"
     for array in description["arrays"].values():
         array["ratio"] = round(array["logical"] / array["stored"], 2) if array["stored"] else 1.0
@@ -217,17 +224,31 @@ def _read_audit(path: AnyPath, manifest: Manifest) -> dict[str, Any]:
 def _describe_shard(reader: ShardReader) -> dict[str, Any]:
     people = reader.people()
     labelled = (people[..., 2] > 0).sum(axis=0)
-    sources = Counter(reader.column("source", range(len(reader)))) if reader.config.sources else None
-    return ({} if sources is None else {"sources": dict(sorted(sources.items()))}) | {
+    counts: dict[str, dict[str, int]] = {}
+    if reader.config.sources:
+        counts["sources"] = dict(sorted(Counter(reader.column("source", range(len(reader)))).items()))
+    if left_out := _list_left_out(reader):
+        counts["left_out"] = {
+            label: sum(int(reader.label(stored, i).sum()) for i in range(len(reader)))
+            for label, stored in left_out.items()
+        }
+    return counts | {
         "samples": len(reader),
         "people": len(people),
         "bytes": reader.size,
         "keypoints": dict(zip(reader.skeleton.keypoints, labelled.tolist(), strict=True)),
         "arrays": _describe_arrays(reader.arrays()),
+        "preview": list_previewed(reader.labels) if reader.has_preview else [],
         "config": reader.config.to_dict(),
         "skeleton": reader.skeleton.to_dict(),
         "versions": reader.versions,
     }
+
+
+def _list_left_out(reader: ShardReader) -> dict[str, StoredLabel]:
+    """List by label the arrays that count who had no place in its others."""
+    named = {label.spec.name: label for label in reader.labels}
+    return {name.replace(_LEFT_OUT, ""): of for name, of in named.items() if without_stride(name).endswith(_LEFT_OUT)}
 
 
 def _describe_alike(path: Path, record: ShardRecord, outline: Outline) -> dict[str, Any] | None:
@@ -264,8 +285,9 @@ def _add(total: dict[str, Any], shard: dict[str, Any]) -> None:
             raise ShardError(f"the shards of a dataset must have one {key}, but two differ; build it again")
     for key in ("samples", "people", "bytes"):
         total[key] += shard[key]
-    for name, count in shard.get("sources", {}).items():
-        total["sources"][name] = total["sources"].get(name, 0) + count
+    for key in ("sources", "left_out"):
+        for name, count in shard.get(key, {}).items():
+            total[key][name] = total[key].get(name, 0) + count
     for name, count in shard["keypoints"].items():
         total["keypoints"][name] += count
     for name, array in shard["arrays"].items():

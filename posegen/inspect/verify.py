@@ -6,6 +6,7 @@ Nothing that is read is trusted: not the manifest, not a shard, not where a symb
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import json
@@ -21,11 +22,12 @@ from posegen.build.executors import Executor, Lost, Report, choose_executor
 from posegen.build.plan import make_plan
 from posegen.build.progress import Progress, count_up
 from posegen.config import BuildConfig
-from posegen.errors import ShardError
+from posegen.errors import ImageError, ShardError
 from posegen.files import canonical_json, hash_file
 from posegen.inspect.rerender import LabelComparison
 from posegen.shards import FORMAT_VERSION, ShardReader, ShardRecord, compare_bytes, find_dataset
 from posegen.shards.manifest import MANIFEST_NAME, Manifest
+from posegen.shards.preview import compare_previews, make_preview
 from posegen.shards.record import locate
 from posegen.shards.source import borrow
 from posegen.skeleton import Skeleton
@@ -179,6 +181,7 @@ def _check(check: ShardCheck, directory: Path, report: Report) -> tuple[str, ...
         if locate(directory, check.shard.file).is_file():
             with ShardReader(path) as reader:
                 found |= dict.fromkeys(_compare_counts(reader, check))
+                found |= dict.fromkeys(_check_preview(reader))
                 comparison = LabelComparison(reader, check.samples) if check.deep else None
                 for index in range(len(reader)):
                     found |= dict.fromkeys(_read_sample(reader, index, comparison))
@@ -240,6 +243,22 @@ def _compare_counts(reader: ShardReader, check: ShardCheck) -> Iterator[str]:
     ):
         if count != expected:
             yield f"has {count} {what}, the manifest says {expected}"
+
+
+def _check_preview(reader: ShardReader) -> Iterator[str]:
+    """Make sure that the preview shows the first sample, if there is one, and that can be read."""
+    try:
+        there = reader.preview()
+    except ShardError as error:
+        yield _without(reader.path, error)
+        return
+    if not there or not len(reader):
+        return
+    with contextlib.suppress(ShardError, ImageError):  # of the sample, which is told where it is read
+        pixels = reader.picture(0).show(reader.config.input_size)
+        plots = make_preview(reader.config, reader.labels, pixels, lambda label: reader.label(label, 0))
+        if wrong := compare_previews(there, plots):
+            yield wrong
 
 
 def _read_sample(reader: ShardReader, index: int, comparison: LabelComparison | None) -> Iterator[str]:

@@ -30,7 +30,7 @@ class ArraySpec:
     Attributes
     ----------
     name
-        Of the label and of its dataset in a shard.
+        Of the label and of its dataset in a shard; where it ends in `_left_out`, `posegen inspect` sums up its values.
     channels
         The names of the C places along the first axis.
     cells

@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 from numpy.typing import NDArray
 
 Indices = NDArray[np.intp]
-
-Wanted = Callable[[Indices, Indices, Indices], NDArray[np.bool_]]
-"""Tells which (M,) of M things that a label draws are wanted: of which keypoint or limb each is (M,), counted over all
-scenes, and from which row and column on (2, M) and to before which (2, M) it can be."""
 
 
 def list_cells(first: Indices, count: Indices) -> tuple[Indices, Indices, Indices]:

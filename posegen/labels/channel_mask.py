@@ -12,14 +12,15 @@ import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol, cast
+from functools import lru_cache
+from typing import Any, ClassVar, NamedTuple, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from posegen.geometry import Size
 from posegen.labels.base import Label, render_scenes
-from posegen.labels.cells import Wanted
+from posegen.labels.kept import recall_or_find
 from posegen.labels.mask import MaskLabel
 from posegen.labels.scene import Scene
 from posegen.skeleton.unknown import OF_PERSON, OF_SOURCE
@@ -28,13 +29,11 @@ _MARGIN = 0.3
 """Of a box's side, by which it grows on each of its sides."""
 
 
-class DrawnCells(Protocol):
+class SparseLabel(Protocol):
     """A label that can tell on which cells it draws something, without drawing all."""
 
-    def find_drawn(
-        self, scenes: Sequence[Scene], wanted: Wanted
-    ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
-        """List units, counted over all scenes, and cells, y w + x, on which the value of a wanted thing is not 0."""
+    def find_drawn(self, scenes: Sequence[Scene]) -> Iterator[NDArray[np.intp]]:
+        """Find where the value of a unit is not 0: indices of its first channel's cells in all values (S, C, h, w)."""
         ...
 
 
@@ -68,7 +67,12 @@ class ChannelMask:
 
     def draw_bytes(self, scenes: Sequence[Scene]) -> NDArray[np.uint8]:
         """Draw (S, C, h, w) uint8, 255ths."""
-        return self._draw(scenes, np.rint(self._begin(scenes) * np.float32(255)).astype(np.uint8), 255)
+        planes = recall_or_find(
+            scenes,
+            ("mask in bytes", self.mask),
+            lambda: np.rint(self._begin(scenes) * np.float32(255)).astype(np.uint8),
+        )
+        return self._draw(scenes, planes, 255)
 
     def limits(self, scene: Scene) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return the least and the largest values (C, h, w), whatever is ignored in the picture."""
@@ -84,65 +88,77 @@ class ChannelMask:
         count = len(self.units) * self.channels + self.background
         values = np.empty((len(planes), count, *planes.shape[1:]), planes.dtype)
         values[...] = planes[:, None]
-        hidden = self._hide(scenes, values)
-        self._show(scenes, planes != one, hidden, values, one)
+        people = recall_or_find(scenes, ("unknown people", self.mask), lambda: _find_people(scenes, self.mask))
+        if people is not None:
+            self._hide(people, values)
+        if people is not None or (planes != one).any():
+            flat, cells = values.reshape(-1), planes[0].size
+            for place in self._find_drawn(scenes):
+                for channel in range(self.channels):
+                    flat[place + channel * cells] = one
         return values
 
-    def _hide(self, scenes: Sequence[Scene], values: NDArray[Any]) -> NDArray[np.bool_]:
-        """Write 0 where something is unknown, into (S, C, h, w); returns of which units (S, U)."""
-        hidden = np.zeros((len(scenes), len(self.units)), bool)
-        images = [i for i, scene in enumerate(scenes) if scene.unknown is not None and scene.unknown.any()]
-        if not images:
-            return hidden
-        image = np.repeat(images, [len(scenes[i].drawn) for i in images])
-        unknown = np.concatenate([scenes[i].unknown for i in images])
-        of_units = unknown[:, np.array(self.units)].max(axis=2)
-        np.logical_or.at(hidden, image, of_units > 0)
-        parts = values[:, : hidden.shape[1] * self.channels].reshape(*hidden.shape, self.channels, *values.shape[2:])
+    def _hide(self, people: _People, values: NDArray[Any]) -> None:
+        """Write 0 where something is unknown, into (S, C, h, w)."""
+        units, image, boxes = len(self.units), people.image, people.boxes.tolist()
+        of_units = people.unknown[:, _index(self.units)].max(axis=2)
+        parts = values[:, : units * self.channels].reshape(len(values), units, self.channels, *values.shape[2:])
         person, unit = np.nonzero(of_units == OF_SOURCE)
-        parts[image[person], unit] = 0
-        # A keypoint without limbs is no matter of theirs, but always one of the background.
-        behind = (unknown == OF_PERSON).any(axis=1) | np.isin(image, image[(unknown == OF_SOURCE).any(axis=1)])
-        some = np.flatnonzero((of_units == OF_PERSON).any(axis=1) | (behind & self.background))
-        points, drawn = (np.concatenate([getattr(scenes[i], of) for i in images])[some] for of in ("points", "drawn"))
-        boxes = find_boxes(points, drawn, self.mask.input_size, self.mask.cells)
-        for n, (top, left, bottom, right) in zip(some.tolist(), boxes.tolist(), strict=True):
-            parts[image[n], of_units[n] == OF_PERSON, :, top:bottom, left:right] = 0
-            if self.background and behind[n]:
-                values[image[n], -1, top:bottom, left:right] = 0
-        return hidden
+        if len(person):
+            parts[image[person], unit] = 0
+        images = image.tolist()
+        for n, u in zip(*map(np.ndarray.tolist, np.nonzero(of_units == OF_PERSON)), strict=True):
+            top, left, bottom, right = boxes[n]
+            parts[images[n], u, :, top:bottom, left:right] = 0
+        if self.background:
+            for i, (top, left, bottom, right) in zip(images, boxes, strict=True):
+                values[i, -1, top:bottom, left:right] = 0
 
-    def _show(
-        self,
-        scenes: Sequence[Scene],
-        holes: NDArray[np.bool_],
-        hidden: NDArray[np.bool_],
-        values: NDArray[Any],
-        one: int,
-    ) -> None:
-        """Write `one` where something is drawn: of hidden units, and of others where there are holes (S, h, w)."""
-        import cv2  # not for those who only read
-
-        (_, h, w), units = holes.shape, len(self.units)
-        some = np.flatnonzero(hidden.any(axis=1) | holes.any(axis=(1, 2)))
-        if not len(some):
+    def _find_drawn(self, scenes: Sequence[Scene]) -> Iterator[NDArray[np.intp]]:
+        """Find where the label draws a unit, as `SparseLabel` does."""
+        if hasattr(self.label, "find_drawn"):
+            yield from cast("SparseLabel", self.label).find_drawn(scenes)
             return
-        sums = np.stack([cv2.integral(holes[image].view(np.uint8)) for image in some])
-        of_some = hidden[some].ravel()
+        drawn = np.asarray(render_scenes(self.label, scenes)) != 0
+        count, units = drawn.shape[1], len(self.units)
+        parts = drawn[:, : units * self.channels].reshape(len(drawn), units, self.channels, -1)
+        image, unit, cell = np.nonzero(parts.any(axis=2))
+        yield (image * count + unit * self.channels) * parts.shape[3] + cell
 
-        def is_wanted(unit: NDArray[np.intp], first: NDArray[np.intp], stop: NDArray[np.intp]) -> NDArray[np.bool_]:
-            image, bounds = unit // units, np.array([[h], [w]])
-            (top, left), (bottom, right) = np.clip(first, 0, bounds), np.clip(stop, 0, bounds)
-            within = sums[image, bottom, right] - sums[image, top, right]
-            within += sums[image, top, left] - sums[image, bottom, left]
-            return np.asarray((within > 0) | of_some[unit])
 
-        flat, drawn = values.reshape(-1), [scenes[image] for image in some.tolist()]
-        for unit, cell in _find_drawn(self.label, drawn, units, self.channels, is_wanted):
-            image, unit_there = np.divmod(unit, units)
-            place = some[image] * values[0].size + unit_there * (self.channels * h * w) + cell
-            for channel in range(self.channels):
-                flat[place + channel * h * w] = one
+class _People(NamedTuple):
+    """The P people in whose boxes the background is not known: who they are, and what else is not, differs by unit.
+
+    Attributes
+    ----------
+    image
+        (P,) in which scene each is.
+    unknown
+        (P, K) as scenes have it.
+    boxes
+        (P, 4) as `find_boxes` finds them.
+    """
+
+    image: NDArray[np.intp]
+    unknown: NDArray[np.uint8]
+    boxes: NDArray[np.intp]
+
+
+def _find_people(scenes: Sequence[Scene], mask: MaskLabel) -> _People | None:
+    """Find the people of S scenes of whom something is unknown, and all with whom there is one that has no label of it.
+
+    None if there is nobody.
+    """
+    unknown = np.concatenate([np.zeros_like(s.drawn, np.uint8) if s.unknown is None else s.unknown for s in scenes])
+    most = unknown.max(axis=1, initial=0)
+    if not most.any():
+        return None
+    image = np.repeat(np.arange(len(scenes)), [len(scene.drawn) for scene in scenes])
+    nobody_labels = np.zeros(len(scenes), bool)
+    nobody_labels[image[most == OF_SOURCE]] = True
+    some = np.flatnonzero((most > 0) | nobody_labels[image])
+    points, drawn = (np.concatenate([getattr(scene, name) for scene in scenes])[some] for name in ("points", "drawn"))
+    return _People(image[some], unknown[some], find_boxes(points, drawn, mask.input_size, mask.cells))
 
 
 def find_boxes(
@@ -167,13 +183,13 @@ def find_boxes(
     """
     shown, at = drawn[..., None], points[..., ::-1] / np.divide(input_size, cells)
     low, high = np.where(shown, at, np.inf).min(axis=1), np.where(shown, at, -np.inf).max(axis=1)
-    somebody = drawn.any(axis=1)
-    low[~somebody], high[~somebody] = 0, 0
+    nobody = ~drawn.any(axis=1)
+    low[nobody], high[nobody] = 0, 0
     side = high - low
     side = np.maximum(side, side[:, ::-1] / 2)
-    first = _round((high + low) / 2 - side / 2 - _MARGIN * side)
-    stop = first + _round((1 + 2 * _MARGIN) * side)
-    return np.concatenate([np.clip(edge, 0, cells) for edge in (first, stop)], axis=1).astype(np.intp)
+    edges = _round(np.stack([(high + low) / 2 - side / 2 - _MARGIN * side, (1 + 2 * _MARGIN) * side], axis=1))
+    edges[:, 1] += edges[:, 0]
+    return np.minimum(np.maximum(edges, 0), cells).astype(np.intp).reshape(-1, 4)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,19 +228,11 @@ class ChannelMaskLabel(ABC):
         return self._masks.limits(scene)
 
 
+@lru_cache(maxsize=64)
+def _index(units: tuple[tuple[int, ...], ...]) -> NDArray[np.intp]:
+    return np.array(units, np.intp)
+
+
 def _round(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Round as C does: halves away from 0."""
     return np.copysign(np.floor(np.abs(values) + 0.5), values)
-
-
-def _find_drawn(
-    label: Label, scenes: Sequence[Scene], units: int, channels: int, wanted: Wanted
-) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
-    """List units and cells on which something is drawn, at least of what is wanted."""
-    if hasattr(label, "find_drawn"):
-        yield from cast("DrawnCells", label).find_drawn(scenes, wanted)
-        return
-    drawn = np.asarray(render_scenes(label, scenes)) != 0
-    drawn = drawn[:, : units * channels].reshape(-1, channels, drawn[0, 0].size)
-    unit, cell = np.nonzero(drawn.any(axis=1))
-    yield unit, cell

@@ -45,10 +45,6 @@ class Gaussians:
         most = np.array([[cells - n] for cells, n in zip(grid.cells, self.extent, strict=True)])
         self.first = np.minimum(np.maximum(grid.first_cell(centre - self.reach), 0), most)
 
-    def take(self, some: NDArray[np.intp]) -> Gaussians:
-        """Return some of them, in the order they are named in."""
-        return Gaussians(self.grid, self.channel[some], self.centre[:, some], self.sigma[some])
-
     def blocks(self) -> Iterator[slice]:
         """Cut them into blocks, each of which ends with the channel in which it becomes full; crowds have their own."""
         if len(self.channel) <= BLOCK:

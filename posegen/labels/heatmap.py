@@ -51,15 +51,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from posegen.errors import ConfigError
 from posegen.labels.base import ArraySpec, Label
-from posegen.labels.cells import Wanted, find_shared
+from posegen.labels.cells import find_shared
 from posegen.labels.decode import Peaks
 from posegen.labels.decode.peaks import Peak, find_doubt, find_highest, find_local, step_parabola, to_points
+from posegen.labels.drawn_cells import DrawnCells, Note, recall_drawn
 from posegen.labels.gaussians import BLOCK, Gaussians
 from posegen.labels.grid import Grid
 from posegen.labels.mirror import UNSAID, ChannelMirror, mirror_keypoints
@@ -119,21 +121,18 @@ class HeatmapLabel:
         out.fill(0)
         self._draw_all(scenes, out)
 
-    def find_drawn(
-        self, scenes: Sequence[Scene], wanted: Wanted
-    ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
-        """List where wanted Gaussians are above 0; see `posegen.labels.channel_mask.DrawnCells`."""
-        (_, w), taps = self.grid.cells, self.grid.taps
-        points = self._list_points(scenes, len(self.keypoints))
-        extent = np.array(points.extent)[:, None]
-        points = points.take(np.flatnonzero(wanted(points.channel, points.first, points.first + extent)))
+    def find_drawn(self, scenes: Sequence[Scene]) -> Iterator[NDArray[np.intp]]:
+        """Find where Gaussians are above 0; see `posegen.labels.channel_mask.SparseLabel`."""
+        if (kept := recall_drawn(self, scenes)) is not None:
+            yield from kept
+            return
+        (h, w), taps = self.grid.cells, self.grid.taps
+        points = self._list_points(scenes, len(self.spec.channels))
         for start in range(0, len(points.channel), BLOCK):
             some = slice(start, start + BLOCK)
             rows, columns, values = points.draw(some)
-            cell = rows * w + columns
-            reduced = self.grid.reduce(values.reshape(taps, taps, *cell.shape), rows, columns)
-            shown = np.nonzero(reduced > 0)
-            yield points.channel[some][shown[2]], cell[shown]
+            place = rows * w + columns + points.channel[some] * (h * w)
+            yield place[self.grid.reduce(values.reshape(taps, taps, *place.shape), rows, columns) > 0]
 
     @property
     def decoder(self) -> str:
@@ -172,10 +171,13 @@ class HeatmapLabel:
         """Draw S scenes into `out` (S, C, h, w), which is 0, a few at once."""
         flat = out.reshape(*out.shape[:2], -1)
         step = max(1, _TOGETHER // self.grid.taps**2)
+        cells = DrawnCells(self, scenes, out.size)
         for start in range(0, len(scenes), step):
-            self._draw(scenes[start : start + step], flat[start : start + step])
+            some = slice(start, start + step)
+            self._draw(scenes[some], flat[some], partial(cells.note, first=start * out[0].size))
+        cells.keep()
 
-    def _draw(self, scenes: Sequence[Scene], out: NDArray[np.float32]) -> None:
+    def _draw(self, scenes: Sequence[Scene], out: NDArray[np.float32], note: Note) -> None:
         """Draw S scenes into `out` (S, C, h * w), which is 0."""
         (h, w), taps = self.grid.cells, self.grid.taps
         points, flat = self._list_points(scenes, out.shape[1]), out.reshape(-1)
@@ -187,7 +189,9 @@ class HeatmapLabel:
                 if self.background:
                     behind = merged.reshape(taps, taps, -1, h * w)[:, :, channel[0] // out.shape[1]]
                     np.maximum(behind, plane, out=behind)
-                out.reshape(-1, h, w)[channel[0]] = self.grid.reduce(plane.reshape(taps, taps, h, w))
+                values = self.grid.reduce(plane.reshape(taps, taps, h, w))
+                out.reshape(-1, h, w)[channel[0]] = values
+                note(channel[0] * (h * w) + np.arange(h * w), values.ravel())
                 continue
             rows, columns, values = points.draw(some)
             cell = rows * w + columns
@@ -199,7 +203,9 @@ class HeatmapLabel:
             last, earlier = find_shared(place, flat.view(np.int32))
             if len(earlier):
                 _merge(values, last[earlier], values[..., earlier])
-            flat[place] = self.grid.reduce(values.reshape(taps, taps, *cell.shape), rows, columns).ravel()
+            reduced = self.grid.reduce(values.reshape(taps, taps, *cell.shape), rows, columns).ravel()
+            flat[place] = reduced
+            note(place, reduced)
         if self.background:
             most = self.grid.reduce(merged.reshape(taps, taps, -1, h, w)).reshape(-1, h * w)
             np.subtract(1, most, out=out[:, -1])

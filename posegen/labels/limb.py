@@ -11,6 +11,11 @@ Place of a cell
 ---------------
 Cell i of w lies at input pixel x = (i + 0.5) s - 0.5, with the stride s = W / w; y alike.
 
+Decoded
+-------
+To nobody: a network reads them, and predicts actions, as in PoseC3D. They say where a limb lies and not whose it is or
+which way it points; fields that are decoded to people are the label `paf`.
+
 Source
 ------
 PoseC3D, Duan et al. (arXiv:2104.13586).

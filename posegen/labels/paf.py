@@ -53,8 +53,9 @@ from numpy.typing import NDArray
 from posegen.geometry import Size
 from posegen.labels.bands import Limbs
 from posegen.labels.base import ArraySpec, Label
-from posegen.labels.cells import Wanted, divide_shared, find_shared, to_cells
+from posegen.labels.cells import divide_shared, find_shared, to_cells
 from posegen.labels.decode.limbs import LimbJoiner
+from posegen.labels.drawn_cells import DrawnCells, recall_drawn
 from posegen.labels.grid import Grid, make_grid
 from posegen.labels.mirror import LOPSIDED, UNSAID, ChannelMirror, mirror_limbs
 from posegen.labels.registry import LabelContext
@@ -120,48 +121,44 @@ class PafLabel(LimbJoiner):
     def _draw(self, scenes: Sequence[Scene], flat: NDArray[np.float32]) -> None:
         """Draw S scenes into `flat` (S * 2E * h * w,), which is 0."""
         grid, (h, w) = self.grid, self.grid.cells
-        limbs = self._list_limbs(scenes)
+        limbs, cells = self._list_limbs(scenes), DrawnCells(self, scenes, flat.size)
         for limb, row, column, near in limbs.blocks(max(1, _BLOCK // grid.taps**2)):
             share, place = near.astype(np.float32), row * w + column + limbs.kind.take(limb) * (2 * h * w)
             last, earlier = find_shared(place, flat.view(np.int32))
             if len(earlier):
                 divide_shared(share, last, earlier)
-            y, x = limbs.unit.take(limb, axis=1) * grid.reduce(share, row, column)
+            reduced = grid.reduce(share, row, column)
+            cells.note(place, reduced)
+            y, x = limbs.unit.take(limb, axis=1) * reduced
             # What is written last to a cell stays; where limbs of a kind meet, the others are added to it.
             for channel, values in ((place, x), (place + h * w, y)):
                 flat[channel] = values
                 np.add.at(flat, channel[earlier], values[earlier])
+        cells.keep()
 
     def to_field(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
         """Map input pixels (..., 2) x, y to the field's cells."""
         return to_cells(points, self.grid.input_size, self.grid.cells)
 
-    def find_drawn(
-        self, scenes: Sequence[Scene], wanted: Wanted
-    ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
-        """List where wanted limbs are; see `posegen.labels.channel_mask.DrawnCells`."""
-        grid = self.grid
-        limbs = self._list_limbs(scenes, wanted)
+    def find_drawn(self, scenes: Sequence[Scene]) -> Iterator[NDArray[np.intp]]:
+        """Find where limbs are, in their first channels; see `posegen.labels.channel_mask.SparseLabel`."""
+        if (kept := recall_drawn(self, scenes)) is not None:
+            yield from kept
+            return
+        grid, (h, w) = self.grid, self.grid.cells
+        limbs = self._list_limbs(scenes)
         for limb, row, column, near in limbs.blocks(max(1, _BLOCK // grid.taps**2)):
-            shown = np.flatnonzero(grid.reduce(near.astype(np.float32), row, column) > 0)
-            yield limbs.kind[limb[shown]], row[shown] * grid.cells[1] + column[shown]
+            place = row * w + column + limbs.kind.take(limb) * (2 * h * w)
+            yield place[grid.reduce(near.astype(np.float32), row, column) > 0]
 
-    def _list_limbs(self, scenes: Sequence[Scene], wanted: Wanted | None = None) -> Limbs:
-        """List the limbs to draw, or of these the wanted ones, those of no length left out, kind by kind."""
+    def _list_limbs(self, scenes: Sequence[Scene]) -> Limbs:
+        """List the limbs to draw, those of no length left out, kind by kind."""
         a, b = np.array(self.limbs, np.intp).reshape(-1, 2).T
         drawn = np.concatenate([scene.drawn for scene in scenes])
         points = (np.concatenate([scene.points for scene in scenes]) / self.shrink)[..., ::-1]
         image = np.repeat(np.arange(len(scenes)), [len(scene.drawn) for scene in scenes])
         person, limb = np.nonzero(drawn[:, a] & drawn[:, b])
         kind = image[person] * len(self.limbs) + limb
-        if wanted is not None:
-            # About where they are, and no less.
-            ends = np.stack([points[person, a[limb]].T, points[person, b[limb]].T])
-            low, high = ends.min(axis=0) - self.half_width_px, ends.max(axis=0) + self.half_width_px
-            beyond = sum(self.grid.cells)
-            first, last = ((at / self.grid.stride).clip(-2, beyond).astype(np.intp) for at in (low, high))
-            some = np.flatnonzero(wanted(kind, first - 2, last + 2))
-            person, limb, kind = person[some], limb[some], kind[some]
         order = np.argsort(kind, kind="stable")
         person, limb = person[order], limb[order]
         start, stop = points[person, a[limb]].T, points[person, b[limb]].T
@@ -205,11 +202,9 @@ class CellPafLabel(LimbJoiner):
         """Draw (S, 2E, h, w) float32 of S scenes: what `render` gives, sooner."""
         return self._on_cells.render_many(scenes)
 
-    def find_drawn(
-        self, scenes: Sequence[Scene], wanted: Wanted
-    ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
-        """List where wanted limbs are; see `posegen.labels.channel_mask.DrawnCells`."""
-        return self._on_cells.find_drawn(scenes, wanted)
+    def find_drawn(self, scenes: Sequence[Scene]) -> Iterator[NDArray[np.intp]]:
+        """Find where limbs are, in their first channels; see `posegen.labels.channel_mask.SparseLabel`."""
+        return self._on_cells.find_drawn(scenes)
 
     def to_field(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
         """Map input pixels (..., 2) x, y to the field's cells."""

@@ -30,7 +30,7 @@ from posegen.skeleton import Skeleton
 GROUP = "posegen.labels"
 """The group of the entry points."""
 
-RESERVED = ("checksum", "ignored", "image", "person", "sample")
+RESERVED = ("checksum", "ignored", "image", "person", "preview", "sample")
 """What else lies in a shard beside the labels."""
 
 BUILT_IN: Mapping[str, str] = {

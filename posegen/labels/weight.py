@@ -23,6 +23,10 @@ Place of a cell
 ---------------
 It has no cells: one value a keypoint.
 
+Decoded
+-------
+To nothing: no network predicts it, the loss is multiplied with it.
+
 Source
 ------
 The `target_weight` of HRNet and Simple Baselines (arXiv:1804.06208), MMPose's `keypoint_weights`.

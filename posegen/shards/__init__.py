@@ -19,6 +19,9 @@
     /person/unknown uint8 (M, K)   if a label reads it: 1 unknown of this person, 2 not labelled by the source, else 0
     /sample/image_id int64, file_name, width, height int32 (N,); affine float64 (N, 2, 3), image pixels to input pixels
     /sample/source  text (N,)        if there are several: which sample is of which, by name; ids are a source's own
+    /preview/picture, /preview/<label>   NeXus `NXdata` groups, for viewers of HDF5 such as H5Web: of the shard's first
+                                     sample the picture (h, w, 3) uint8, reduced, with the image attributes, and each
+                                     label with cells (C, h, w) float32 or whole numbers, with axes in input pixels
     /sample/copy int32 (N,), view float64 (N, 5)   if views are drawn: scale, degrees, shift in x and y, 1 if mirrored
 
 A label's attributes say how to read it: value = stored x `scale`, to within `max_abs_error`, from `low` to `high`;
@@ -27,6 +30,9 @@ values, whether it is `by_person` and values may be `unknown` (NaN); and `mirror
 place in a mirror (`order`) and which places change their sign (`negated`), or of a text that says why it cannot be
 flipped.
 
+The attributes `NX_class` and `default` of the file lead a viewer to the preview. Nothing else reads it, and shards of
+format 2 that were built before there was one are without.
+
 That is format 2. Format 1 is read, too: its pictures are whole inputs, it has no `image/box`, `checksum` and `ignored`,
 and its labels have no `axes`, the oldest no `mirror`.
 
@@ -34,6 +40,7 @@ and its labels have no `axes`, the oldest no `mirror`.
 values are stored and `mirror` how their channels mirror. `writer` writes a shard, `reader` reads one by way of `hdf5`,
 which holds each array against its rule of `rules` and each chunk and picture against its `checksum`; `opening` opens
 the file, `header` reads what it says of itself, `outline` the sizes of arrays alone. `ignored` packs bitmaps.
+`preview` makes and checks the preview, of arrays as `nexus` writes them.
 `record` is what the `manifest` says of a shard, `key` tells a sample from all others; `pool` opens the shards of a
 dataset when they are read. `source` finds datasets that lie elsewhere, whose shards `transfer` brings, `cache` keeps
 and `ahead` asks for before they are read; `fetch` copies all of one.

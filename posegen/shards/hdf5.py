@@ -155,12 +155,13 @@ class GuardedFile:
             value = owner.attrs[name]
             return value.decode() if isinstance(value, bytes) else value.item()
 
-    def names(self, groups: Collection[str]) -> set[str]:
-        """List what there is, as `name`, or for what is in one of some groups as `group/name`."""
+    def names(self, groups: Collection[str], of: str = "") -> set[str]:
+        """List what there is in the file, or in a group of it, by path: what is in one of some groups, too."""
         with self.wrap_errors("its list of arrays"):
-            found = set()
-            for name in map(_decode, self._file.id):
-                found |= {f"{name}/{_decode(inner)}" for inner in self._find(name).id} if name in groups else {name}
+            found: set[str] = set()
+            for name in map(_decode, (self._find(of) if of else self._file).id):
+                path = f"{of}/{name}" if of else name
+                found |= self.names(groups, path) if path in groups else {path}
             return found
 
     def length(self, name: str) -> int:

@@ -51,6 +51,7 @@ class Outline:
     def __init__(self, reader: ShardReader) -> None:
         self.keypoints = reader.skeleton.keypoints
         self._of_people = {label.spec.name for label in reader.labels if label.spec.by_person}
+        self._previews = int(reader.has_preview)
         file, _ = open_file(Path(reader.path))
         with file:
             self._shared = _read_shared(file.id)
@@ -82,7 +83,8 @@ class Outline:
                 if found != size or _read_shared(file.id) != self._shared:
                     return None
                 groups = {name: _open_group(file.id, name) for name in map(str.encode, GROUPS)}
-                if sum(len(group) for group in groups.values()) + len(file.id) - len(groups) != len(self._arrays):
+                beside = len(groups) + self._previews
+                if sum(len(group) for group in groups.values()) + len(file.id) - beside != len(self._arrays):
                     return None
                 counts = {"samples": samples, "people": people}
                 return [_measure(file.id, groups, array, counts) for array in self._arrays]

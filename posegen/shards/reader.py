@@ -18,8 +18,9 @@ from posegen.shards.hdf5 import Chunk, GuardedFile
 from posegen.shards.header import read_header
 from posegen.shards.ignored import unpack_ignored
 from posegen.shards.key import SampleKey
+from posegen.shards.preview import read_preview
 from posegen.shards.rules import lay_out
-from posegen.shards.schema import GROUPS, StoredLabel, list_columns
+from posegen.shards.schema import GROUPS, PREVIEW, StoredLabel, list_columns
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -201,6 +202,10 @@ class ShardReader:
         """
         return {name: self.column(name, [index])[0] for name in self._columns}
 
+    def preview(self) -> dict[str, NDArray[Any]]:
+        """Read all arrays of the preview, by path; there are none where there is no preview."""
+        return read_preview(self._file, self.config, self._labels) if self.has_preview else {}
+
     def key(self, index: int) -> SampleKey:
         """Tell a sample from others; raises `ShardError` if it is to be one person, and is not."""
         (image_id,), (people,) = self.column("image_id", [index]), self.column("annotation_id", [index])
@@ -244,7 +249,9 @@ class ShardReader:
         self._columns = {column.name: column for column in list_columns(self.config)}
         self._whole: dict[str, NDArray[Any]] = {}
         self._offsets: dict[str, NDArray[np.int64]] = {}
-        if foreign := sorted(file.names(GROUPS) - self._rules.keys()):
+        names = file.names(GROUPS)
+        self.has_preview = PREVIEW in names
+        if foreign := sorted(names - self._rules.keys() - {PREVIEW}):
             raise file.damage(f"{foreign[0]!r} is no part of a shard")
         for name in ("sample/image_id", *(label.spec.name for label in self._labels)):
             file.open(name, self._rules[name])

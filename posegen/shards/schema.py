@@ -30,6 +30,9 @@ READABLE = (1, 2)
 GROUPS = ("checksum", "ignored", "image", "person", "sample")
 """Of an HDF5 file; labels lie beside them."""
 
+PREVIEW = "preview"
+"""The group of what viewers show, which shards of before do not have."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class BuiltSample:

@@ -26,6 +26,8 @@ from posegen.shards.codecs import CODECS
 from posegen.shards.hdf5 import LONGEST_TEXT
 from posegen.shards.ignored import pack_ignored
 from posegen.shards.mirror import write_mirror
+from posegen.shards.nexus import IMAGE_ATTRIBUTES, Plot, create_group, fix_text, put
+from posegen.shards.preview import write_preview
 from posegen.shards.record import ShardRecord
 from posegen.shards.schema import FORMAT, FORMAT_VERSION, GROUPS, BuiltSample, StoredLabel, list_columns
 from posegen.shards.versions import library_versions
@@ -34,14 +36,6 @@ from posegen.storage import AnyPath
 
 _WRITTEN_BYTES = 1 << 20
 """Of pictures, at once."""
-
-IMAGE_ATTRIBUTES: Mapping[str, str] = {
-    "CLASS": "IMAGE",
-    "IMAGE_VERSION": "1.2",
-    "IMAGE_SUBCLASS": "IMAGE_TRUECOLOR",
-    "INTERLACE_MODE": "INTERLACE_PIXEL",
-}
-"""By which viewers know pixels R, G, B for a picture (HDF5 Image and Palette Specification 1.2)."""
 
 
 class ShardWriter:
@@ -122,8 +116,15 @@ class ShardWriter:
         self._ignored += [pack_ignored(sample.ignored) for sample in samples]
         self._samples += [dataclasses.replace(sample, image=b"", ignored=None) for sample in samples]
 
-    def finish(self, path: AnyPath) -> ShardRecord:
+    def finish(self, path: AnyPath, preview: Sequence[Plot] = ()) -> ShardRecord:
         """Write the shard to `path`, whole or not at all, and close it.
+
+        Parameters
+        ----------
+        path
+            Of its file.
+        preview
+            What `posegen.shards.preview.make_preview` makes of its first sample; without, it has none.
 
         Raises
         ------
@@ -132,16 +133,18 @@ class ShardWriter:
         """
         samples = self._samples
         for name, dataset in self._datasets.items():
-            self._put(f"checksum/{name}", dataset.finish(len(samples)))
+            put(self._file, f"checksum/{name}", dataset.finish(len(samples)))
         for name, rows in self._rows.items():
             label = self._labels[name]
-            self._put(name, np.concatenate([np.zeros((0, *label.shape), label.storage.dtype), *rows]))
+            put(self._file, name, np.concatenate([np.zeros((0, *label.shape), label.storage.dtype), *rows]))
             _describe(self._file[name], label)
         self._write_images()
-        self._put("ignored/offsets", _offsets(map(len, self._ignored)))
+        put(self._file, "ignored/offsets", _offsets(map(len, self._ignored)))
         ignored = np.frombuffer(b"".join(self._ignored), np.uint8)
         self._file.create_dataset("ignored/bytes", data=ignored, track_times=False)
         keypoints = self._write_columns()["keypoints"]
+        if preview:
+            write_preview(self._file, preview)
         self.close()
         with self._memory.getbuffer() as data:
             write_atomically(path, data)
@@ -179,13 +182,13 @@ class ShardWriter:
     def _write_images(self) -> None:
         images, self._images = self._images, []
         whole = (0, 0, *self._config.frame_size[::-1])
-        self._put("checksum/image", np.array([zlib.crc32(image) for image in images], np.uint32))
+        put(self._file, "checksum/image", np.array([zlib.crc32(image) for image in images], np.uint32))
         boxes = [sample.box or whole for sample in self._samples]
-        self._put("image/box", np.array(boxes, np.int32).reshape(len(boxes), 4))
+        put(self._file, "image/box", np.array(boxes, np.int32).reshape(len(boxes), 4))
         offsets = _offsets([len(image) for image in images])
         raw = self._config.image_encoding == "raw"
         if not raw:
-            self._put("image/offsets", offsets)
+            put(self._file, "image/offsets", offsets)
         frame = (*self._config.frame_size, 3)
         shape = (len(images), *frame) if raw else (int(offsets[-1]),)
         name = "image/pixels" if raw else "image/bytes"
@@ -202,36 +205,29 @@ class ShardWriter:
 
     def _write_columns(self) -> dict[str, NDArray[Any]]:
         """Store what the samples and their people have besides pictures and labels; returns it by name."""
-        self._put("person/offsets", _offsets([len(sample.keypoints) for sample in self._samples]))
+        put(self._file, "person/offsets", _offsets([len(sample.keypoints) for sample in self._samples]))
         columns = sorted(list_columns(self._config), key=lambda column: column.of)  # people first
         found = {column.name: column.gather(self._samples, self._keypoints) for column in columns}
         for column in columns:
-            self._put(column.path, found[column.name])
+            put(self._file, column.path, found[column.name])
         return found
-
-    def _put(self, name: str, values: NDArray[Any]) -> None:
-        """Store a small array as one chunk with a checksum; one without elements can have no chunk."""
-        guarded = {"chunks": values.shape, "fletcher32": True} if values.size else {}
-        self._file.create_dataset(name, data=values, track_times=False, **guarded)
 
 
 def _create_file(memory: io.BytesIO) -> h5py.File:
     """Create an HDF5 file in memory, with its groups.
 
-    HDF5's own files in memory are no good: the image of one has a wrong checksum before HDF5 2.0 (hdf5 issue 1915). Nor
-    are h5py's groups: before 3.15 they hold the time.
+    HDF5's own files in memory are no good: the image of one has a wrong checksum before HDF5 2.0 (hdf5 issue 1915).
     """
     access = h5py.h5p.create(h5py.h5p.FILE_ACCESS)
     access.set_fileobj_driver(h5py.h5fd.fileobj_driver, memory)
     access.set_fclose_degree(h5py.h5f.CLOSE_STRONG)
     # Readable from HDF5 1.10 on.
     access.set_libver_bounds(h5py.h5f.LIBVER_V110, h5py.h5f.LIBVER_V110)
-    creation, grouping = h5py.h5p.create(h5py.h5p.FILE_CREATE), h5py.h5p.create(h5py.h5p.GROUP_CREATE)
+    creation = h5py.h5p.create(h5py.h5p.FILE_CREATE)
     creation.set_obj_track_times(False)
-    grouping.set_obj_track_times(False)
     file = h5py.File(h5py.h5f.create(b"shard", h5py.h5f.ACC_TRUNC, fcpl=creation, fapl=access))
     for name in GROUPS:
-        h5py.h5g.create(file.id, name.encode(), gcpl=grouping)
+        create_group(file, name)
     return file
 
 
@@ -274,14 +270,14 @@ def _offsets(lengths: Iterable[int]) -> NDArray[np.int64]:
 
 
 def _text(text: str) -> NDArray[np.bytes_]:
-    """Make an attribute of fixed length, which is kept with its checksum; other text is on a heap that has none.
+    """Make an attribute of fixed length.
 
     Raises
     ------
     ConfigError
         If it is longer than HDF5 keeps there.
     """
-    data = text.encode()
-    if len(data) > LONGEST_TEXT:
-        raise ConfigError(f"a skeleton of {len(data)} bytes is too large: a shard can describe {LONGEST_TEXT}")
-    return np.array(data, h5py.string_dtype("utf-8", max(1, len(data))))
+    fixed = fix_text(text)
+    if fixed.itemsize > LONGEST_TEXT:
+        raise ConfigError(f"a skeleton of {fixed.itemsize} bytes is too large: a shard can describe {LONGEST_TEXT}")
+    return fixed

@@ -214,7 +214,11 @@ def identify(path: AnyPath) -> str:
     """Say what changes when a file does: its size, and its time, CRC or tag. Raises `OSError` if it is not there."""
     if isinstance(path, Place):
         return path.identify()
-    status = path.stat()
+    return identify_status(path.stat())
+
+
+def identify_status(status: os.stat_result) -> str:
+    """Say the same of a file on a disk, by its status."""
     return f"{status.st_size} {status.st_mtime_ns}"
 
 

@@ -47,16 +47,16 @@ from pathlib import Path
 from posegen.cli import main
 from posegen.images import files
 
-read_file = files.read_file
+read_identified = files.read_identified
 
 
 def wait_and_read(directory, name):
     while name == {name!r} and not Path({go!r}).exists():
         time.sleep(0.01)
-    return read_file(directory, name)
+    return read_identified(directory, name)
 
 
-files.read_file = wait_and_read  # in the workers, too: they import this file
+files.read_identified = wait_and_read  # in the workers, too: they import this file
 
 if __name__ == "__main__":
     main(prog_name="posegen")

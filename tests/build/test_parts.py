@@ -220,6 +220,23 @@ class TestLock:
         assert contents(out) == whole
         assert mine.exists(), "nobody knows whether it is still written"
 
+    def test_a_system_without_locks_says_where_posegen_builds_and_builds_parts(
+        self, coco: Path, whole: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setitem(sys.modules, "fcntl", None)
+        out = tmp_path / "out"
+        with pytest.raises(BuildError) as caught:
+            build(coco, out, CONFIG)
+        assert str(caught.value) == (
+            f"{out}/.posegen/lock: cannot be locked: posegen builds under Linux and macOS, and reads anywhere; build "
+            "on a file system with locks, and copy, or in parts, which need none"
+        )
+        assert isinstance(caught.value.__cause__, OSError)
+        assert caught.value.__cause__.errno == errno.ENOTSUP
+        build_part(coco, out, CONFIG, part="1/1")
+        finish(coco, out, CONFIG)
+        assert contents(out) == whole
+
 
 def test_the_commands_that_are_named_build_what_is_missing(
     coco: Path, tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch

@@ -109,15 +109,15 @@ def test_a_picture_that_changes_while_it_is_built_is_noticed_by_the_next_run(
     copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     changing, said = files_of(copy)[0], list[str]()
-    read = files.read_file
+    read = files.read_identified
 
-    def change_and_read(directory: Path, name: str) -> bytes:
-        data = read(directory, name)
+    def change_and_read(directory: Path, name: str) -> tuple[bytes, str]:
+        data, identity = read(directory, name)
         if name == changing.name:
             changing.write_bytes(data + b"\0")
-        return data
+        return data, identity
 
-    monkeypatch.setattr(files, "read_file", change_and_read)
+    monkeypatch.setattr(files, "read_identified", change_and_read)
     build(copy, tmp_path / "out", CONFIG)
     monkeypatch.undo()
     build(copy, tmp_path / "out", CONFIG, notify=said.append)

@@ -51,6 +51,24 @@ def test_several_are_built_into_one_dataset_and_named(run: Run, roots: tuple[Pat
     assert (again.status, "nothing is left to build" in again.err) == (0, True)
 
 
+def test_the_weights_of_sources_are_shown_and_change_no_sample(
+    run: Run, roots: tuple[Path, Path], tmp_path: Path
+) -> None:
+    first, second = roots
+    tables = [f'[[source]]\ncoco = "{first}"\n', f'[[source]]\ncoco = "{second}"\nweight = 2.5\n']
+    shards = []
+    for name, order in (("one", 1), ("other", -1)):
+        (tmp_path / "build.toml").write_text("".join(tables[::order]))
+        outcome = run("build", "--config", tmp_path / "build.toml", "--out", tmp_path / name, *SMALL)
+        assert outcome.status == 0, outcome.err
+        shards.append([path.read_bytes() for path in sorted((tmp_path / name).glob("*.h5"))])
+    assert shards[0] == shards[1]
+    assert run("inspect", tmp_path / "one").out.splitlines()[1] == "1 of first, 2 of second of weight 2.5 each"
+    described = json.loads(run("inspect", tmp_path / "one", "--json").out)
+    assert (described["samples"], described["config"]["sources"][1]["weight"]) == (3, 2.5)
+    assert run("verify", tmp_path / "one", "--coco", first, "--coco", second).status == 0
+
+
 def test_the_audit_is_by_source(run: Run, roots: tuple[Path, Path], tmp_path: Path) -> None:
     outcome = run("audit", *roots)
     assert outcome.status == 0, outcome.err

@@ -137,6 +137,9 @@ def test_words_come_before_the_sources_of_a_file_and_a_file_before_nothing(tmp_p
         ('[[source]]\nname = "a/b"\ncoco = "c"', "name must be text of up to 100 characters without slashes"),
         ('[[source]]\nname = ".."\ncoco = "c"', "name must be text"),
         ('[[source]]\nname = "a"\ncoco = "c"\nlimit = 0', "source 'a': limit must be a whole number from 1"),
+        ('[[source]]\nname = "a"\ncoco = "c"\nweight = 0', "source 'a': weight must be a number from 1e-06 to 1e.06"),
+        ('[[source]]\nname = "a"\ncoco = "c"\nweight = "2"', "source 'a': weight must be a number"),
+        ('[[source]]\nname = "a"\ncoco = "c"\nweight = nan', "source 'a': weight must be a number"),
         ('[[source]]\nname = "a"\ncoco = "c"\nrename = "x"', "source 'a': rename must be a table"),
         ('[[source]]\ncoco = "c"\nrename = {a = "x", b = "x"}', "rename makes several keypoints 'x'"),
         ('[[source]]\ncoco = "c"\ncategory = [1]', "category must be names"),
@@ -153,3 +156,18 @@ def test_mistakes_in_tables_are_refused_with_what_a_source_has(tmp_path, text, m
 def test_a_configuration_of_one_source_is_stored_as_before():
     assert "sources" not in BuildConfig().to_dict()
     assert BuildConfig(sources=(SourceRules(name="a"),)).digest != BuildConfig().digest
+
+
+def test_a_weight_is_written_and_stored_where_it_says_something(tmp_path):
+    text = '[[source]]\nname = "a"\ncoco = "/c"\nweight = 2\n[[source]]\nname = "b"\ncoco = "/d"\nweight = 1\n'
+    options = read_options(file(tmp_path, text))
+    config = BuildConfig.from_options(options)
+    assert [rules.weight for rules in config.sources] == [2.0, 1.0]
+    written = write_options(config, run=options.run)
+    assert written.count("weight = ") == 1
+    assert read_options(file(tmp_path, written)).run == options.run
+    assert BuildConfig.from_dict(config.to_dict()) == config
+    # The digests of datasets that were built when there were no weights stay.
+    plain = BuildConfig(sources=(SourceRules(name="a"), SourceRules(name="b")))
+    assert plain.to_dict()["sources"][0] == {"name": "a", "category": [], "rename": {}, "limit": None}
+    assert config.digest != plain.digest

@@ -22,14 +22,14 @@ def test_it_has_the_samples_with_their_axes(dataset: Path, tmp_path: Path, run: 
     with h5py.File(out) as file:
         assert (file.attrs["NX_class"], file.attrs["default"]) == ("NXroot", "samples")
         samples = file["samples"]
-        assert (samples.attrs["NX_class"], samples.attrs["default"]) == ("NXentry", "picture")
+        assert (samples.attrs["NX_class"], samples.attrs["default"]) == (b"NXentry", b"picture")
         assert {*samples} == {"title", "file_name", "picture", "heatmap", "paf", "mask"}
         for name in ("picture", "heatmap", "paf", "mask"):
             group = samples[name]
-            assert group.attrs["NX_class"] == "NXdata"
+            assert group.attrs["NX_class"] == b"NXdata"
             signal, axes = group[group.attrs["signal"]], group.attrs["axes"].tolist()
-            assert [len(group[axis]) for axis in axes if axis != "."] == list(signal.shape)[
-                : len(axes) - axes.count(".")
+            assert [len(group[axis]) for axis in axes if axis != b"."] == list(signal.shape)[
+                : len(axes) - axes.count(b".")
             ]
             field = "image" if name == "picture" else name
             for i in range(len(data)):
@@ -37,7 +37,7 @@ def test_it_has_the_samples_with_their_axes(dataset: Path, tmp_path: Path, run: 
         assert samples["file_name"][0].decode() == data[0]["file_name"]
         # Cells of 8 pixels: the middle of the first lies between its fourth pixel and its fifth.
         assert samples["heatmap/x"][:2].tolist() == [3.5, 11.5]
-        assert samples["picture/data"].attrs["CLASS"] == "IMAGE"
+        assert samples["picture/data"].attrs["CLASS"] == b"IMAGE"
 
 
 def test_cells_lie_where_their_heatmap_has_them(corpus: Coco, tmp_path: Path, run: Run) -> None:
@@ -47,7 +47,7 @@ def test_cells_lie_where_their_heatmap_has_them(corpus: Coco, tmp_path: Path, ru
         assert run("inspect", out, "--nexus", tmp_path / "samples.h5").status == 0
         with h5py.File(tmp_path / "samples.h5") as file:
             assert np.allclose(file["samples/heatmap/x"][:3], expected)
-            assert file["samples/weight"].attrs["axes"].tolist() == ["sample", "channel"]
+            assert file["samples/weight"].attrs["axes"].tolist() == [b"sample", b"channel"]
 
 
 def test_raw_pixels_in_a_shard_are_said_to_be_a_picture(build: Build) -> None:

@@ -14,7 +14,7 @@ from posegen.errors import ContractError
 from posegen.labels import LabelContext, contract, create_label
 from posegen.labels.centernet_people import find_radius
 from posegen.labels.grid import make_grid
-from posegen.labels.reference import render_centernet_loop
+from posegen.labels.reference import centernet, render_centernet_loop
 from posegen.loader.decode import decode
 from posegen.skeleton import COCO_17, Skeleton
 
@@ -187,3 +187,17 @@ def test_a_prediction_without_faults_comes_back():
     error = np.abs(again.keypoints[order, :, :2] - points)
     assert np.median(error) < 1e-3
     assert error.max() < 7
+
+
+def test_the_radius_is_the_largest_by_which_corners_may_move_and_boxes_overlap_by_seven_tenths():
+    for height, width in [(h, w) for h in range(1, 150, 7) for w in range(1, 150, 4)]:
+        area = height * width
+
+        def overlaps(r, height=height, width=width, area=area):
+            moved, inside = (height - r) * (width - r), max(height - 2 * r, 0) * max(width - 2 * r, 0)
+            # Both corners along, both inwards, both outwards.
+            shares = moved / (2 * area - moved), inside / area, area / ((height + 2 * r) * (width + 2 * r))
+            return min(shares) >= 0.7
+
+        expected = next(r for r in range(area) if not overlaps(r + 1))
+        assert find_radius(height, width) == centernet._find_radius(height, width) == expected, (height, width)

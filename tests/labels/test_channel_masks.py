@@ -12,6 +12,7 @@ from label_oracle import KINDS, LIMBS, People, expect_cell_paf, expect_heatmap, 
 from posegen.geometry import fit
 from posegen.labels import LabelContext, Scene, create_label, render_scenes
 from posegen.labels.base import find_byte_label, find_limits
+from posegen.labels.drawn_cells import recall_drawn
 from posegen.labels.grid import make_grid
 from posegen.labels.mask import MaskLabel
 from posegen.skeleton import Skeleton
@@ -195,3 +196,44 @@ def test_limits_hold_whatever_is_ignored():
         assert (found <= largest + 1e-6).all()
         assert (least == 1).any()
         assert (largest == 0).any()
+
+
+def test_what_other_labels_have_drawn_before_changes_no_mask():
+    size, cells = (64, 96), (16, 24)
+    scenes = [scatter(seed, size, nobody_labels=seed == 2) for seed in range(6)]
+    crowd = scatter(6, size, people=400)
+    batches = [scenes, [scenes[0], scenes[2]], scenes[:1], [crowd], [*scenes[:5], crowd]]
+    for name, of, kind, on in (
+        ("heatmap_mask", "heatmap", "bilinear", "pixels"),
+        ("heatmap_mask", "heatmap", "area", "pixels"),
+        ("paf_mask", "paf", "bilinear", "pixels"),
+        ("paf_mask", "paf", "point", "cells"),
+    ):
+        (mask,), (label,) = (create_label(word, make_context(kind, size, cells, paf=on)) for word in (name, of))
+        copies = [[dataclasses.replace(scene) for scene in batch] for batch in batches]
+        expected = [render_scenes(mask, batch) for batch in copies]
+        for batch in batches:
+            render_scenes(label, batch)
+        for batch, alone in zip(batches, expected, strict=True):
+            np.testing.assert_array_equal(render_scenes(mask, batch), alone)
+
+
+def test_what_is_drawn_is_kept_where_it_is_asked_for_and_not_too_much_of_it():
+    size, cells = (64, 96), (16, 24)
+    scene, crowd = scatter(0, size), scatter(1, size, people=400)
+    known = dataclasses.replace(scene, unknown=None)
+    for name in ("heatmap", "paf"):
+        (label,) = create_label(name, make_context("bilinear", size, cells))
+        other = dataclasses.replace(label, grid=make_grid("area", size, cells))
+        for one in (scene, known, crowd):
+            drawn = label.render(one)
+        drawn = label.render(scene)
+        places = np.unique(np.concatenate(recall_drawn(label, [scene])))
+        values = drawn[:3] if name == "heatmap" else np.abs(drawn[0::2]) + np.abs(drawn[1::2])
+        count = 1 if name == "heatmap" else 2
+        unit, cell = np.divmod(places, count * values[0].size)
+        np.testing.assert_array_equal(np.flatnonzero(values), unit * values[0].size + cell)
+        assert recall_drawn(other, [scene]) is None
+        assert recall_drawn(label, [scene, scene]) is None
+        assert recall_drawn(label, [known]) is None
+        assert recall_drawn(label, [crowd]) is None

@@ -11,7 +11,7 @@ from label_oracle import make_scene
 
 from posegen.config import BuildConfig
 from posegen.errors import ConfigError
-from posegen.geometry import fit
+from posegen.geometry import Affine, fit
 from posegen.labels import LabelContext, create_label
 from posegen.labels.difference import find_difference
 from posegen.labels.grid import make_grid
@@ -175,6 +175,34 @@ def test_nothing_is_drawn_beyond_the_picture_if_that_is_asked_for():
     assert (cut[0, :2] == 0).all()
     assert np.isnan(cut[1:, :2]).all()
     np.testing.assert_array_equal(cut[:, 2:10], plain[:, 2:10])
+
+
+def test_what_lies_beyond_a_turned_picture_is_beyond_all_of_its_corners():
+    (label,) = create_label(
+        "cif", LabelContext(grid=make_grid("point", SIZE, CELLS), skeleton=COCO_17, options={"valid_area": True})
+    )
+    (h, w), stride = label.people.cells, label.people.stride
+    for degrees, (height, width), at in (
+        (30, (20, 60), (30, 30)),
+        (200, (40, 24), (60, 40)),
+        (90, (17, 33), (50, 20)),
+    ):
+        cos, sin = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
+        affine = Affine(cos, -sin, at[0], sin, cos, at[1])
+        scene = dataclasses.replace(
+            make_scene(np.zeros((0, 17, 2)), np.zeros((0, 17), bool), SIZE), image_size=(height, width), affine=affine
+        )
+        corners = [
+            (cos * x - sin * y + at[0], sin * x + cos * y + at[1]) for x in (0, width - 1) for y in (0, height - 1)
+        ]
+        expected = np.zeros((h, w), bool)
+        for axis, count in ((0, w), (1, h)):
+            along = [corner[axis] / stride[axis] for corner in corners]
+            for cell in range(count):
+                if cell < max(int(min(along)), 0) or cell > max(math.ceil(max(along)), -1):
+                    (expected.T if axis == 0 else expected)[cell] = True
+        np.testing.assert_array_equal(label.people.find_outside(scene), expected)
+        assert 0 < expected.mean() < 1
 
 
 def test_people_come_back_from_their_fields():

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import pickle
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from posegen.loader import PoseDataset
+from posegen.loader.flip import RandomFlips
 
 WORD = 1 << 64
 
@@ -54,3 +58,18 @@ def test_a_seed_an_epoch_and_a_number_decide(dataset: Path) -> None:
 
 def test_they_are_these_whatever_the_definition_becomes(dataset: Path) -> None:
     assert [find_flipped(dataset, 0, epoch) for epoch in range(3)] == [[0, 3, 4, 6], [1, 3, 5], [0, 1, 2, 4, 6]]
+
+
+def test_without_a_seed_each_process_draws_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    flips, again = RandomFlips(None), RandomFlips(None)
+    drawn = [[of.is_flipped(0, i) for i in range(100)] for of in (flips, again)]
+    assert drawn[0] != drawn[1]
+    assert [set(of) for of in drawn] == [{True, False}] * 2
+    copies = [pickle.loads(pickle.dumps(flips)) for _ in range(2)]
+    monkeypatch.setattr(os, "getpid", lambda: -7)
+    one, other = ([copy.is_flipped(0, i) for i in range(100)] for copy in copies)
+    assert one != other
+    # In one process it goes on, and does not begin again.
+    generator = copies[0]._random
+    copies[0].is_flipped(0, 0)
+    assert copies[0]._random is generator

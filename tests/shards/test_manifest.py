@@ -124,6 +124,19 @@ class TestMistakes:
             record["shards"][1]["file"] = name
             assert "is not a file name" in refuse(tmp_path, record), name
 
+    def test_what_is_no_hash_or_no_count_is_named(self, tmp_path: Path, record: dict[str, Any]) -> None:
+        for key, value, why in (
+            ("sha256", "A" * 64, f"{'A' * 64!r} is not a sha256 of shard-00000-of-00002.h5"),
+            ("sha256", "a" * 63, f"{'a' * 63!r} is not a sha256 of shard-00000-of-00002.h5"),
+            ("sha256", "a" * 65, f"{'a' * 65!r} is not a sha256 of shard-00000-of-00002.h5"),
+            ("bytes", -1, "bytes must be a whole number from 0 to 9223372036854775807, not -1"),
+            ("samples", True, "samples must be a whole number from 0 to 9223372036854775807, not True"),
+            ("keypoints", [6, 0], "0 must be a whole number from 0 to 5, not 6"),
+        ):
+            changed = copy.deepcopy(record)
+            changed["shards"][0][key] = value
+            assert why in refuse(tmp_path, changed), key
+
     def test_a_missing_entry_is_named(self, tmp_path: Path, record: dict[str, Any]) -> None:
         for key in ("config", "skeleton", "source", "shards", "failures", "audit", "versions"):
             rest = {name: value for name, value in record.items() if name != key}

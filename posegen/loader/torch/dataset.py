@@ -17,6 +17,7 @@ from posegen.loader.torch.halves import widen_halves
 from posegen.loader.torch.pictures import ImageDtype, Transform, choose_normalization, recolour, show_channels
 from posegen.loader.torch.sharing import SharedArrays, SharedBatch
 from posegen.loader.views import LabelsDrawn, Views
+from posegen.loader.weights import weigh_samples
 from posegen.shards.cache import CACHE_SIZE
 from posegen.storage import Location
 
@@ -102,6 +103,13 @@ class TorchPoseDataset(Dataset):
     def shard_sizes(self) -> tuple[int, ...]:
         """How many samples each shard has."""
         return self.data.shard_sizes
+
+    def sample_weights(self, weights: Mapping[str, float] | None = None) -> torch.Tensor:
+        """Weigh each sample by its source, (S,) float64, for a `torch.utils.data.WeightedRandomSampler`.
+
+        As `posegen.loader.weights.weigh_samples` does, whose module has an example.
+        """
+        return torch.from_numpy(weigh_samples(self.data, weights))
 
     def set_epoch(self, epoch: int) -> None:
         """Say which epoch flips and views of a seed are drawn for; workers that have it already hear it, too.

@@ -1,7 +1,7 @@
 """Shards, and the NeXus files that are made of them, as H5Web shows them: labels as heatmaps, pictures in colour.
 
-Shards are compressed by zstd, for which H5Web loads its plug-in. H5Web 16 knows no half floats: labels that are stored
-as such it shows in a NeXus file alone.
+Shards are compressed by zstd, for which H5Web loads its plug-in. H5Web 16 knows no half floats, and no picture in JPEG:
+of a shard that is built by default it shows the preview.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import cv2
+import numpy as np
 import pytest
 from browser import DESK, browse, wait_for
 
@@ -52,6 +54,32 @@ def look(address: str, file: str, path: str) -> list[str]:
         tabs = [tab for tab in driver.execute_script(TABS) if tab not in {"", "Display", "Inspect"}]
         assert [entry for entry in driver.get_log("browser") if entry["level"] == "SEVERE"] == []
         return tabs
+
+
+def count_colours(driver: Any) -> int:
+    """Count the colours on the canvas: a blank one has the few of its letters."""
+    png = np.frombuffer(driver.find_element("css selector", "canvas").screenshot_as_png, np.uint8)
+    return len(np.unique(cv2.imdecode(png, cv2.IMREAD_COLOR).reshape(-1, 3), axis=0))
+
+
+def test_a_shard_as_it_is_built_by_default_shows_its_preview(
+    site: tuple[Path, str], corpus: Coco, tmp_path: Path, run: Run
+) -> None:
+    out = tmp_path / "out"
+    assert run("build", "--coco", corpus.root, "--out", out, "--preset", "openpose").status == 0
+    shutil.copy(next(out.glob("*.h5")), site[0] / "default.h5")
+    for path, tab, axes, colours in (
+        ("/", "NX RGB", "picture", 1000),
+        ("/preview/heatmap", "NX Heatmap", "heatmap", 20),
+    ):
+        with browse(f"{site[1]}/index.html?file=default.h5&path={path}", DESK) as driver:
+            wait_for(lambda driver=driver: driver.execute_script(DRAWN))
+            assert tab in driver.execute_script(TABS)
+            said = {*driver.find_element("css selector", "body").text.split("\n")}
+            assert {"x (px)", "y (px)", axes} <= said
+            assert count_colours(driver) > colours
+    for name in ("paf", "mask", "heatmap_mask", "paf_mask"):
+        assert "NX Heatmap" in look(site[1], "default.h5", f"/preview/{name}")
 
 
 def test_labels_of_a_shard_are_heatmaps(site: tuple[Path, str], corpus: Coco, tmp_path: Path, run: Run) -> None:

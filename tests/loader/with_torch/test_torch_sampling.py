@@ -6,8 +6,10 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, WeightedRandomSampler
 
+import posegen
+from posegen.config import Source
 from posegen.errors import ConfigError
 from posegen.loader.shuffle import shuffle_shards
 from posegen.loader.torch import ShardShuffleSampler, TorchPoseDataset
@@ -126,3 +128,22 @@ def test_two_processes_that_train_together_read_every_sample_once(dataset, corpu
         assert sorted(first + second) == ids
         assert len(first) == len(second) == len(ids) / 2
     assert epochs[0] != epochs[1]
+
+
+def test_samples_are_drawn_by_the_weights_of_their_sources(make_coco, tmp_path):
+    roots = []
+    for name, images in (("few", 2), ("many", 6)):
+        coco = make_coco(tmp_path / name)
+        for _ in range(images):
+            coco.person(coco.image(40, 30))
+        roots.append(coco.write())
+    config = posegen.BuildConfig(labels=(), input_size=(32, 32), shard_size=3)
+    posegen.build([Source(coco=roots[0], weight=9), roots[1]], tmp_path / "out", config, workers=1)
+    data = TorchPoseDataset(tmp_path / "out", fields=["image_id", "source"])
+    weights = data.sample_weights()
+    assert weights.dtype == torch.float64
+    sampler = WeightedRandomSampler(weights, 4000, generator=torch.Generator().manual_seed(0))
+    drawn = [name for batch in DataLoader(data, batch_size=500, sampler=sampler) for name in batch["source"]]
+    # Two samples of weight 9 and six of weight 1: three quarters; of 4000, 0.04 are six standard deviations.
+    assert abs(drawn.count("few") / 4000 - 0.75) < 0.04
+    assert data.sample_weights({"few": 1}).tolist() == [1.0] * 8
