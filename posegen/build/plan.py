@@ -53,7 +53,7 @@ class ShardTask:
     hopeless
         After how many samples to stop, if all of them failed; None: never.
     careful
-        Whether samples are built one by one, as a worker died of one: it is known at which, then.
+        Whether samples are built one by one and each is reported, as a worker died: it is known at which, then.
     pictures
         Where a dataset has their pictures, by their keys; None if none are copied.
     """

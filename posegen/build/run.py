@@ -257,10 +257,12 @@ class Run:
     def _try_again(self, index: int, lost: Lost[ShardTask]) -> None:
         """Decide what to do about a dead worker: try again, or without the image that killed several in a row.
 
-        Workers report every image as its turn comes, so it is known at which one they died, and need not be searched.
+        Careful workers, as all are that try again, report every image as its turn comes, so it is known at which one
+        they died, and need not be searched.
         """
         deaths, samples, left_out = self.deaths[index], lost.task.samples, self.quarantined[index]
-        at = lost.reported if lost.reported is not None and lost.reported < len(samples) else None
+        known = lost.task.careful and lost.reported is not None and lost.reported < len(samples)
+        at = lost.reported if known else None
         if at is not None and find_key(samples[at], self.plan.config) in left_out:
             at = None  # it was not touched: something else is to blame
         deaths.append(at)

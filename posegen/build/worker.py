@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -35,6 +36,8 @@ _SILENT = 0
 """The log level of OpenCV at which it says nothing of bad pictures: their failures are told."""
 
 _MOST_TOGETHER = 16
+_TOLD_EVERY_S = 0.2
+
 _BATCH_BYTES = 1 << 22
 """Of the labels that are drawn together: more at once do not stay in the cache until they are packed."""
 
@@ -66,7 +69,15 @@ class ShardResult:
 
 
 def build_shard(task: ShardTask, report: Callable[[int], None]) -> ShardResult:
-    """Build one shard; `report` is called with 0 when its first sample's turn comes, and with 1 after each.
+    """Build one shard.
+
+    Parameters
+    ----------
+    task
+        What to build.
+    report
+        Called with 0 when the first sample's turn comes, and then with how many are done since the last time: after
+        each where the task is careful, otherwise a few times a second, as both ends of a pipe take their time.
 
     Raises
     ------
@@ -85,28 +96,53 @@ def build_shard(task: ShardTask, report: Callable[[int], None]) -> ShardResult:
     failures: list[Failure] = []
     builder = _SampleBuilder(task, failures)
     writer = ShardWriter(len(task.samples), stored, config=config, skeleton=task.skeleton, task_digest=task.digest)
+    told = _Teller(report, 0.0 if task.careful else _TOLD_EVERY_S)
     preview: tuple[Plot, ...] = ()
     try:
-        report(0)
         done = 0
         for batch in _cut_one_by_one(task.samples) if task.careful else cut_batches(task.samples, labels):
             if task.hopeless is not None and len(failures) == done >= task.hopeless:
                 return ShardResult(record=None, failures=tuple(failures))
             done += len(batch)
-            built, scenes = builder.build(batch, report)
+            built, scenes = builder.build(batch, told.count)
             if built:
                 drawn = {s.spec.name: _draw(label, s, scenes, built) for label, s in zip(labels, stored, strict=True)}
                 preview = preview or preview_built(config, stored, built[0], drawn)
                 writer.append(built, drawn)
                 drawn.clear()
-            report(1)
+            told.count(1)
         if len(failures) == len(task.samples):
             return ShardResult(record=None, failures=tuple(failures), **builder.seen)
         record = writer.finish(task.directory / task.file_name, preview)
         return ShardResult(record=record, failures=tuple(failures), unturned=builder.unturned, **builder.seen)
     finally:
+        told.close()
         writer.close()
         builder.close()
+
+
+class _Teller:
+    """Counts samples, and reports their number at most once in some seconds."""
+
+    def __init__(self, report: Callable[[int], None], every_s: float) -> None:
+        self._report, self._every_s = report, every_s
+        self._untold, self._last = 0, time.monotonic()
+        report(0)
+
+    def count(self, samples: int) -> None:
+        """Count some that are done."""
+        self._untold += samples
+        if time.monotonic() >= self._last + self._every_s:
+            self._tell()
+
+    def close(self) -> None:
+        """Report the rest."""
+        if self._untold:
+            self._tell()
+
+    def _tell(self) -> None:
+        self._report(self._untold)
+        self._untold, self._last = 0, time.monotonic()
 
 
 def cut_batches(samples: Sequence[_Item], labels: Sequence[Label]) -> Iterator[Sequence[_Item]]:
@@ -161,8 +197,8 @@ class _SampleBuilder:
         called with 1 when the turn of another picture comes.
         """
         shown: list[tuple[Sample, tuple[bytes, Box]]] = []
-        for sample in batch:
-            if sample is not batch[0]:
+        for number, sample in enumerate(batch):
+            if number:
                 report(1)
             if (picture := self._try(self._show, sample)) is not None:
                 shown.append((sample, picture))

@@ -25,6 +25,7 @@ from posegen.build.executors import LocalExecutor, Lost
 from posegen.build.failures import Failure, describe_failures, read_failures, write_failures
 from posegen.build.plan import ShardTask, find_key
 from posegen.errors import BuildError, ConfigError, ShardError
+from posegen.images import files
 from posegen.shards import SampleKey
 from posegen.shards.manifest import Manifest
 
@@ -149,18 +150,20 @@ def test_the_first_ten_failures_are_shown_and_the_rest_is_counted(tmp_path: Path
 
 
 def _deadly(task: Any, report: Callable[[int], None], *, function: Callable[..., Any], image_ids: set[int]) -> Any:
-    """Run a task in a worker that dies when the turn of one of some images comes."""
-    at = {i for i, s in enumerate(task.samples) if s.image_id in image_ids and not _is_left_out(task, s)}
-    seen = 0
+    """Run a task in a worker that dies of the pictures of some images."""
+    names = {sample.file_name for sample in task.samples if sample.image_id in image_ids}
+    read = files.read_identified
 
-    def watch(units: int) -> None:
-        nonlocal seen
-        seen += units
-        report(units)
-        if seen in at:
+    def read_or_die(directory: Path, name: str) -> tuple[bytes, str]:
+        if name in names:
             os.kill(os.getpid(), signal.SIGKILL)
+        return read(directory, name)
 
-    return function(task, watch)
+    files.read_identified = read_or_die
+    try:
+        return function(task, report)
+    finally:
+        files.read_identified = read
 
 
 def _is_left_out(task: ShardTask, sample: Sample) -> bool:
