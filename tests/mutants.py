@@ -216,6 +216,8 @@ def try_all(drawn: list[Mutant], copies: list[Path], seconds: float, most_usual:
         where = f"{mutant.path}:{mutant.line}"
         how = f"{outcome.kind:12}  {outcome.seconds:4.0f} s"
         print(f"{done['tried']:4}  {how}  {where:40}  {outcome.test}", flush=True)
+        if outcome.kind == "survived":
+            print(f"{mutant}\n", flush=True)
         return outcome
 
     pool = concurrent.futures.ThreadPoolExecutor(len(copies))
@@ -300,11 +302,8 @@ def kill(process: subprocess.Popen[str]) -> None:
 
 
 def report(drawn: list[Mutant], found: list[Outcome | None]) -> None:
-    """Print what survived, and a table of what was caught."""
+    """Print a table of what was caught."""
     tried = [(mutant, outcome) for mutant, outcome in zip(drawn, found, strict=True) if outcome]
-    for mutant, outcome in tried:
-        if outcome.kind == "survived":
-            print(f"\n{mutant}")
     kinds = ("by assertion", "by crash", "by time", "survived")
     print("\n" + f"{'room':14}{'tried':>8}" + "".join(f"{kind:>14}" for kind in kinds) + f"{'caught':>10}")
     for room in (*TESTS, "all"):
