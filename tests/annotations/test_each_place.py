@@ -222,7 +222,7 @@ def test_a_file_of_pairs_or_of_another_dataset_is_named_by_an_annotation(coco: C
     coco.document["categories"][0] |= {"keypoints": [f"k{i}" for i in range(18)], "skeleton": []}
     pairs = "and annotation 1000 has 36 numbers, x, y without v; write a v behind each pair, 2 where it is seen, 0"
     for count, why in (
-        (36, f"{pairs} it is unknown"),
+        (36, f"{pairs} where it is unknown"),
         (48, "but its annotations have 16, as annotation 1000 has; one of them belongs to another dataset"),
     ):
         for entry in coco.document["annotations"]:
