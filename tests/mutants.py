@@ -60,6 +60,7 @@ IDLE = (
     (re.compile(r"(?m)^(_?[A-Z][a-z]\w*) = (?!Literal)(?:.|\n(?=[ \])]))*"), r"\1"),
     # What is cast to is told to mypy alone.
     (re.compile(r"""\bcast\((?:"[^"]*"|None),"""), "cast("),
+    (re.compile(r"\.astype\((?:np\.float64|None)\)"), ".astype()"),  # NumPy takes None for float64
     # That two lists are as long as each other is asserted, and so they are.
     (re.compile(r",\s*strict=\w+"), ""),
     (re.compile(r",\s*\)"), ")"),
