@@ -12,6 +12,7 @@ import click
 from posegen.cli.options import PATH, json_option, run_option
 from posegen.cli.progress import show_samples
 from posegen.cli.tables import align
+from posegen.config import read_words
 from posegen.errors import ConfigError, ShardError
 
 if TYPE_CHECKING:
@@ -22,13 +23,20 @@ _SHOWN_IDS = 8
 
 @click.command("score", short_help="Decode a dataset's labels and score them against the annotations.")
 @click.argument("directory", type=PATH, metavar="DIR")
-@run_option("coco", "COCO root or annotation file that DIR was built from.")
-@run_option("split")
+@run_option(
+    "coco", "COCO root or annotation file that DIR was built from; repeated, if it was from several.", multiple=True
+)
+@run_option("split", multiple=True)
 @click.option("--results", type=PATH, metavar="FILE.json", help="Score these COCO results instead of the labels.")
 @click.option("--save", type=PATH, metavar="PNG", help="Draw the worst samples, annotated left and decoded right.")
 @json_option
 def command(  # noqa: PLR0917 (one argument an option)
-    directory: Path, coco: Path | None, split: str | None, results: Path | None, save: Path | None, as_json: bool
+    directory: Path,
+    coco: tuple[Path, ...],
+    split: tuple[str, ...],
+    results: Path | None,
+    save: Path | None,
+    as_json: bool,
 ) -> None:
     """Decode the labels of a dataset as if a network had predicted them, and score them as COCO does.
 
@@ -39,13 +47,15 @@ def command(  # noqa: PLR0917 (one argument an option)
     \b
       posegen score /data/pose --coco /data/coco
       posegen score /data/pose --coco /data/coco --save worst.png
+      posegen score /data/both --coco /data/coco --coco /data/feet
     """  # noqa: D301 (click wants the character \b)
     from posegen.inspect.score import save_score, score
 
-    if coco is None:
+    run = read_words({"coco": coco, "split": split}).run
+    if run.coco is None:
         raise ConfigError("score needs what the dataset was built from: --coco PATH")
     with show_samples() as bar:
-        found = score(directory, coco, split=split, results=results, progress=bar.show)
+        found = score(directory, run.coco, split=run.split, results=results, progress=bar.show)
     if save is not None:
         save_score(directory, found, save)
     if as_json:

@@ -44,9 +44,9 @@ def _mounted(directory: Path, size: str) -> bool:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 128 kB, if this process may mount one."""
+    """A file system of 176 kB, for one of four shards, if this process may mount one."""
     disk = tmp_path / "disk"
-    if not _mounted(disk, "128k"):
+    if not _mounted(disk, "176k"):
         pytest.skip("mounting a file system takes more rights; the file size limit is tested everywhere")
     yield disk
     subprocess.run(["umount", str(disk)], check=True)

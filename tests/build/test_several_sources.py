@@ -24,11 +24,10 @@ from posegen.config import BuildConfig, Source
 from posegen.errors import BuildError, ConfigError
 from posegen.images.augment import Augmentation
 from posegen.inspect.diff import compare
-from posegen.inspect.score import score
+from posegen.inspect.score import save_score, score
 from posegen.inspect.summary import describe
 from posegen.inspect.verify import verify
 from posegen.loader import PoseDataset
-from posegen.loader.weights import weigh_samples
 from posegen.shards import ShardReader
 from posegen.shards.manifest import Manifest
 from posegen.skeleton import COCO_17, Skeleton
@@ -262,27 +261,34 @@ def test_readers_have_the_source_as_a_field(body: Path, toes: Path, tmp_path: Pa
     assert sorted(sample["source"] for sample in dataset) == ["body"] * 4 + ["toes"] * 5
 
 
-def test_samples_weigh_what_their_source_does(body: Path, toes: Path, tmp_path: Path) -> None:
-    build([body, Source(coco=toes, weight=3)], tmp_path / "out", CONFIG)
-    data = PoseDataset(tmp_path / "out", fields=["source"])
-    sources = [sample["source"] for sample in data]
-    assert weigh_samples(data).tolist() == [{"body": 1.0, "toes": 3.0}[source] for source in sources]
-    said = weigh_samples(data, {"body": 0.5})
-    assert said.tolist() == [{"body": 0.5, "toes": 3.0}[source] for source in sources]
-    for wrong, message in (({"boddy": 2}, "no source 'boddy'.*did you mean 'body'"), ({"body": 0}, "must be a number")):
-        with pytest.raises(ConfigError, match=message):
-            weigh_samples(data, wrong)
-    build(body, tmp_path / "alone", dataclasses.replace(CONFIG, skeleton=COCO_17, labels=()))
-    alone = PoseDataset(tmp_path / "alone")
-    assert weigh_samples(alone).tolist() == [1.0] * 4
-    with pytest.raises(ConfigError, match="no source 'body'; it is not of several sources"):
-        weigh_samples(alone, {"body": 2})
-
-
-def test_several_sources_are_not_scored_at_once(body: Path, toes: Path, tmp_path: Path) -> None:
-    build([body, toes], tmp_path / "out", dataclasses.replace(CONFIG, labels=("heatmap", "paf")))
-    with pytest.raises(ConfigError, match=r"several sources \(body, toes\) cannot be scored at once"):
+def test_several_sources_are_scored_together_each_person_by_its_own_annotations(
+    body: Path, toes: Path, tmp_path: Path
+) -> None:
+    crop = {"unit": "person", "box_padding": 6.0, "input_size": (256, 256), "stride": 2, "sigma_px": 4.0}
+    config = dataclasses.replace(CONFIG, labels=("heatmap",), **crop)
+    build([body, Source(coco=toes, limit=3)], tmp_path / "out", config)
+    found = score(tmp_path / "out", [toes, body])
+    assert (found.samples, found.people, found.problems, found.lost) == (7, 7, [], {})
+    rows = {row.name: row for row in found.rows}
+    # Who has no toes, for its source does not label them, is not held against them.
+    assert (rows["left_big_toe"].count, rows["left_big_toe"].missed, rows["all"].missed) == (3, 0, 0)
+    save_score(tmp_path / "out", found, tmp_path / "worst.png")
+    with pytest.raises(ConfigError, match="expected several: body, toes; name them all"):
         score(tmp_path / "out", body)
+    results = tmp_path / "results.json"
+    results.write_text("[]")
+    with pytest.raises(ConfigError, match="numbers, which several sources of this dataset have"):
+        score(tmp_path / "out", [body, toes], results=results)
+    # All of the toes' people are somewhere else now; those of the same numbers are not.
+    (file,) = toes.rglob("*.json")
+    document = json.loads(file.read_text())
+    for annotation in document["annotations"]:
+        annotation["keypoints"] = [v + 40 * (i % 3 == 0) for i, v in enumerate(annotation["keypoints"])]
+    file.write_text(json.dumps(document))
+    moved = score(tmp_path / "out", [body, toes])
+    (lost,) = moved.lost.values()
+    assert len(lost) == 3
+    assert all(name.startswith("toes/1") for name in lost)
 
 
 def test_images_of_one_id_are_seen_differently_in_each_source(body: Path, toes: Path, tmp_path: Path) -> None:

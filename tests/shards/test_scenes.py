@@ -67,7 +67,8 @@ def test_gaussians_follow_the_person_s_size_and_the_keypoint_and_never_become_to
 def test_people_are_seen_where_a_view_shows_them_and_change_sides_where_it_is_mirrored():
     for view in (View(), View(scale=2, shift=(3, -1)), View(flip=True)):
         affine = view.affine((64, 64))
-        points, boxes = see_people(KEYPOINTS, BOXES, view, COCO_17, (64, 64))
+        maps, flips = np.stack([affine.matrix] * len(KEYPOINTS)), np.full(len(KEYPOINTS), view.flip)
+        points, boxes = see_people(KEYPOINTS, BOXES, maps, flips, COCO_17)
         assert points.dtype == boxes.dtype == np.float32
         order = list(COCO_17.mirrored) if view.flip else list(range(17))
         expected = np.concatenate([affine.apply(KEYPOINTS[:, order, :2]), KEYPOINTS[:, order, 2:]], axis=2)

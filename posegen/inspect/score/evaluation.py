@@ -7,7 +7,7 @@ import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from posegen.inspect.score.truth import Key, Truth
+from posegen.inspect.score.truth import Key, Name, Truth
 from posegen.loader.decode import People
 from posegen.loader.results import list_results
 from posegen.skeleton import Skeleton
@@ -17,7 +17,7 @@ _NAMES = ("AP", "AP50", "AP75", "APm", "APl", "AR", "AR50", "AR75", "ARm", "ARl"
 
 def evaluate(
     truth: Truth, found: Mapping[Key, People], skeleton: Skeleton
-) -> tuple[dict[str, float], dict[Key, list[int]]]:
+) -> tuple[dict[str, float], dict[Key, list[Name]]]:
     """Score people as COCO does, all categories as one.
 
     Parameters
@@ -35,9 +35,9 @@ def evaluate(
 
     keys = list(found)
     annotations: list[dict[str, Any]] = []
-    for i, (image_id, _) in enumerate(keys):
+    for i, (image, _) in enumerate(keys):
         # An image of several copies is annotated once for each; the evaluation wants numbers of their own, from 1.
-        for entry in truth.images.get(image_id, []):
+        for entry in truth.images.get(image, []):
             annotations.append({**entry, "image_id": i, "id": len(annotations) + 1, "own": entry["id"]})
     entries = list_results([found[key] for key in keys], range(len(keys)), skeleton, truth.names)
     with contextlib.redirect_stdout(io.StringIO()):
@@ -62,9 +62,9 @@ def evaluate(
 
 def _list_lost(
     images: Sequence[dict[str, Any] | None], keys: Sequence[Key], annotations: Sequence[dict[str, Any]]
-) -> dict[Key, list[int]]:
+) -> dict[Key, list[Name]]:
     """List the annotations without a match at the first threshold, 0.5, of people of all sizes."""
-    lost: dict[Key, list[int]] = {}
+    lost: dict[Key, list[Name]] = {}
     for image in images:
         if image is None:
             continue

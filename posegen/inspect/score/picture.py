@@ -15,7 +15,7 @@ from posegen.geometry import Affine
 from posegen.inspect.drawing.canvas import Picture, join_tiles, write_png
 from posegen.inspect.drawing.sample import PANEL_SIDE, draw_people, open_canvas
 from posegen.inspect.drawing.text import frame
-from posegen.inspect.score.truth import Key
+from posegen.inspect.score.truth import Key, name_one
 from posegen.loader import PoseDataset
 from posegen.loader.decode import People
 from posegen.shards import ShardReader
@@ -38,7 +38,7 @@ def draw_pairs(data: PoseDataset, worst: Sequence[int], found: Mapping[Key, Peop
 
 def _draw_pair(reader: ShardReader, index: int, number: int, found: Mapping[Key, People]) -> list[Picture]:
     canvas, sample = open_canvas(reader, index, PANEL_SIDE)
-    key = sample["image_id"], sample.get("copy", 0)
+    key = name_one(sample.get("source", ""), sample["image_id"]), sample.get("copy", 0)
     decoded = np.zeros((0, len(reader.skeleton.keypoints), 3))
     if key in found:
         decoded = _to_input(found[key].keypoints, sample["affine"], reader.skeleton)

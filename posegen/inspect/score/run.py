@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -13,16 +12,17 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from posegen.annotations.read import Sources
 from posegen.build.progress import Progress, ignore
 from posegen.errors import ConfigError
 from posegen.inspect.score.errors import ErrorRow, ErrorTable, find_problems
 from posegen.inspect.score.evaluation import evaluate
 from posegen.inspect.score.picture import draw_pairs
-from posegen.inspect.score.truth import Key, Person, Truth
+from posegen.inspect.score.results import read_results_file
+from posegen.inspect.score.truth import Key, Name, Person, Truth, name_one
 from posegen.labels.decode import FieldLabel, JoiningLabel
 from posegen.loader import PoseDataset
 from posegen.loader.decode import People, find_decoder, find_joiner
-from posegen.skeleton import Skeleton
 
 _BATCH = 32
 
@@ -46,11 +46,12 @@ class Score:
     swapped, pairs
         How many pairs of left and right keypoints changed places, of how many.
     lost
-        By cause the annotations of people whom nobody matches at an object keypoint similarity of 0.5.
+        By cause the annotations of people whom nobody matches at an object keypoint similarity of 0.5: their numbers,
+        of several sources after their names, as in `feet/17`.
     problems
         What is wrong, in sentences; none if nothing is.
     found
-        By image and copy the people that were found.
+        By image, which is named as annotations are, and copy the people that were found.
     """
 
     samples: int
@@ -61,7 +62,7 @@ class Score:
     limbs: dict[str, tuple[float, int]]
     swapped: int
     pairs: int
-    lost: dict[str, list[int]]
+    lost: dict[str, list[Name]]
     problems: list[str]
     found: Mapping[Key, People]
     worst: tuple[int, ...]
@@ -76,7 +77,7 @@ class Score:
 
 def score(
     path: str | os.PathLike[str],
-    coco: str | os.PathLike[str],
+    coco: Sources,
     *,
     split: str | None = None,
     results: str | os.PathLike[str] | None = None,
@@ -92,7 +93,8 @@ def score(
     path
         The dataset.
     coco, split
-        What it was built from, as for `posegen.build`.
+        What it was built from, as for `posegen.build`; several sources are scored together, each person against the
+        annotations of its own.
     results
         A file of results in COCO's format to score instead.
     progress
@@ -130,38 +132,52 @@ class _Run:
     joiner: JoiningLabel | None
     truth: Truth
     people: dict[Key, list[Person]]
+    numbers: dict[Name, int]
     table: ErrorTable
     found: dict[Key, People] = field(default_factory=dict)
     along: list[NDArray[np.float64]] = field(default_factory=list)
 
     @classmethod
-    def start(cls, path: Path, coco: str | os.PathLike[str], split: str | None) -> _Run:
-        index = PoseDataset(path, fields=["image_id", "annotation_id", "affine"])
-        config, skeleton = index.config, index.skeleton
+    def start(cls, path: Path, coco: Sources, split: str | None) -> _Run:
+        manifest = PoseDataset(path, fields=[]).manifest
+        config, skeleton = manifest.config, manifest.skeleton
         labels = config.create_labels(skeleton)
         names = find_decoder(labels, config)
-        columns = index[:]
-        truth = Truth.read(coco, split, config, skeleton, set(columns["image_id"].tolist()))
-        data = PoseDataset(path, fields=names)
-        copies = _read_copies(path, len(index))
+        optional = {"copy": config.copies > 1, "source": bool(config.sources)}
+        columns = PoseDataset(
+            path, fields=["image_id", "annotation_id", "affine", *(n for n in optional if optional[n])]
+        )[:]
+        count = len(columns["image_id"])
+        sources, copies = columns.get("source", [""] * count), columns.get("copy", np.zeros(count, np.int64)).tolist()
+        images = {name_one(*image): image[1] for image in zip(sources, columns["image_id"].tolist(), strict=True)}
+        truth = Truth.read(coco, split, manifest, set(images))
         people: dict[Key, list[Person]] = {}
         for number, image_id in enumerate(columns["image_id"].tolist()):
-            of_image = people.setdefault((image_id, copies[number]), [])
+            image = name_one(sources[number], image_id)
+            of_image = people.setdefault((image, copies[number]), [])
             for annotation_id in columns["annotation_id"][number].tolist():
-                if annotation_id not in truth.derived:
-                    raise ConfigError(f"{coco}: has no annotation {annotation_id}; {path} was built from another file")
-                keypoints = truth.derived[annotation_id]
+                annotation = name_one(sources[number], annotation_id)
+                if annotation not in truth.derived:
+                    raise ConfigError(f"{coco}: has no annotation {annotation}; {path} was built from another file")
+                keypoints = truth.derived[annotation]
                 person = Person(
-                    annotation_id=annotation_id,
+                    annotation_id=annotation,
                     sample=number,
                     affine=columns["affine"][number],
                     keypoints=keypoints,
                     drawn=keypoints[:, 2] > 0 if config.visibility == "labelled" else keypoints[:, 2] == 2,
-                    area=truth.area(image_id, annotation_id),
+                    area=truth.area(image, annotation),
                 )
                 of_image.append(person)
-        table = ErrorTable(skeleton=skeleton, input_size=config.input_size, cell=max(config.strides))
-        return cls(data=data, labels=names, joiner=find_joiner(labels, config), truth=truth, people=people, table=table)
+        return cls(
+            data=PoseDataset(path, fields=names),
+            labels=names,
+            joiner=find_joiner(labels, config),
+            truth=truth,
+            people=people,
+            numbers=images,
+            table=ErrorTable(skeleton=skeleton, input_size=config.input_size, cell=max(config.strides)),
+        )
 
     def read_labels(self, progress: Progress) -> None:
         """Decode all samples."""
@@ -187,12 +203,17 @@ class _Run:
             raise ConfigError(
                 "results name images, of which this dataset has several views each; use one of plain ones"
             )
-        listed = _read_results(path, self.truth.names, self.data.skeleton)
-        if not any((image_id, 0) in self.people for image_id in listed):
+        if len(set(self.numbers.values())) < len(self.numbers):
+            raise ConfigError(
+                "results name images by numbers, which several sources of this dataset have: build a dataset of each "
+                "source, and score its results with that"
+            )
+        listed = read_results_file(path, self.truth.names, self.data.skeleton)
+        if listed.keys().isdisjoint(self.numbers.values()):
             raise ConfigError(f"{path}: has nobody on an image of {self.data.path}")
         nobody = People(keypoints=np.zeros((0, len(self.data.skeleton.keypoints), 3)), scores=np.zeros(0))
         for key, people in self.people.items():
-            self.found[key] = listed.get(key[0], nobody)
+            self.found[key] = listed.get(self.numbers[key[0]], nobody)
             self.table.add(people, self.found[key], alone=False)
 
     def finish(self, of: str) -> Score:
@@ -200,7 +221,7 @@ class _Run:
         stats, lost = evaluate(self.truth, self.found, self.data.skeleton)
         rows = tuple(self.table.rows())
         limbs = self._sum_up_limbs()
-        causes: dict[str, list[int]] = {}
+        causes: dict[str, list[Name]] = {}
         counts: dict[int, int] = {}
         for key, numbers in lost.items():
             drawn = {person.annotation_id: person for person in self.people[key]}
@@ -262,12 +283,6 @@ class _Run:
         return "not found, or mixed with others"
 
 
-def _read_copies(path: Path, count: int) -> list[int]:
-    data = PoseDataset(path, fields=[])
-    copies = PoseDataset(path, fields=["copy"])[:]["copy"].tolist() if data.config.copies > 1 else [0] * count
-    return [int(copy) for copy in copies]
-
-
 def _join(before: People | None, people: People) -> People:
     if before is None:
         return people
@@ -275,29 +290,3 @@ def _join(before: People | None, people: People) -> People:
         keypoints=np.concatenate([before.keypoints, people.keypoints]),
         scores=np.concatenate([before.scores, people.scores]),
     )
-
-
-def _read_results(path: Path, names: Sequence[str], skeleton: Skeleton) -> dict[int, People]:
-    """Read the people of a file of results by image; what the skeleton derives is derived of them."""
-    by_image: dict[int, list[tuple[NDArray[np.float64], float]]] = {}
-    for image_id, keypoints, value in _list_results(path, len(names)):
-        by_image.setdefault(image_id, []).append((keypoints, value))
-    found = {}
-    for image_id, listed in by_image.items():
-        keypoints = np.array([one for one, _ in listed])
-        keypoints[..., 2] = (keypoints[..., :2] != 0).any(axis=-1)
-        found[image_id] = People(
-            keypoints=skeleton.derive(keypoints, names), scores=np.array([value for _, value in listed])
-        )
-    return found
-
-
-def _list_results(path: Path, count: int) -> Iterator[tuple[int, NDArray[np.float64], float]]:
-    try:
-        for entry in json.loads(path.read_bytes()):
-            keypoints = np.array(entry["keypoints"], np.float64).reshape(count, 3)
-            yield int(entry["image_id"]), keypoints, float(entry["score"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ConfigError(
-            f"{path}: expected COCO results, a list of image_id, {count} keypoints and score: {error!r}"
-        ) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,14 +11,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from posegen.annotations.read import find_annotations
-from posegen.config import BuildConfig
-from posegen.errors import AnnotationError, ConfigError
+from posegen.annotations.read import AnnotationSource, JoinedSource, Sources, find_recorded
+from posegen.config import BuildConfig, Source
+from posegen.errors import AnnotationError
+from posegen.shards.manifest import Manifest
 from posegen.skeleton import COCO_17, Skeleton
-from posegen.storage import AnyPath, Location
+from posegen.storage import AnyPath
 
-Key = tuple[int, int]
+Name = int | str
+"""An image or an annotation: its number, and of several sources the source's name before it, as in `feet/17`."""
+
+Key = tuple[Name, int]
 """An image, and which copy of it."""
+
+
+def name_one(source: str, number: int) -> Name:
+    """Return the name of an image or annotation; of one source alone, which has no name, that is its number."""
+    return f"{source}/{number}" if source else number
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -40,7 +50,7 @@ class Person:
         In the image's pixels.
     """
 
-    annotation_id: int
+    annotation_id: Name
     sample: int
     affine: NDArray[np.float64]
     keypoints: NDArray[np.float64]
@@ -60,7 +70,7 @@ class Person:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Truth:
-    """What an annotation file says.
+    """What annotation files say.
 
     Attributes
     ----------
@@ -76,47 +86,65 @@ class Truth:
 
     names: tuple[str, ...]
     sigmas: NDArray[np.float64]
-    images: dict[int, list[dict[str, Any]]]
-    derived: dict[int, NDArray[np.float64]]
+    images: dict[Name, list[dict[str, Any]]]
+    derived: dict[Name, NDArray[np.float64]]
 
     @classmethod
-    def read(
-        cls, coco: Location, split: str | None, config: BuildConfig, skeleton: Skeleton, wanted: set[int]
-    ) -> Truth:
+    def read(cls, coco: Sources, split: str | None, manifest: Manifest, wanted: set[Name]) -> Truth:
         """Read the annotations of the images `wanted`, whoever was drawn; raises what `build` raises for them."""
-        source = find_annotations(coco, split=split, need_images=False)
-        if config.sources:
-            listed = ", ".join(rules.name for rules in config.sources)
-            raise ConfigError(f"several sources ({listed}) cannot be scored at once: build and score each alone")
+        config, skeleton = manifest.config, manifest.skeleton
+        source, paths = _find(coco, split, manifest)
         read = source.read(BuildConfig(**_everybody(config)))
         single = {parents[0] for parents in skeleton.parents if len(parents) == 1}
         names = tuple(name for name in read.names if name in single)
         order = [read.names.index(name) for name in names]
-        entries = _read_entries(source.path)
-        images: dict[int, list[dict[str, Any]]] = {}
-        derived: dict[int, NDArray[np.float64]] = {}
-        for sample in (sample for sample in read.samples if sample.image_id in wanted):
+        entries = {
+            name_one(name, number): (name, entry)
+            for name, path in paths.items()
+            for number, entry in _read_entries(path).items()
+        }
+        images: dict[Name, list[dict[str, Any]]] = {}
+        derived: dict[Name, NDArray[np.float64]] = {}
+        for sample in read.samples:
+            if (image := name_one(sample.source, sample.image_id)) not in wanted:
+                continue
             own = skeleton.derive(sample.keypoints, read.names)
             for n, number in enumerate(sample.annotation_ids.tolist()):
-                derived[number] = own[n]
-                stated = entries.get(number, {})
-                of_image = images.setdefault(sample.image_id, [])
-                of_image.append(_describe(number, sample.keypoints[n, order], stated, sample.bboxes[n]))
-        for number, entry in entries.items():
+                key = name_one(sample.source, number)
+                derived[key] = own[n]
+                _, stated = entries.get(key, ("", {}))
+                images.setdefault(image, []).append(
+                    _describe(key, sample.keypoints[n, order], stated, sample.bboxes[n])
+                )
+        for key, (name, entry) in entries.items():
             # Crowds and people without keypoints: whoever is found there is neither right nor wrong.
-            if number not in derived and entry.get("image_id") in wanted and entry.get("bbox"):
-                bare = _describe(number, np.zeros((len(names), 3)), entry, np.array(entry["bbox"], np.float64))
-                images.setdefault(entry["image_id"], []).append(bare)
+            if key in derived or not isinstance(entry.get("image_id"), int) or not entry.get("bbox"):
+                continue
+            if (image := name_one(name, entry["image_id"])) in wanted:
+                bare = _describe(key, np.zeros((len(names), 3)), entry, np.array(entry["bbox"], np.float64))
+                images.setdefault(image, []).append(bare)
         return cls(names=names, sigmas=_find_sigmas(names, skeleton), images=images, derived=derived)
 
-    def area(self, image_id: int, annotation_id: int) -> float:
+    def area(self, image: Name, annotation: Name) -> float:
         """Return a person's area in the image's pixels."""
-        return next(float(a["area"]) for a in self.images[image_id] if a["id"] == annotation_id)
+        return next(float(a["area"]) for a in self.images[image] if a["id"] == annotation)
+
+
+def _find(
+    coco: Sources, split: str | None, manifest: Manifest
+) -> tuple[AnnotationSource | JoinedSource, dict[str, AnyPath]]:
+    """Find what a dataset was built from, and by source the annotation files; one source alone is called ''."""
+    found = find_recorded(coco, manifest.config, manifest.source, split=split, need_images=False)
+    if isinstance(found, AnnotationSource):
+        return found, {"": found.path}
+    plain = tuple(Source(coco=source.coco, name=source.name) for source in found.rules)
+    return dataclasses.replace(found, rules=plain), {name: one.path for name, one in found.found.items()}
 
 
 def _everybody(config: BuildConfig) -> dict[str, Any]:
     """Return what reading annotations asks of a configuration, but for who is left out."""
-    return {"skeleton": config.skeleton, "category": config.category, "labels": ()}
+    sources = tuple(dataclasses.replace(rules, limit=None) for rules in config.sources)
+    return {"skeleton": config.skeleton, "sources": sources, "category": config.category, "labels": ()}
 
 
 def _read_entries(path: AnyPath) -> dict[int, dict[str, Any]]:
@@ -129,7 +157,7 @@ def _read_entries(path: AnyPath) -> dict[int, dict[str, Any]]:
 
 
 def _describe(
-    number: int, keypoints: NDArray[np.float64], entry: dict[str, Any], bbox: NDArray[np.float64]
+    number: Name, keypoints: NDArray[np.float64], entry: dict[str, Any], bbox: NDArray[np.float64]
 ) -> dict[str, Any]:
     """Write an annotation as COCO's evaluation reads it; a missing box is that of the keypoints, a missing area its."""
     labelled = keypoints[keypoints[:, 2] > 0, :2]
