@@ -94,10 +94,10 @@ class MaskLabel:
     def measure(self, scene: Scene) -> NDArray[np.float32]:
         """Return what `render` does, not to be written to: for several labels of a scene it is measured once."""
         known = _MEASURED.setdefault(scene, {})
-        if self not in known:
-            known[self] = self._measure(scene)
-            known[self].setflags(write=False)
-        return known[self]
+        if (found := known.get(self)) is None:
+            found = known[self] = self._measure(scene)
+            found.setflags(write=False)
+        return found
 
     def _measure(self, scene: Scene) -> NDArray[np.float32]:
         if scene.shown is not None:
