@@ -17,7 +17,7 @@ from posegen.loader import PoseDataset
 
 ONLINE, ONLINE_TEXT = "on-line views, posegen's labels", "on-line views, vectorised heatmap, paf"
 STORED, VIEWS, DATA_LOADER = "PoseLoader", "PoseLoader, fresh views", "TorchPoseDataset in a DataLoader"
-BY_WORKERS = "PoseLoader, workers"
+BY_WORKERS, VIEWS_BY_WORKERS = "PoseLoader, workers", "PoseLoader, fresh views, workers"
 RANGES = "scale=0.5-1.1,rotate=40,shift=40,flip=0.5"
 
 
@@ -78,7 +78,13 @@ def measure_loaders(
     covered = dict.fromkeys(readers, len(samples)) | {name: pipeline.samples for name, pipeline in online.items()}
     rates = {name: [covered[name] / s for s in taken] for name, taken in seconds.items()}
     pairs = [(STORED, name) for name in (DATA_LOADER, BY_WORKERS, *(peer.NAME for peer in peers))]
-    pairs += [(VIEWS, STORED), *((VIEWS, name) for name in online), *((DATA_LOADER, peer.NAME) for peer in peers)]
+    pairs += [
+        (VIEWS, STORED),
+        (VIEWS_BY_WORKERS, STORED),
+        (VIEWS_BY_WORKERS, BY_WORKERS),
+        *((VIEWS, name) for name in online),
+        *((DATA_LOADER, peer.NAME) for peer in peers),
+    ]
     comparisons = [
         compare("reading", "samples/s", (mine, rates[mine]), (other, rates[other]), kind="times", samples=len(samples))
         for mine, other in pairs
@@ -97,6 +103,7 @@ def _open_own(out: Path, fields: list[str], workers: int, batch_size: int) -> di
         STORED: loader(),
         VIEWS: loader(views=RANGES),
         BY_WORKERS: loader(workers=workers, threads=1),
+        VIEWS_BY_WORKERS: loader(workers=workers, threads=1, views=RANGES),
         DATA_LOADER: DataLoader(
             data,
             batch_size,

@@ -1,7 +1,8 @@
 """Batches made ahead of time by threads of the process that trains.
 
-A batch is fetched from the files by one thread and unpacked by several, each into its part of the batch's memory:
-what takes most time leaves Python's lock to others, and is done in few pieces: taking it back is waiting for it.
+A batch is fetched from the files by one thread and unpacked by as many as are needed for all to have something to do,
+each into its part of the batch's memory: what takes most time leaves Python's lock to others, and is done in few
+pieces: taking it back is waiting for it.
 """
 
 from __future__ import annotations
@@ -72,6 +73,7 @@ def make_ahead(
     """
     pool = start_threads(threads, start_thread)
     fetched: deque[Future[Packed]] = deque()
+    pieces = -(-threads // ahead)  # so many of each of the batches that are made at once
     made: deque[tuple[Future[Packed], Made, list[Future[None]]]] = deque()
 
     def start(number: int) -> None:
@@ -80,7 +82,7 @@ def make_ahead(
             fetched.append(pool.submit(fetch, requests[number + len(fetched)]))
         packed, count = fetched.popleft(), len(requests[number].numbers)
         memory = lay(count)
-        parts = [pool.submit(_fill, fill, memory, packed, part) for part in cut(count, threads)]
+        parts = [pool.submit(_fill, fill, memory, packed, part) for part in cut(count, pieces)]
         made.append((packed, memory, parts))
 
     try:

@@ -69,7 +69,7 @@ def test_every_batch_is_whole_and_in_its_place() -> None:
                 assert making.fetched == list(range(batches))
                 assert making.laid == [3] * batches
                 assert sorted((p.start, p.stop) for p in making.parts) == sorted(
-                    (p.start, p.stop) for p in cut(3, threads) * batches
+                    (p.start, p.stop) for p in cut(3, -(-threads // ahead)) * batches
                 )
                 assert len(making.started) == len(set(making.started)) <= threads
                 assert all(name.startswith("posegen-loader") for name in making.started)

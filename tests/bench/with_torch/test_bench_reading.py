@@ -40,7 +40,7 @@ def test_every_reading_is_compared_in_both_orders(found: dict[str, Any]) -> None
 def test_loaders_are_compared_with_those_of_others(found: dict[str, Any]) -> None:
     names = {(c["measured"]["name"], c["compared_with"]["name"]) for c in found["comparisons"]}
     own = {("PoseLoader", "TorchPoseDataset in a DataLoader"), ("PoseLoader", "PoseLoader, workers")}
-    own.add(("PoseLoader, fresh views", "PoseLoader"))
+    own |= {("PoseLoader, fresh views", "PoseLoader"), ("PoseLoader, fresh views, workers", "PoseLoader, workers")}
     assert names >= own | {("PoseLoader", "h5py by hand"), ("TorchPoseDataset in a DataLoader", "h5py by hand")}
     online = "on-line views, posegen's labels", "on-line views, vectorised heatmap, paf"
     assert names >= {("PoseLoader, fresh views", name) for name in online}
