@@ -60,6 +60,7 @@ IDLE = (
     (re.compile(r"(?m)^(_?[A-Z][a-z]\w*) = (?!Literal)(?:.|\n(?=[ \])]))*"), r"\1"),
     # What is cast to is told to mypy alone.
     (re.compile(r"""\bcast\((?:"[^"]*"|None),"""), "cast("),
+    (re.compile(r"\.astype\((?:np\.float64|None)\)"), ".astype()"),  # NumPy takes None for float64
     # That two lists are as long as each other is asserted, and so they are.
     (re.compile(r",\s*strict=\w+"), ""),
     (re.compile(r",\s*\)"), ")"),
@@ -216,6 +217,8 @@ def try_all(drawn: list[Mutant], copies: list[Path], seconds: float, most_usual:
         where = f"{mutant.path}:{mutant.line}"
         how = f"{outcome.kind:12}  {outcome.seconds:4.0f} s"
         print(f"{done['tried']:4}  {how}  {where:40}  {outcome.test}", flush=True)
+        if outcome.kind == "survived":
+            print(f"{mutant}\n", flush=True)
         return outcome
 
     pool = concurrent.futures.ThreadPoolExecutor(len(copies))
@@ -300,11 +303,8 @@ def kill(process: subprocess.Popen[str]) -> None:
 
 
 def report(drawn: list[Mutant], found: list[Outcome | None]) -> None:
-    """Print what survived, and a table of what was caught."""
+    """Print a table of what was caught."""
     tried = [(mutant, outcome) for mutant, outcome in zip(drawn, found, strict=True) if outcome]
-    for mutant, outcome in tried:
-        if outcome.kind == "survived":
-            print(f"\n{mutant}")
     kinds = ("by assertion", "by crash", "by time", "survived")
     print("\n" + f"{'room':14}{'tried':>8}" + "".join(f"{kind:>14}" for kind in kinds) + f"{'caught':>10}")
     for room in (*TESTS, "all"):

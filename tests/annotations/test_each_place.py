@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from conftest import Coco
 from reading import NOBODY, explain, people, read
@@ -215,3 +216,35 @@ def test_no_samples_are_columns_of_none() -> None:
     ]  # fmt: skip
     assert [*none] == [] == [*none[:]]
     assert none.images.tolist() == []
+
+
+def test_a_file_of_pairs_or_of_another_dataset_is_named_by_an_annotation(coco: Coco) -> None:
+    coco.document["categories"][0] |= {"keypoints": [f"k{i}" for i in range(18)], "skeleton": []}
+    pairs = "and annotation 1000 has 36 numbers, x, y without v; write a v behind each pair, 2 where it is seen, 0"
+    for count, why in (
+        (36, f"{pairs} where it is unknown"),
+        (48, "but its annotations have 16, as annotation 1000 has; one of them belongs to another dataset"),
+    ):
+        for entry in coco.document["annotations"]:
+            entry["keypoints"] = [1] * count
+        said = explain(coco, skeleton=None)
+        assert said == f"{coco.annotations}: category 'person' names 18 keypoints, {why}"
+
+
+def test_many_outlines_are_judged_as_each_is(coco: Coco) -> None:
+    outlines = pytest.importorskip("posegen.annotations.coco.outlines")
+    random = np.random.default_rng(0)
+    for _ in range(40):
+        sizes = random.integers(3, 9, (12, 2))
+        values: list[Any] = []
+        for _ in range(12):
+            lengths = random.choice([0, 1, 5, 6, 7, 8], random.integers(1, 4), p=[0.1, 0.1, 0.1, 0.3, 0.1, 0.3])
+            value = [random.integers(0, 9, length).tolist() for length in lengths]
+            if random.random() < 0.3 and value[0]:
+                value[0][-1] = int(random.choice([-99, 99]))
+            values.append(value)
+        raws = [outlines.Raw(json.dumps(value).encode()) for value in values]
+        found, refused = outlines.check_segmentations(raws, sizes)
+        expected = [is_segmentation(value, tuple(size)) for value, size in zip(values, sizes.tolist(), strict=True)]
+        assert [not bad for bad in refused] == expected
+        assert [raw is not None for raw in found] == expected

@@ -129,7 +129,7 @@ def test_a_build_goes_on_where_it_stopped(corpus, built, tmp_path):
 
     def stop(done: int, _: int) -> None:
         calls.append(done)
-        if done == 7:
+        if done >= 7 > max(calls[:-1], default=0):  # of samples that follow fast progress is told together
             os.kill(os.getpid(), signal.SIGINT)
 
     with pytest.raises(KeyboardInterrupt):

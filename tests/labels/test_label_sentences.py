@@ -67,3 +67,15 @@ def test_how_a_prediction_is_read_is_told() -> None:
     assert said == {
         "cif": "places to which cells point, at x s", "caf": "people joined by the ends to which cells point",
     }  # fmt: skip
+
+
+def test_the_number_of_a_cell_is_at_most_that_of_the_last() -> None:
+    for cells in ((8, 12), (12, 8), (1, 1)):
+        size = (8 * cells[0], 8 * cells[1])
+        (label,) = create_label(
+            "keypoint_indices", LabelContext(grid=make_grid("point", size, cells), skeleton=COCO_17)
+        )
+        assert (label.spec.low, label.spec.high) == (0, max(cells[0] * cells[1] - 1, 1))
+        point = np.array([[[size[1] - 4.5, size[0] - 4.5]] * 17])
+        drawn = label.render(make_scene(point, np.ones((1, 17), bool), size))
+        assert drawn[0, 0].tolist() == [cells[0] * cells[1] - 1, 1]

@@ -18,7 +18,6 @@ from posegen.config import BuildConfig
 from posegen.errors import ConfigError
 from posegen.images.augment import Augmentation, View
 from posegen.loader import PoseDataset
-from posegen.loader.seen import ViewMapper
 from posegen.shards.manifest import Manifest
 from posegen.shards.pool import ShardPool
 from posegen.skeleton import COCO_17, OPENPOSE_18
@@ -176,23 +175,6 @@ class TestPictures:
             alone = PoseDataset(path, views=USUAL, seed=1, fields=[name]).batch(range(8))
             assert list(alone) == [name]
             np.testing.assert_array_equal(alone[name], whole[name])
-
-
-def test_what_is_unknown_changes_sides_where_a_view_is_mirrored() -> None:
-    config = BuildConfig.preset("coco", labels=("heatmap", "heatmap_mask"), skeleton=COCO_17)
-    unknown = np.zeros((1, 17), np.uint8)
-    unknown[0, COCO_17.keypoints.index("left_eye")] = 2
-    told = {
-        "keypoints": [np.zeros((1, 17, 3), np.float32)], "bbox": [np.full((1, 4), np.nan, np.float32)],
-        "affine": [np.eye(3)[:2]], "width": [20], "height": [30], "file_name": ["a.jpg"],
-    }  # fmt: skip
-    for flip, eye in ((False, "left_eye"), (True, "right_eye")):
-        mapper = ViewMapper(config, COCO_17, [], views=lambda epoch, number, flip=flip: View(flip=flip))
-        (seen,), columns = mapper.see(0, [0], told | {"unknown": [unknown]}, [None])
-        for found in (columns["unknown"][0], seen.scene.unknown):
-            assert [(COCO_17.keypoints[k], int(found[0, k])) for k in np.flatnonzero(found[0])] == [(eye, 2)]
-        assert columns["file_name"] == ["a.jpg"]
-        assert "unknown" not in mapper.see(0, [0], told, [None])[1]
 
 
 class TestChance:

@@ -112,6 +112,19 @@ def test_arrays_of_every_shape_come_back_as_they_were_drawn(layout: str, tmp_pat
     assert outline.measure(path, samples=3, people=5, size=path.stat().st_size) is None
 
 
+def test_a_shard_that_was_closed_reads_no_other_file(tmp_path: Path) -> None:
+    path = write(tmp_path / "shard.h5").path
+    reader = ShardReader(path)
+    label = reader.labels[0]
+    reader.label(label, 0)
+    reader.pictures([0])
+    reader.close()
+    with (tmp_path / "other").open("wb"), ShardReader(path):  # which take the numbers of files that are free
+        for read in (lambda: reader.label(label, 0), lambda: reader.pictures([0])):
+            with pytest.raises(ShardError, match="Bad file descriptor"):
+                read()
+
+
 HEADERS: dict[str, tuple[Callable[[Any], Any], str]] = {
     "labels": (
         lambda v: ["heatmap", "heatmap", "paf", "mask"],
