@@ -68,7 +68,7 @@ from posegen.labels.decode.limbs import find_joinable
 from posegen.labels.registry import LabelContext
 from posegen.skeleton.flip_pairs import Limb
 
-_SIDE = 3
+SIDE = 3
 """Cells across a limb."""
 
 _LEAST_MARGIN, _MOST_MARGIN = 0.25, 0.4
@@ -88,7 +88,7 @@ class CafLabel(CompositeLabel):
         E pairs of keypoints, and what they are called.
     """
 
-    side: ClassVar[int] = _SIDE
+    side: ClassVar[int] = SIDE
     last_of_equals: ClassVar[bool] = True
 
     limbs: tuple[Limb, ...]
@@ -162,7 +162,7 @@ def _list_cells(
 ) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
     """List the cells of E limbs, some of them several times: of which limb, column and row."""
     count = np.clip(np.ceil(length), 2, _MOST_POINTS).astype(np.intp)
-    margin = np.clip((_SIDE / 2) / (length.astype(np.float64) + np.spacing(1.0)), _LEAST_MARGIN, _MOST_MARGIN)
+    margin = np.clip((SIDE / 2) / (length.astype(np.float64) + np.spacing(1.0)), _LEAST_MARGIN, _MOST_MARGIN)
     which = np.repeat(np.arange(len(count)), count)
     number = np.arange(len(which)) - np.repeat(np.cumsum(count) - count, count)
     # As NumPy's linspace: the last point is where it ends, and not where its steps lead to.
@@ -170,9 +170,9 @@ def _list_cells(
     share = number * step[which] + margin[which]
     share[np.cumsum(count) - 1] = 1 - margin
     centre = start[which] + share[:, None] * way[which].astype(np.float64)
-    around = np.arange(_SIDE) - (_SIDE - 1) / 2
+    around = np.arange(SIDE) - (SIDE - 1) / 2
     columns = np.rint(centre[:, 0, None, None] + around)
     rows = np.rint(centre[:, 1, None, None] + around[:, None])
-    shape = (len(which), _SIDE, _SIDE)
+    shape = (len(which), SIDE, SIDE)
     column, row = (np.broadcast_to(of, shape).reshape(-1).astype(np.intp) for of in (columns, rows))
-    return np.repeat(which, _SIDE * _SIDE), column, row
+    return np.repeat(which, SIDE * SIDE), column, row

@@ -71,6 +71,11 @@ from posegen.labels.decode import Peaks
 from posegen.labels.decode.composite import find_intensity_peaks
 from posegen.labels.registry import LabelContext
 
+SIDE = 4
+"""Cells a patch along each axis."""
+
+_OFFSET = np.float32((SIDE - 1) / 2)
+
 _FAR = 2.0
 """Cells: how far a keypoint is from its patch's outermost cells at the most."""
 
@@ -87,7 +92,7 @@ class CifLabel(CompositeLabel):
         The names of the K keypoints.
     """
 
-    side: ClassVar[int] = 4
+    side: ClassVar[int] = SIDE
 
     keypoints: tuple[str, ...]
 
@@ -110,11 +115,11 @@ class CifLabel(CompositeLabel):
     ) -> tuple[Indices, Indices, Indices, NDArray[np.float64]]:
         """List the cells of the patches around a person's keypoints, and how far these are."""
         keypoint = np.flatnonzero(drawn)
-        at, steps = points[keypoint, :, None, None], np.arange(self.side)
-        first = np.rint(at - np.float32((self.side - 1) / 2)).astype(np.intp)
+        at, steps = points[keypoint, :, None, None], np.arange(SIDE)
+        first = np.rint(at - _OFFSET).astype(np.intp)
         column, row = np.broadcast_arrays(first[:, 0] + steps, first[:, 1] + steps[:, None])
         x, y = at[:, 0] - column, at[:, 1] - row
-        return keypoint.repeat(self.side**2), column.ravel(), row.ravel(), np.sqrt(x * x + y * y).ravel()
+        return keypoint.repeat(SIDE * SIDE), column.ravel(), row.ravel(), np.sqrt(x * x + y * y).ravel()
 
     def _find_values(
         self,

@@ -30,7 +30,7 @@ PUBLISHED = (
     # UDP-Pose's radius of its offsets; patches of MSRA reach three sigmas; MMPose's SimCC cuts at three.
     (offset, {"UDP_RADIUS": 3.5 / 64}),
     (topdown, {"PATCH_SIGMAS": 3}),
-    (simcc, {"_SIGMAS": 3}),
+    (simcc, {"REACH_SIGMAS": 3}),
     # tf-pose cuts a Gaussian at 1 %.
     (gaussians, {"THRESHOLD": 4.6052, "CUT": math.exp(-4.6052), "REACH": math.sqrt(9.2104)}),
     (heatmap, {"_LEAST_KERNEL": 3}),
