@@ -1,12 +1,12 @@
 #!/bin/bash
-# Builds a dataset as a Slurm job array, one part a task, and finishes it when all have ended:
+# Builds a dataset as a Slurm job array, one part a task; the last part to end finishes it:
 #
 #   PARTS=16 bash slurm_array.sh --coco /shared/coco --out /shared/pose [OPTION...]
 #
 # All nodes have to see both paths and have the same posegen; file locks are not needed. A task that is preempted, runs
-# out of time or loses its node is queued again and goes on where it stopped. The finishing job fails if a part is
-# missing, and its log names the commands that build what is; the same call again does it, too. What to ask of Slurm
-# besides, such as a partition, can be put into SBATCH_PARTITION and the like.
+# out of time or loses its node is queued again and goes on where it stopped. When all have ended a second job checks
+# the dataset. It fails if a part is missing, and its log names the commands that build what is; the same call again
+# does it, too. What to ask of Slurm besides, such as a partition, can be put into SBATCH_PARTITION and the like.
 #SBATCH --job-name=posegen
 #SBATCH --cpus-per-task=4
 #SBATCH --mem-per-cpu=1G

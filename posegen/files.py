@@ -17,6 +17,8 @@ from posegen.errors import ConfigError
 if TYPE_CHECKING:
     from posegen.storage import AnyPath
 
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
+
 TEMPORARY_SUFFIX = ".partial"
 """What a file is called while it is written; one that is left over belongs to nobody."""
 
@@ -69,7 +71,7 @@ def hash_file(path: AnyPath) -> str:
 
 def canonical_json(record: object) -> str:
     """Write JSON of which there is only one form: sorted keys, no spaces. What digests are taken of."""
-    return json.dumps(record, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return _CANONICAL.encode(record)
 
 
 def load_toml(path: Path) -> dict[str, Any]:

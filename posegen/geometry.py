@@ -83,6 +83,11 @@ class Affine:
         matrix[:, 2] += after.matrix[:, 2]
         return Affine.from_matrix(matrix)
 
+    def of_part(self, x: float, y: float) -> Affine:
+        """Return the map of those points that are counted from x, y on."""
+        x0, y0 = self.x0 + self.xx * x + self.xy * y, self.y0 + self.yx * x + self.yy * y
+        return Affine(self.xx, self.xy, x0, self.yx, self.yy, y0)
+
     @property
     def is_upright(self) -> bool:
         """Whether it neither turns nor shears nor mirrors."""

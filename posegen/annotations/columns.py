@@ -25,6 +25,9 @@ class ShapeColumns(Protocol):
     def describe(self, number: int) -> bytes:
         """Write down those of a sample, always in the same way: what digests are taken of."""
 
+    def take(self, numbers: NDArray[np.int64]) -> ShapeColumns:
+        """Return those of some samples alone."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _KeptShapes:
@@ -39,6 +42,9 @@ class _KeptShapes:
         ignored, drawn = self.shapes[number]
         listed = [[shape.segmentation, shape.bbox] for shape in (*ignored, *drawn)]
         return canonical_json([len(ignored), listed]).encode()
+
+    def take(self, numbers: NDArray[np.int64]) -> _KeptShapes:
+        return _KeptShapes([self.shapes[number] for number in numbers.tolist()])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -143,6 +149,22 @@ class SampleColumns(Sequence[Sample]):
             source="" if self.sources is None else self.sources[number],
         )
 
+    def take(self, numbers: NDArray[np.int64]) -> SampleColumns:
+        """Return columns of some samples alone."""
+        rows, starts = list_rows(self.starts, numbers)
+        return SampleColumns(
+            image_ids=self.image_ids[numbers],
+            file_names=[self.file_names[number] for number in numbers.tolist()],
+            sizes=self.sizes[numbers],
+            starts=starts,
+            keypoints=self.keypoints[rows],
+            bboxes=self.bboxes[rows],
+            annotation_ids=self.annotation_ids[rows],
+            find_shapes=self.find_shapes.take(numbers),
+            unknown=None if self.unknown is None else self.unknown[rows],
+            sources=None if self.sources is None else [self.sources[number] for number in numbers.tolist()],
+        )
+
     def find_people(self, number: int, person: int | None = None) -> tuple[int, int]:
         """Return where the people of a sample begin and end: one of the P, or all of an image."""
         if person is not None:
@@ -154,3 +176,10 @@ class SampleColumns(Sequence[Sample]):
         """Return (P, K0) `unknown`; None where all is known of all people of a sample's image: nothing is said then."""
         start, stop = self.find_people(number)
         return self.unknown if self.unknown is not None and self.unknown[start:stop].any() else None
+
+
+def list_rows(starts: NDArray[np.int64], numbers: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """List the rows (R,) of n samples, whose own begin at `starts`, and where each of them begins there (n + 1,)."""
+    counts = starts[numbers + 1] - starts[numbers]
+    fresh = np.concatenate([[0], np.cumsum(counts)])
+    return np.arange(fresh[-1]) + np.repeat(starts[numbers] - fresh[:-1], counts), fresh

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import overload
 
+from posegen.annotations.coco.held import hash_annotations
 from posegen.annotations.coco.paths import find_coco
 from posegen.annotations.coco.read import read_coco
 from posegen.annotations.sample import Annotations
@@ -16,7 +17,7 @@ from posegen.annotations.sources import configure, join_sources
 from posegen.config import BuildConfig, Source, SourceRules
 from posegen.config.sources import name_sources
 from posegen.errors import AnnotationError, ConfigError
-from posegen.files import canonical_json, hash_file
+from posegen.files import canonical_json
 from posegen.storage import AnyPath, Location, Place
 
 Sources = Location | Source | Sequence[str | os.PathLike[str] | Source]
@@ -62,12 +63,12 @@ class AnnotationSource:
 
     def describe(self) -> dict[str, str]:
         """Return the names of file and directory, and the file's `sha256`. Raises `OSError` if it cannot be read."""
-        return {"annotations": self.path.name, "sha256": hash_file(self.path), "images": self.images.name}
+        return {"annotations": self.path.name, "sha256": hash_annotations(self.path), "images": self.images.name}
 
     def compare(self, recorded: Mapping[str, str]) -> Iterator[str]:
         """Say whether it is other than what `describe` gave once, if it is known what that was."""
         before = recorded.get("sha256")
-        if before is not None and (now := hash_file(self.path)) != before:
+        if before is not None and (now := hash_annotations(self.path)) != before:
             yield (
                 f"was built from other annotations than {self.path} (sha256 {before[:12]}..., now {now[:12]}...): "
                 "build again to see how many shards change, or name those it was built from"
@@ -133,7 +134,7 @@ class JoinedSource:
         """
         free = [rules.name for rules in config.sources]
         names: dict[str, str] = {}
-        digests = {own: hash_file(source.path) for own, source in self.found.items()}
+        digests = {own: hash_annotations(source.path) for own, source in self.found.items()}
         for key in ("sha256", "", "annotations"):
             for own, source in self.found.items():
                 known = {"sha256": digests[own], "": own, "annotations": source.path.name}[key]

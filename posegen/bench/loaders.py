@@ -61,7 +61,7 @@ def measure_loaders(
     -------
     `comparisons`, and `bytes_sample`: by reader, bytes on disk a sample.
     """
-    fields = list(PoseDataset(out).array_fields)
+    fields = list(PoseDataset(out).reader.array_fields)
     samples = PoseDataset(out, fields=fields)
     readers = _open_own(out, fields, workers, batch_size)
     sizes = {STORED: count_bytes(out) / len(samples)}

@@ -110,6 +110,8 @@ class BuildState:
         shard: ShardRecord | None,
         failures: Sequence[Failure] = (),
         identities: Mapping[str, PictureIdentity | None] | None = None,
+        *,
+        digest: str | None = None,
     ) -> None:
         """Record what became of a task's shard. Raises `OSError` if that cannot be written.
 
@@ -119,10 +121,12 @@ class BuildState:
             What was to be built, and what was.
         identities
             Of pictures' files by name, as they were when they were read; at others it is looked now.
+        digest
+            The task's, if it is known.
         """
         found = look_at_pictures(task, identities or {})
         record = {
-            "of": self._identify(task, found),
+            "of": self._identify(task, found, digest),
             "files": {name: identity for name, identity in found.items() if identity is not None},
             "shard": None if shard is None else dataclasses.asdict(shard),
             "tag": None if shard is None else self.store.note(shard),
@@ -146,6 +150,8 @@ class BuildState:
     def publish(self, manifest: Manifest) -> None:
         """Replace what is in `out` by the manifest's shards; while that lasts there is no manifest, and so no dataset.
 
+        One that is there already stays as it is, so that parts that finish together do not take it from each other.
+
         Raises
         ------
         BuildError
@@ -153,23 +159,31 @@ class BuildState:
         OSError
             If a file cannot be moved or written.
         """
-        places, shards = {}, {shard.file: shard for shard in manifest.shards}
-        for shard in manifest.shards:
-            place = self.store.find(shard)
-            if place is None:
-                raise BuildError(f"{self.out}: {shard.file} was changed or removed while others were built; run again")
-            places[shard.file] = place
-        (self.out / MANIFEST_NAME).unlink(missing_ok=True)
+        places, shards = self._find_places(manifest), {shard.file: shard for shard in manifest.shards}
+        stands = all(place.parent == self.out for place in places.values()) and self.find_dataset() == manifest
+        if not stands:
+            (self.out / MANIFEST_NAME).unlink(missing_ok=True)
         for old in list_folder(self.out):
             if SHARD_FILE.fullmatch(old.name) and old.name not in places:
                 old.unlink(missing_ok=True)
         for name, place in places.items():
             if place.parent != self.out:
                 self.store.move(place, shards[name])
-        manifest.write(self.out)
+        if not stands:
+            manifest.write(self.out)
         for other in list_folder(self.home.parent):
             if other.is_dir() and other != self.home:
                 remove_tree(other)
+
+    def _find_places(self, manifest: Manifest) -> dict[str, AnyPath]:
+        """Find the files of all shards by name; raises `BuildError` if one has gone since it was finished."""
+        places = {}
+        for shard in manifest.shards:
+            place = self.store.find(shard)
+            if place is None:
+                raise BuildError(f"{self.out}: {shard.file} was changed or removed while others were built; run again")
+            places[shard.file] = place
+        return places
 
     def _record_path(self, file_name: str, kind: str = _FINISHED) -> AnyPath:
         return self.home / f"{Path(file_name).stem}.json".replace(_FINISHED, kind, 1)
@@ -195,14 +209,16 @@ class BuildState:
         self.store.recall(shard, tag)
         return self.store.find(shard) is not None
 
-    def _identify(self, task: ShardTask, found: Mapping[str, PictureIdentity | None]) -> dict[str, Any]:
+    def _identify(
+        self, task: ShardTask, found: Mapping[str, PictureIdentity | None], digest: str | None = None
+    ) -> dict[str, Any]:
         """Say what a shard is built from: its task, its pictures' identity, and the libraries."""
         pictures = hashlib.sha256()
         for name in task.file_names:
             identity = found[name]
             pictures.update(b"missing\n" if identity is None else f"{identity}\n".encode())
         return {
-            "task": task.digest,
+            "task": digest or task.digest,
             "pictures": pictures.hexdigest(),
             "versions": self._versions,
             "format": FORMAT_VERSION,

@@ -1,10 +1,10 @@
 """A build in parts that know nothing of each other: on any machine, in any order, again and again, at the same time.
 
-    posegen build ... --part 3/16    builds every sixteenth shard, from the third on
+    posegen build ... --part 3/16    builds every sixteenth shard, from the third on; finishes if it is the last
     posegen build ... --finish       checks that all are there, and writes the manifest
 
 No process has to live while others work, and none waits for another: a shard is written whole and then its record, and
-what two of them build twice has the same bytes.
+what two of them build twice has the same bytes. So have the datasets that two of them finish at once.
 """
 
 from __future__ import annotations
@@ -43,6 +43,8 @@ class PartReport:
         How many of its samples could not be built.
     built, of
         How many shards of the whole dataset are built, by whomever, and how many there will be.
+    manifest
+        Of the dataset, if it was the last part and has finished it.
     """
 
     part: Part
@@ -51,6 +53,7 @@ class PartReport:
     failures: int
     built: int
     of: int
+    manifest: Manifest | None = None
 
 
 def build_part(
@@ -66,6 +69,9 @@ def build_part(
     max_failures: int | str = 0,
     overwrite: bool = False,
     pictures_from: str | os.PathLike[str] | None = None,
+    finish: bool = False,
+    preset: str | None = None,
+    description: str = "",
     progress: Progress | None = None,
     notify: Notify | None = None,
 ) -> PartReport:
@@ -78,12 +84,11 @@ def build_part(
     ----------
     part
         Which of how many, as in `3/16`.
+    finish
+        Whether to do what `finish_parts` does as soon as the shards of all parts are built. Two parts that end at once
+        both do. What keeps them from it is told by `notify`, and no error of this part.
     coco, out, config, split, images, workers, executor, max_failures, overwrite, pictures_from, progress, notify
-        As for `posegen.build.pipeline.build`, and raised is what that raises.
-
-    Returns
-    -------
-    What became of it.
+        As for `posegen.build.pipeline.build`, and so are `preset` and `description`; raised is what that raises.
     """
     part = part if isinstance(part, Part) else Part.parse(part)
     executor = choose_executor(executor, workers)
@@ -94,13 +99,20 @@ def build_part(
         old = find_old_pictures(pictures_from, state.out if overwrite else None, plan.config)
         run = Run(plan, state, progress or ignore, notify or ignore, prepared.source["sha256"], part=part, old=old)
         run.complete(executor, allowance)
+        built, manifest = sum(state.has_any_record(plan.file_name(index)) for index in range(len(plan.shards))), None
+        if finish and built == len(plan.shards):
+            try:
+                manifest = _finish(prepared, allowance, ignore, preset=preset, description=description)
+            except BuildError as error:
+                run.notify(str(error))
         return PartReport(
             part=part,
             shards=run.shards,
             samples=sum(record.samples for record in run.records),
             failures=len(run.failures),
-            built=sum(state.has_any_record(plan.file_name(index)) for index in range(len(plan.shards))),
+            built=built,
             of=len(plan.shards),
+            manifest=manifest,
         )
 
 
@@ -142,14 +154,21 @@ def finish_parts(
     """
     allowance = Allowance.parse(max_failures)
     with prepare(coco, out, config, split=split, images=images, overwrite=overwrite, shared=True) as prepared:
-        built = _collect(prepared, progress or ignore)
-        plan, state = prepared.plan, prepared.state
-        failures = sorted((failure for one in built for failure in one.failures), key=lambda failure: failure.key)
-        records = [one.record for one in built if one.record is not None]
-        write_failures(state.out, failures)
-        if len(failures) > allowance.of(plan.samples) or not records:
-            raise BuildError(describe_failures(state.out, failures, plan.samples))
-        return prepared.publish(records, len(failures), preset=preset, description=description)
+        return _finish(prepared, allowance, progress or ignore, preset=preset, description=description)
+
+
+def _finish(
+    prepared: Prepared, allowance: Allowance, progress: Progress, *, preset: str | None, description: str
+) -> Manifest:
+    """Make a dataset of shards that are all built; raises `BuildError` if they are not, or lack too many samples."""
+    built = _collect(prepared, progress)
+    plan, state = prepared.plan, prepared.state
+    failures = sorted((failure for one in built for failure in one.failures), key=lambda failure: failure.key)
+    records = [one.record for one in built if one.record is not None]
+    write_failures(state.out, failures)
+    if len(failures) > allowance.of(plan.samples) or not records:
+        raise BuildError(describe_failures(state.out, failures, plan.samples))
+    return prepared.publish(records, len(failures), preset=preset, description=description)
 
 
 def _collect(prepared: Prepared, progress: Progress) -> list[Built]:

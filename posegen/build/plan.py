@@ -35,7 +35,7 @@ class ShardTask:
     file_name
         Of the shard.
     samples
-        In the order in which they are stored; made when they are asked for, until the task is sent.
+        In the order in which they are stored; made when they are asked for.
     names
         The annotated keypoints' names.
     skeleton
@@ -46,8 +46,6 @@ class ShardTask:
         The directory, archive or URL that the samples' file names are relative to.
     directory
         Where to write the shard.
-    digest
-        A hash of all that determines the shard but the pictures (sha256, hexadecimal).
     quarantined
         Reasons not to touch a sample, by its key: those that killed their workers.
     hopeless
@@ -65,19 +63,24 @@ class ShardTask:
     config: BuildConfig
     images: AnyPath
     directory: AnyPath
-    digest: str
     quarantined: Mapping[SampleKey, str] = field(default_factory=dict)
     hopeless: int | None = None
     careful: bool = False
     pictures: Mapping[SampleKey, OldPicture] | None = None
 
     @property
+    def digest(self) -> str:
+        """A hash of all that determines the shard but the pictures (sha256, hexadecimal), which takes its time."""
+        build = [self.config.digest, self.names, self.skeleton.to_dict()]
+        hashed = hashlib.sha256(canonical_json(build).encode())
+        for described in PlannedSamples.of(self.samples).describe(unknown=self.config.reads_unknown):
+            hashed.update(described)
+        return hashed.hexdigest()
+
+    @property
     def file_names(self) -> list[str]:
         """Those of the samples."""
-        samples = self.samples
-        if isinstance(samples, PlannedSamples):
-            return samples.file_names
-        return [sample.file_name for sample in samples]
+        return PlannedSamples.of(self.samples).file_names
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -115,18 +118,10 @@ class BuildPlan:
             config=self.config,
             images=self.annotations.images,
             directory=directory,
-            digest=self._digest(self.shards[index]),
             quarantined=dict(quarantined or {}),
             hopeless=hopeless,
             careful=careful,
         )
-
-    def _digest(self, samples: PlannedSamples) -> str:
-        build = [self.config.digest, self.annotations.names, self.annotations.skeleton.to_dict()]
-        hashed = hashlib.sha256(canonical_json(build).encode())
-        for described in samples.describe(unknown=self.config.reads_unknown):
-            hashed.update(described)
-        return hashed.hexdigest()
 
 
 def make_plan(annotations: Annotations, config: BuildConfig) -> BuildPlan:

@@ -1,18 +1,20 @@
-"""Samples in the order of a build, shard by shard, that are made when a worker is sent them."""
+"""Samples in the order of a build, shard by shard, that are made in the worker that builds them."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass
-from typing import overload
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from posegen.annotations import Sample
 from posegen.annotations.columns import SampleColumns
+from posegen.config import BuildConfig
 from posegen.files import canonical_json
+from posegen.shards import SampleKey
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -53,14 +55,37 @@ class PlannedSamples(Sequence[Sample]):
     def __iter__(self) -> Iterator[Sample]:
         return (self[index] for index in range(len(self)))
 
-    def __reduce__(self) -> tuple[type[tuple[Sample, ...]], tuple[tuple[Sample, ...]]]:
-        """Send another process the samples themselves, and not all that they are made of."""
-        return tuple, (tuple(self),)
+    def __reduce__(self) -> tuple[Callable[..., PlannedSamples], tuple[Any, ...]]:
+        """Send another process the columns of these samples alone: it makes them there, which takes its time."""
+        numbers, images = np.unique(self.images, return_inverse=True)
+        columns, people = self.columns.take(numbers), self.people
+        if people is not None:
+            people = people - self.columns.starts[self.images] + columns.starts[images]
+        return _restore, (columns, images, people, self.copies)
+
+    @classmethod
+    def of(cls, samples: Sequence[Sample]) -> PlannedSamples:
+        """Take samples that are made; what is planned is returned as it is."""
+        if isinstance(samples, PlannedSamples):
+            return samples
+        copies = np.array([sample.copy for sample in samples], np.int64)
+        return cls(columns=SampleColumns.of(samples), images=np.arange(len(samples)), people=None, copies=copies)
 
     @property
     def file_names(self) -> list[str]:
         """The n names of their files."""
         return [self.columns.file_names[number] for number in self.images.tolist()]
+
+    def list_keys(self, config: BuildConfig) -> list[SampleKey]:
+        """List what tells each of them from all others, as `ShardReader.key` does of one that is stored."""
+        columns, people = self.columns, [None] * len(self) if self.people is None else self.people.tolist()
+        keys = []
+        for number, person, copy in zip(self.images.tolist(), people, self.copies.tolist(), strict=True):
+            first, stop = columns.find_people(number, person)
+            persons = columns.annotation_ids[first:stop].tolist() if config.unit == "person" else ()
+            source = "" if columns.sources is None else columns.sources[number]
+            keys.append(SampleKey.of(config, int(columns.image_ids[number]), persons, copy, source))
+        return keys
 
     def select(self, file_names: Container[str]) -> Iterator[Sample]:
         """Yield those whose file names are among some."""
@@ -88,3 +113,9 @@ class PlannedSamples(Sequence[Sample]):
                 yield column[first:stop].tobytes()
             if unknown and (told := columns.find_unknown(number)) is not None:
                 yield told[first:stop].tobytes()
+
+
+def _restore(
+    columns: SampleColumns, images: NDArray[np.int64], people: NDArray[np.int64] | None, copies: NDArray[np.int64]
+) -> PlannedSamples:
+    return PlannedSamples(columns=columns, images=images, people=people, copies=copies)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 
 from posegen.annotations import Sample
 from posegen.build.checkpoint import read_identities
 from posegen.build.occupied import describe_changes
 from posegen.build.pictures import OldPicture
-from posegen.build.plan import find_key
+from posegen.build.planned import PlannedSamples
 from posegen.config import BuildConfig
 from posegen.errors import ConfigError, ShardError
 from posegen.shards import FORMAT_VERSION, Manifest, SampleKey, ShardReader, ShardRecord, library_versions
@@ -50,9 +50,9 @@ class OldPictures:
         for shard in manifest.shards:
             self._index(manifest, shard)
 
-    def choose(self, samples: Iterable[Sample]) -> dict[SampleKey, OldPicture]:
+    def choose(self, samples: Sequence[Sample]) -> dict[SampleKey, OldPicture]:
         """Choose what there is of some samples."""
-        keys = (find_key(sample, self._config) for sample in samples)
+        keys = PlannedSamples.of(samples).list_keys(self._config)
         return {key: self._found[key] for key in keys if key in self._found}
 
     def _index(self, manifest: Manifest, shard: ShardRecord) -> None:

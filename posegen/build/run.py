@@ -245,7 +245,7 @@ class Run:
 
     def _finish(self, index: int, task: ShardTask, result: ShardResult) -> None:
         if result.record is not None or len(result.failures) == len(task.samples):  # or else it was given up
-            self.state.commit(task, result.record, result.failures, result.identities)
+            self.state.commit(task, result.record, result.failures, result.identities, digest=result.digest)
         self.results[task.file_name] = result
         self.built += len(task.samples) - len(result.failures) if result.record is not None else 0
         if result.record is None:

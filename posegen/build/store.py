@@ -146,8 +146,9 @@ class Store:
 
 
 def remove_tree(folder: AnyPath) -> None:
-    """Remove a folder and all in it. Raises `OSError`."""
+    """Remove a folder and all in it, which another process may be removing, too. Raises `OSError`."""
     if isinstance(folder, Place):
         folder.remove_tree()
-    else:
+        return
+    with contextlib.suppress(FileNotFoundError):
         shutil.rmtree(folder)

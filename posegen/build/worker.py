@@ -56,6 +56,8 @@ class ShardResult:
         The EXIF orientations that were not applied, by the pictures' file names; not of pictures that were copied.
     identities
         By the pictures' file names what their files were when they were read; None where there was none.
+    digest
+        The task's.
     copied, afresh
         How many pictures were copied from a dataset, and by reason how many could not be.
     """
@@ -64,6 +66,7 @@ class ShardResult:
     failures: tuple[Failure, ...]
     unturned: Mapping[str, int] = field(default_factory=dict)
     identities: Mapping[str, PictureIdentity | None] = field(default_factory=dict)
+    digest: str | None = None
     copied: int = 0
     afresh: Mapping[str, int] = field(default_factory=dict)
 
@@ -95,7 +98,8 @@ def build_shard(task: ShardTask, report: Callable[[int], None]) -> ShardResult:
     ]
     failures: list[Failure] = []
     builder = _SampleBuilder(task, failures)
-    writer = ShardWriter(len(task.samples), stored, config=config, skeleton=task.skeleton, task_digest=task.digest)
+    digest = task.digest
+    writer = ShardWriter(len(task.samples), stored, config=config, skeleton=task.skeleton, task_digest=digest)
     told = _Teller(report, 0.0 if task.careful else _TOLD_EVERY_S)
     preview: tuple[Plot, ...] = ()
     try:
@@ -114,7 +118,9 @@ def build_shard(task: ShardTask, report: Callable[[int], None]) -> ShardResult:
         if len(failures) == len(task.samples):
             return ShardResult(record=None, failures=tuple(failures), **builder.seen)
         record = writer.finish(task.directory / task.file_name, preview)
-        return ShardResult(record=record, failures=tuple(failures), unturned=builder.unturned, **builder.seen)
+        return ShardResult(
+            record=record, failures=tuple(failures), unturned=builder.unturned, digest=digest, **builder.seen
+        )
     finally:
         told.close()
         writer.close()

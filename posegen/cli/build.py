@@ -56,7 +56,7 @@ def command(
     and named. Interrupted, the same command goes on where it stopped. Workers change no byte of the result.
 
     Parts are built by commands that know nothing of each other, on any machine that sees DIR, in any order and again.
-    A last one finishes the dataset, or names what is missing.
+    The last one to end finishes the dataset; --finish does so, too, or names what is missing.
 
     \b
       posegen build --coco /data/coco --out /data/pose
@@ -80,7 +80,7 @@ def command(
     if run.out is None:
         raise ConfigError("--out DIR is missing: where to write the dataset")
     if part is not None and finish:
-        raise ConfigError("--part and --finish are two commands: build all parts first, then finish")
+        raise ConfigError("--part and --finish are two commands: the last part to end finishes the dataset by itself")
     with show_samples(quiet=quiet) as bar:
         if note:
             bar.tell(f"note: {note}")
@@ -116,15 +116,17 @@ def _work(config: BuildConfig, options: Options, part: str | None, finish: bool,
         }
     building |= {"pictures_from": run.pictures_from, "notify": bar.tell}
     if part is not None:
-        return _tell_part(build_part(part=part, **common, **building))
+        return _tell_part(build_part(part=part, finish=True, **common, **building, **record), out)
     return _summary(build(**common, **building, **record), out)
 
 
-def _tell_part(report: PartReport) -> str:
+def _tell_part(report: PartReport, out: str) -> str:
     shards = f"{report.shards} shard{'' if report.shards == 1 else 's'}"
     lines = [f"part {report.part}: {report.samples} samples in {shards}"]
     if report.failures:
         lines[0] += f"; {report.failures} could not be built"
+    if report.manifest is not None:
+        return "\n".join([*lines, "all parts are built, and make a dataset", _summary(report.manifest, out)])
     lines.append(
         f"{report.built} of {report.of} shards are built"
         + ("; the same command with --finish in place of --part makes a dataset of them" * (report.built == report.of))

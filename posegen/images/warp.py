@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Callable
 
@@ -20,7 +19,9 @@ PADDING = 128
 _WHOLE = 1e-6
 """Pixels by which a whole number of them may be missed."""
 
-_HAS_MOST = int(cv2.__version__.partition(".")[0]) < 5
+_IS_OLD = int(cv2.__version__.partition(".")[0]) < 5
+"""Whether it is OpenCV 4, which takes long for what lies beside a picture; OpenCV 5 fills that sooner than we do."""
+
 _MOST_SIDE = (1 << 15) - 1
 """Pixels along a side from which on OpenCV 4 maps no picture."""
 
@@ -151,7 +152,7 @@ def warp_shown(
 
     Each pixel is interpolated linearly between four; a picture that shrinks to half or less is shrunk by a whole factor
     first, so that none of its pixels is passed over. Four channels take OpenCV less time than three do, and shrinking
-    by other factors, as `warp_view` does, more than all the rest. Only the box that the picture covers is warped.
+    by other factors, as `warp_view` does, more than all the rest.
 
     Parameters
     ----------
@@ -186,7 +187,7 @@ def _cut_to_fit(picture: NDArray[np.uint8], back: Affine, size: Size) -> tuple[N
     -------
     The part, and the map from the frame to it. Pictures that OpenCV takes stay as they are.
     """
-    if max(picture.shape[:2]) < _MOST_SIDE or not _HAS_MOST:
+    if max(picture.shape[:2]) < _MOST_SIDE or not _IS_OLD:
         return picture, back
     height, width = size
     corners = back.apply(np.array([(x, y) for x in (0, width - 1) for y in (0, height - 1)], np.float64))
@@ -214,8 +215,8 @@ def _warp_box(picture: NDArray[np.uint8], affine: Affine, frame: Size) -> tuple[
         size = tuple(max(1, round(side / int(1 / scale))) for side in picture.shape[:2])
         affine = Affine.resize(picture.shape[:2], size).inverse().then(affine)
         picture = np.asarray(cv2.resize(picture, size[::-1], interpolation=cv2.INTER_AREA), np.uint8)
-    box = _find_touched(picture.shape[:2], affine, frame)
-    back = dataclasses.replace(affine, x0=affine.x0 - box.x, y0=affine.y0 - box.y).inverse()
+    box = _find_touched(picture.shape[:2], affine, frame) if _IS_OLD else Box(0, 0, frame[1], frame[0])
+    back = affine.inverse().of_part(box.x, box.y)
     padding = (PADDING, PADDING, PADDING, 0) if picture.ndim == 3 else (0,)
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     picture, back = _cut_to_fit(picture, back, box.size)

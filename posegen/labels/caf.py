@@ -53,7 +53,6 @@ It cannot be, as `cif`.
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -61,16 +60,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posegen.labels.base import ArraySpec
-from posegen.labels.composite import MOST_SCALE, CompositePeople, create_people
+from posegen.labels.cells import Indices
+from posegen.labels.composite import MOST_SCALE, CompositeLabel, create_people
 from posegen.labels.decode import Peaks
 from posegen.labels.decode.composite import join_associations
 from posegen.labels.decode.limbs import find_joinable
-from posegen.labels.mirror import LOPSIDED
 from posegen.labels.registry import LabelContext
-from posegen.labels.scene import Scene
 from posegen.skeleton.flip_pairs import Limb
 
-SIDE = 3
+_SIDE = 3
 """Cells across a limb."""
 
 _LEAST_MARGIN, _MOST_MARGIN = 0.25, 0.4
@@ -79,7 +77,7 @@ _GRIDS = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CafLabel:
+class CafLabel(CompositeLabel):
     """Composite association fields; this module's docstring defines them.
 
     Parameters
@@ -90,54 +88,16 @@ class CafLabel:
         E pairs of keypoints, and what they are called.
     """
 
-    needs_ignored: ClassVar[bool] = True
-    needs_ignored_boxes: ClassVar[bool] = True
+    side: ClassVar[int] = _SIDE
+    last_of_equals: ClassVar[bool] = True
 
-    people: CompositePeople
     limbs: tuple[Limb, ...]
     names: tuple[str, ...]
 
     @property
     def spec(self) -> ArraySpec:
-        """The array that `render` makes."""
-        far = self._far
-        return ArraySpec(
-            name="caf",
-            channels=self.names,
-            cells=self.people.cells,
-            low=-far,
-            high=max(far, MOST_SCALE),
-            mirror=LOPSIDED,
-            inner=(9,),
-            axes=("channel", "value", "y", "x"),
-            unknown=True,
-        )
-
-    def render(self, scene: Scene) -> NDArray[np.float32]:
-        """Draw (E, 9, h, w) float32: intensity, x1, y1, x2, y2, b1, b2, scale 1, scale 2."""
-        known = self.people.find_known(scene, (SIDE - 1) / 2)
-        points, drawn, scales = self.people.place(scene)
-        winner = self._find_winners(points, drawn, known)
-        out = np.full(self.spec.shape, np.nan, np.float32)
-        out[:, 0] = np.where(known, 0, np.nan)
-        limb, row, column = np.nonzero(winner >= 0)
-        person = winner[limb, row, column]
-        start, stop = np.array(self.limbs)[limb].T
-        cell = np.stack([column, row], axis=-1)
-        ways = [points[person, end].astype(np.float64) - cell for end in (start, stop)]
-        spread = np.full((len(row), 2), self.people.bmin)
-        sizes = [scales[person, end] for end in (start, stop)]
-        out[limb, :, row, column] = np.column_stack(
-            [np.ones(len(row)), np.clip(np.concatenate(ways, axis=1), -self._far, self._far), spread, *sizes]
-        )
-        outside = self.people.find_outside(scene)
-        out[:, 0, outside], out[:, 1:, outside] = 0, np.nan
-        return out
-
-    def limits(self, scene: Scene) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Return twice what it is where nothing is ignored: what is known is the same whoever is."""
-        known = self.render(dataclasses.replace(scene, ignored_boxes=None))
-        return known, known
+        """The array that `render` makes: (E, 9, h, w) float32 of intensity, x1, y1, x2, y2, b1, b2, scale 1 and 2."""
+        return self._spec("caf", self.names, 9, low=-self._far, high=max(self._far, MOST_SCALE))
 
     @property
     def decoder(self) -> str:
@@ -161,31 +121,32 @@ class CafLabel:
     def _far(self) -> float:
         return float(_GRIDS * max(self.people.cells))
 
-    def _find_winners(
-        self, points: NDArray[np.float32], drawn: NDArray[np.bool_], known: NDArray[np.bool_]
-    ) -> NDArray[np.intp]:
-        """Find the person whose limb counts in each cell (E, h, w), or -1."""
+    def _reach(
+        self, points: NDArray[np.float32], drawn: NDArray[np.bool_]
+    ) -> tuple[Indices, Indices, Indices, NDArray[np.float64]]:
+        """List the cells of a person's limbs, and how far these lines are."""
         (h, w), (a, b) = self.people.cells, np.array(self.limbs).T
-        winner = np.full((len(a), h, w), -1, np.intp)
-        distance = np.repeat(np.where(known, np.inf, 1).astype(np.float32)[None], len(a), axis=0)
         within = np.asarray(((points >= 0) & (points <= (w - 1, h - 1))).all(axis=-1))
-        for n in range(len(points)):
-            e = np.flatnonzero(drawn[n, a] & drawn[n, b] & (within[n, a] | within[n, b]))
-            if not len(e):
-                continue
-            start, way = points[n, a[e]], points[n, b[e]] - points[n, a[e]]
-            length = np.sqrt(way[:, 0] * way[:, 0] + way[:, 1] * way[:, 1])
-            which, column, row = _list_cells(start, way, length)
-            inside = (column >= 0) & (column < w) & (row >= 0) & (row < h)
-            which, column, row = which[inside], column[inside], row[inside]
-            x, y = column - start[which, 0].astype(np.float64), row - start[which, 1].astype(np.float64)
-            cross = np.abs(way[which, 1].astype(np.float64) * x - way[which, 0].astype(np.float64) * y)
-            apart = cross / (length + np.float32(0.01))[which]
-            place = e[which], row, column
-            nearer = np.flatnonzero(np.asarray(apart <= distance[place]))
-            place = place[0][nearer], row[nearer], column[nearer]
-            distance[place], winner[place] = apart[nearer], n
-        return winner
+        limb = np.flatnonzero(drawn[a] & drawn[b] & (within[a] | within[b]))
+        start, way = points[a[limb]], points[b[limb]] - points[a[limb]]
+        length = np.sqrt(way[:, 0] * way[:, 0] + way[:, 1] * way[:, 1])
+        which, column, row = _list_cells(start, way, length)
+        x, y = column - start[which, 0].astype(np.float64), row - start[which, 1].astype(np.float64)
+        cross = np.abs(way[which, 1].astype(np.float64) * x - way[which, 0].astype(np.float64) * y)
+        return limb[which], column, row, cross / (length + np.float32(0.01))[which]
+
+    def _find_values(
+        self,
+        person: Indices,
+        channel: Indices,
+        cell: Indices,
+        points: NDArray[np.float64],
+        scales: NDArray[np.float64],
+    ) -> NDArray[np.float64]:
+        ends = np.array(self.limbs)[channel].T
+        ways = np.concatenate([points[person, end] - cell for end in ends], axis=1)
+        spread = np.full((len(cell), 2), self.people.bmin)
+        return np.column_stack([ways.clip(-self._far, self._far), spread, *(scales[person, end] for end in ends)])
 
 
 def create(context: LabelContext) -> tuple[CafLabel, ...]:
@@ -201,7 +162,7 @@ def _list_cells(
 ) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
     """List the cells of E limbs, some of them several times: of which limb, column and row."""
     count = np.clip(np.ceil(length), 2, _MOST_POINTS).astype(np.intp)
-    margin = np.clip((SIDE / 2) / (length.astype(np.float64) + np.spacing(1.0)), _LEAST_MARGIN, _MOST_MARGIN)
+    margin = np.clip((_SIDE / 2) / (length.astype(np.float64) + np.spacing(1.0)), _LEAST_MARGIN, _MOST_MARGIN)
     which = np.repeat(np.arange(len(count)), count)
     number = np.arange(len(which)) - np.repeat(np.cumsum(count) - count, count)
     # As NumPy's linspace: the last point is where it ends, and not where its steps lead to.
@@ -209,9 +170,9 @@ def _list_cells(
     share = number * step[which] + margin[which]
     share[np.cumsum(count) - 1] = 1 - margin
     centre = start[which] + share[:, None] * way[which].astype(np.float64)
-    around = np.arange(SIDE) - (SIDE - 1) / 2
+    around = np.arange(_SIDE) - (_SIDE - 1) / 2
     columns = np.rint(centre[:, 0, None, None] + around)
     rows = np.rint(centre[:, 1, None, None] + around[:, None])
-    shape = (len(which), SIDE, SIDE)
+    shape = (len(which), _SIDE, _SIDE)
     column, row = (np.broadcast_to(of, shape).reshape(-1).astype(np.intp) for of in (columns, rows))
-    return np.repeat(which, SIDE * SIDE), column, row
+    return np.repeat(which, _SIDE * _SIDE), column, row

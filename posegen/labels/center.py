@@ -47,7 +47,10 @@ cell int(c) alone, for which 8 bits are too coarse.
 
 Known differences
 -----------------
-CenterNet takes the middle of the annotated box.
+- CenterNet takes the middle of the annotated box.
+- Gaussians, and weights of 1, end here where they fall below 0.01; theirs fill a square of 3 sigma on all sides.
+- DEKR's own code has the way cell - mu. Where windows overlap it compares with whoever wrote a cell last, for any
+  keypoint: a larger person's way can replace a smaller one's.
 
 Flipped
 -------

@@ -58,7 +58,6 @@ It cannot be: cells are counted from the middle of the first pixel, and W - 1 is
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -66,24 +65,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posegen.labels.base import ArraySpec
-from posegen.labels.composite import MOST_SCALE, CompositePeople, create_people
+from posegen.labels.cells import Indices
+from posegen.labels.composite import MOST_SCALE, CompositeLabel, create_people
 from posegen.labels.decode import Peaks
 from posegen.labels.decode.composite import find_intensity_peaks
-from posegen.labels.mirror import LOPSIDED
 from posegen.labels.registry import LabelContext
-from posegen.labels.scene import Scene
-
-SIDE = 4
-"""Cells a patch along each axis."""
-
-_OFFSET = np.float32((SIDE - 1) / 2)
 
 _FAR = 2.0
 """Cells: how far a keypoint is from its patch's outermost cells at the most."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CifLabel:
+class CifLabel(CompositeLabel):
     """Composite intensity fields; this module's docstring defines them.
 
     Parameters
@@ -94,54 +87,14 @@ class CifLabel:
         The names of the K keypoints.
     """
 
-    needs_ignored: ClassVar[bool] = True
-    needs_ignored_boxes: ClassVar[bool] = True
+    side: ClassVar[int] = 4
 
-    people: CompositePeople
     keypoints: tuple[str, ...]
 
     @property
     def spec(self) -> ArraySpec:
-        """The array that `render` makes."""
-        return ArraySpec(
-            name="cif",
-            channels=self.keypoints,
-            cells=self.people.cells,
-            low=-_FAR,
-            high=MOST_SCALE,
-            mirror=LOPSIDED,
-            inner=(5,),
-            axes=("channel", "value", "y", "x"),
-            unknown=True,
-        )
-
-    def render(self, scene: Scene) -> NDArray[np.float32]:
-        """Draw (K, 5, h, w) float32: intensity, x, y, b, scale."""
-        known = self.people.find_known(scene, (SIDE - 1) / 2)
-        points, drawn, scales = self.people.place(scene)
-        winner = self._find_winners(points, drawn, known)
-        out = np.full(self.spec.shape, np.nan, np.float32)
-        out[:, 0] = np.where(known, 0, np.nan)
-        keypoint, row, column = np.nonzero(winner >= 0)
-        person = winner[keypoint, row, column]
-        at = points[person, keypoint].astype(np.float64)
-        out[keypoint, :, row, column] = np.column_stack(
-            [
-                np.ones(len(row)),
-                at[:, 0] - column,
-                at[:, 1] - row,
-                np.full(len(row), self.people.bmin),
-                scales[person, keypoint],
-            ]
-        )
-        outside = self.people.find_outside(scene)
-        out[:, 0, outside], out[:, 1:, outside] = 0, np.nan
-        return out
-
-    def limits(self, scene: Scene) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Return twice what it is where nothing is ignored: what is known is the same whoever is."""
-        known = self.render(dataclasses.replace(scene, ignored_boxes=None))
-        return known, known
+        """The array that `render` makes: (K, 5, h, w) float32 of intensity, x, y, b, scale."""
+        return self._spec("cif", self.keypoints, 5, low=-_FAR, high=MOST_SCALE)
 
     @property
     def decoder(self) -> str:
@@ -152,30 +105,27 @@ class CifLabel:
         """Find the keypoints of many people in the values (K, 5, h, w) of a sample."""
         return find_intensity_peaks(values, self.people.stride)
 
-    def _find_winners(
-        self, points: NDArray[np.float32], drawn: NDArray[np.bool_], known: NDArray[np.bool_]
-    ) -> NDArray[np.intp]:
-        """Find the person whose keypoint counts in each cell (K, h, w), or -1."""
-        (h, w), count = self.people.cells, len(self.keypoints)
-        winner = np.full((count, h, w), -1, np.intp)
-        least = np.where(known, np.inf, 1).astype(np.float32)
-        distance = np.repeat(least[None], count, axis=0)
-        steps = np.arange(SIDE)
-        for n in range(len(points)):
-            k = np.flatnonzero(drawn[n])
-            at = points[n, k]
-            first = np.rint(at - _OFFSET).astype(np.intp)
-            column, row = first[:, 0, None, None] + steps, first[:, 1, None, None] + steps[:, None]
-            x, y = at[:, 0, None, None] - column, at[:, 1, None, None] - row
-            # In float64, and held against what float32 has left of the nearest one before.
-            length = np.sqrt(x * x + y * y)
-            inside = (column >= 0) & (column < w) & (row >= 0) & (row < h)
-            which, i, j = np.nonzero(inside)
-            place = k[which], row[which, i, 0], column[which, 0, j]
-            nearer = length[inside] < distance[place]
-            place = place[0][nearer], place[1][nearer], place[2][nearer]
-            distance[place], winner[place] = length[inside][nearer], n
-        return winner
+    def _reach(
+        self, points: NDArray[np.float32], drawn: NDArray[np.bool_]
+    ) -> tuple[Indices, Indices, Indices, NDArray[np.float64]]:
+        """List the cells of the patches around a person's keypoints, and how far these are."""
+        keypoint = np.flatnonzero(drawn)
+        at, steps = points[keypoint, :, None, None], np.arange(self.side)
+        first = np.rint(at - np.float32((self.side - 1) / 2)).astype(np.intp)
+        column, row = np.broadcast_arrays(first[:, 0] + steps, first[:, 1] + steps[:, None])
+        x, y = at[:, 0] - column, at[:, 1] - row
+        return keypoint.repeat(self.side**2), column.ravel(), row.ravel(), np.sqrt(x * x + y * y).ravel()
+
+    def _find_values(
+        self,
+        person: Indices,
+        channel: Indices,
+        cell: Indices,
+        points: NDArray[np.float64],
+        scales: NDArray[np.float64],
+    ) -> NDArray[np.float64]:
+        spread = np.full(len(cell), self.people.bmin)
+        return np.column_stack([points[person, channel] - cell, spread, scales[person, channel]])
 
 
 def create(context: LabelContext) -> tuple[CifLabel]:

@@ -1,4 +1,4 @@
-"""What composite fields are made of: people in cells as openpifpaf prepares them, and where nothing is known.
+"""What composite fields have in common: people in cells as openpifpaf prepares them, who counts where, what is unknown.
 
 It is a helper of `posegen.labels.cif` and `posegen.labels.caf`, which define the labels. Numbers are float32 or float64
 where they are so in openpifpaf's `AnnRescaler`: that decides on which side of a half a keypoint lies.
@@ -6,14 +6,20 @@ where they are so in openpifpaf's `AnnRescaler`: that decides on which side of a
 
 from __future__ import annotations
 
+import dataclasses
 import math
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from posegen.errors import ConfigError
 from posegen.geometry import Size
+from posegen.labels.base import ArraySpec
+from posegen.labels.cells import Indices
+from posegen.labels.mirror import LOPSIDED
 from posegen.labels.registry import LabelContext
 from posegen.labels.scene import Scene
 
@@ -136,6 +142,108 @@ class CompositePeople:
                 return math.nan
             scale = scale * min(_MOST_FACTOR, factor)
         return math.nan if scale < _LEAST_SCALE else float(scale)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompositeLabel(ABC):
+    """Fields of C channels with V values each, the first of which says whether someone's thing is at a cell.
+
+    What is drawn of a channel's thing, on which cells and with which values, says who inherits it.
+
+    Parameters
+    ----------
+    people
+        How people become cells.
+    """
+
+    needs_ignored: ClassVar[bool] = True
+    needs_ignored_boxes: ClassVar[bool] = True
+
+    side: ClassVar[int]
+    """Cells that a thing covers around each of its points, along each axis."""
+    last_of_equals: ClassVar[bool] = False
+    """Whether of people who are as near to a cell the last counts, and not the first."""
+
+    people: CompositePeople
+
+    @property
+    @abstractmethod
+    def spec(self) -> ArraySpec:
+        """The array that `render` makes."""
+
+    def render(self, scene: Scene) -> NDArray[np.float32]:
+        """Draw (C, V, h, w) float32: the intensity, and the other values that this module's docstring defines."""
+        known = self.people.find_known(scene, (self.side - 1) / 2)
+        points, drawn, scales = self.people.place(scene)
+        winner = self._find_winners(points, drawn, known)
+        channel, row, column = np.nonzero(winner >= 0)
+        person = winner[channel, row, column]
+        out = np.full(self.spec.shape, np.nan, np.float32)
+        out[:, 0] = np.where(known, 0, np.nan)
+        out[channel, 0, row, column] = 1
+        cell = np.stack([column, row], axis=-1)
+        out[channel, 1:, row, column] = self._find_values(person, channel, cell, points.astype(np.float64), scales)
+        outside = self.people.find_outside(scene)
+        out[:, 0, outside], out[:, 1:, outside] = 0, np.nan
+        return out
+
+    def limits(self, scene: Scene) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return twice what it is where nothing is ignored: what is known is the same whoever is."""
+        known = self.render(dataclasses.replace(scene, ignored_boxes=None))
+        return known, known
+
+    @abstractmethod
+    def _reach(
+        self, points: NDArray[np.float32], drawn: NDArray[np.bool_]
+    ) -> tuple[Indices, Indices, Indices, NDArray[np.float64]]:
+        """List the T cells of one person's things: channel, column and row, which may be outside, and how near it is.
+
+        Parameters
+        ----------
+        points, drawn
+            (K, 2) x, y in cells, and (K,).
+        """
+
+    @abstractmethod
+    def _find_values(
+        self,
+        person: Indices,
+        channel: Indices,
+        cell: Indices,
+        points: NDArray[np.float64],
+        scales: NDArray[np.float64],
+    ) -> NDArray[np.float64]:
+        """Find the values but the intensity (T, V - 1) of T cells (T, 2) x, y, of whom and of which channel each is."""
+
+    def _spec(self, name: str, channels: tuple[str, ...], values: int, *, low: float, high: float) -> ArraySpec:
+        return ArraySpec(
+            name=name,
+            channels=channels,
+            cells=self.people.cells,
+            low=low,
+            high=high,
+            mirror=LOPSIDED,
+            inner=(values,),
+            axes=("channel", "value", "y", "x"),
+            unknown=True,
+        )
+
+    def _find_winners(
+        self, points: NDArray[np.float32], drawn: NDArray[np.bool_], known: NDArray[np.bool_]
+    ) -> NDArray[np.intp]:
+        """Find the person who counts in each cell (C, h, w), or -1."""
+        (h, w), count = self.people.cells, len(self.spec.channels)
+        winner = np.full((count, h, w), -1, np.intp)
+        distance = np.repeat(np.where(known, np.inf, 1).astype(np.float32)[None], count, axis=0)
+        for n, (at, shown) in enumerate(zip(points, drawn, strict=True)):
+            channel, column, row, apart = self._reach(at, shown)
+            inside = np.flatnonzero((column >= 0) & (column < w) & (row >= 0) & (row < h))
+            place, apart = (channel[inside], row[inside], column[inside]), apart[inside]
+            # In float64, and held against what float32 has left of the nearest one before.
+            nearer = apart <= distance[place] if self.last_of_equals else apart < distance[place]
+            place = place[0][nearer], place[1][nearer], place[2][nearer]
+            distance[place], winner[place] = apart[nearer], n
+        return winner
 
 
 def create_people(context: LabelContext) -> CompositePeople:

@@ -29,6 +29,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import ClassVar
@@ -75,17 +76,34 @@ class MaskLabel:
         """Measure (1, h, w) float32 from 0 to 1."""
         return self.measure(scene).copy()
 
+    def render_many(self, scenes: Sequence[Scene]) -> NDArray[np.float32]:
+        """Measure (S, 1, h, w) of S scenes: what `render` gives, sooner."""
+        out = np.empty((len(scenes), 1, *self.cells), np.float32)
+        self.render_into(scenes, out)
+        return out
+
+    def render_into(self, scenes: Sequence[Scene], out: NDArray[np.float32]) -> None:
+        """Measure what `render_many` does into an array."""
+        shown = [scene.shown for scene in scenes if scene.shown is not None]
+        if len(shown) == len(scenes):
+            _reduce(shown, self.cells, out[:, 0])
+            return
+        for scene, mask in zip(scenes, out, strict=True):
+            mask[...] = self.measure(scene)
+
     def measure(self, scene: Scene) -> NDArray[np.float32]:
         """Return what `render` does, not to be written to: for several labels of a scene it is measured once."""
         known = _MEASURED.setdefault(scene, {})
-        if self not in known:
-            known[self] = self._measure(scene)
-            known[self].setflags(write=False)
-        return known[self]
+        if (found := known.get(self)) is None:
+            found = known[self] = self._measure(scene)
+            found.setflags(write=False)
+        return found
 
     def _measure(self, scene: Scene) -> NDArray[np.float32]:
         if scene.shown is not None:
-            return self._reduce(scene.shown)
+            reduced = np.empty((1, *self.cells), np.float32)
+            _reduce([scene.shown], self.cells, reduced)
+            return reduced
         affine = scene.affine
         if not affine.is_upright:
             return self._render_turned(scene)
@@ -99,22 +117,6 @@ class MaskLabel:
         """Return 0, and the mask (1, h, w) of a picture in which nothing is ignored."""
         largest = self.render(dataclasses.replace(scene, ignored=None))
         return np.zeros_like(largest), largest
-
-    def _reduce(self, shown: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Measure (1, h, w) of how much each pixel (H, W) shows: where an edge crosses a cell it is a guess of it."""
-        import cv2  # which who lists labels need not wait for
-
-        (height, width), (h, w) = self.input_size, self.cells
-        if height % h == 0 and width % w == 0:
-            # The sums of what a cell covers, whose differences are right even where they run over.
-            sums = np.diff(np.diff(cv2.integral(shown)[:: height // h, :: width // w], axis=0), axis=1)
-            mask = np.asarray(sums, np.float32) * np.float32(h * w / (height * width))
-        elif h <= height and w <= width:
-            mask = np.asarray(cv2.resize(shown.astype(np.float32), (w, h), interpolation=cv2.INTER_AREA), np.float32)
-        else:
-            rows, columns = (overlap(n, 1.0, 0.0, m, n / m) for n, m in ((height, h), (width, w)))
-            mask = (rows @ shown @ columns.T).astype(np.float32)
-        return np.minimum(mask / np.float32(255), np.float32(1))[None]
 
     def _render_turned(self, scene: Scene) -> NDArray[np.float32]:
         """Measure the mask of a picture that is mirrored, which is exact, or turned, at points."""
@@ -130,6 +132,32 @@ def create(context: LabelContext) -> tuple[MaskLabel]:
     """Make the label `mask`."""
     context.read_options()
     return (MaskLabel(input_size=context.grid.input_size, cells=context.grid.cells),)
+
+
+def _reduce(shown: Sequence[NDArray[np.uint8]], cells: Size, out: NDArray[np.float32]) -> None:
+    """Measure (S, h, w) of how much each pixel (H, W) of S inputs shows.
+
+    Where an edge crosses a cell it is a guess of it.
+    """
+    import cv2  # which who lists labels need not wait for
+
+    (height, width), (h, w) = shown[0].shape, cells
+    if height % h == 0 and width % w == 0:
+        # The sums of what a cell covers, whose differences are right even where they run over.
+        edges = np.empty((len(shown), h + 1, w + 1), np.int32)
+        for pixels, corners in zip(shown, edges, strict=True):
+            corners[...] = cv2.integral(pixels)[:: height // h, :: width // w]
+        rows = edges[:, 1:] - edges[:, :-1]
+        np.divide(rows[:, :, 1:] - rows[:, :, :-1], np.float32(255 * height * width // (h * w)), out=out, dtype="f4")
+        return
+    if h <= height and w <= width:
+        for pixels, mask in zip(shown, out, strict=True):
+            mask[...] = cv2.resize(pixels.astype(np.float32), (w, h), interpolation=cv2.INTER_AREA)
+    else:
+        down, across = (overlap(n, 1.0, 0.0, m, n / m) for n, m in ((height, h), (width, w)))
+        for pixels, mask in zip(shown, out, strict=True):
+            mask[...] = down @ pixels @ across.T
+    np.minimum(out / np.float32(255), np.float32(1), out=out)
 
 
 def _count_points(scene: Scene, input_size: Size, cells: Size) -> NDArray[np.float64]:

@@ -37,7 +37,7 @@ from posegen.labels.base import ArraySpec
 from posegen.labels.registry import LabelContext
 from posegen.labels.scene import Scene
 
-_FARTHEST = 8.0
+FARTHEST_SHARE = 8.0
 """Inputs."""
 
 _MIRROR = "x becomes 1 - 1 / W - x, which is more than a change of places and signs"
@@ -65,8 +65,8 @@ class RegressionLabel:
             name="regression",
             channels=self.keypoints,
             cells=(),
-            low=-_FARTHEST,
-            high=_FARTHEST,
+            low=-FARTHEST_SHARE,
+            high=FARTHEST_SHARE,
             mirror=_MIRROR,
             inner=(2,),
             axes=("channel", "xy"),
@@ -76,7 +76,7 @@ class RegressionLabel:
         """Return (K, 2) float32, x and y."""
         shares = np.where(scene.drawn[..., None], scene.points, 0) / self.input_size[::-1]
         people = np.maximum(scene.drawn.sum(axis=0), 1)[:, None]
-        return np.asarray(np.clip(shares, -_FARTHEST, _FARTHEST).sum(axis=0) / people, np.float32)
+        return np.asarray(np.clip(shares, -FARTHEST_SHARE, FARTHEST_SHARE).sum(axis=0) / people, np.float32)
 
     def touches(self, scene: Scene) -> NDArray[np.bool_]:
         """Tell which keypoints (N, K) are drawn and lie between the middles of the input's outermost pixels."""

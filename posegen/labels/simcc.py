@@ -73,7 +73,7 @@ from posegen.labels.scene import Scene
 
 Smoothing = Literal["gaussian", "standard"]
 
-_SIGMAS = 3
+REACH_SIGMAS = 3
 """How far a Gaussian may lie outside."""
 
 _MOST_BINS = 1 << 16
@@ -169,7 +169,7 @@ class SimccLabel:
         mu, seen = self._find(np.concatenate([scene.points for scene in scenes]), drawn)
         image = np.repeat(np.arange(len(scenes)), [len(scene.drawn) for scene in scenes])
         person, keypoint = np.nonzero(seen)
-        curves, first = self._list_curves()
+        curves, first = self.list_curves()
         drawn_curves = curves[first - self._axis(mu)[person, keypoint]]
         if all(len(scene.drawn) <= 1 for scene in scenes):
             out[image[person], keypoint] = drawn_curves
@@ -180,6 +180,17 @@ class SimccLabel:
     def touches(self, scene: Scene) -> NDArray[np.bool_]:
         """Tell of which keypoints (N, K) something is drawn."""
         return self._find(scene.points, scene.drawn)[1]
+
+    def list_curves(self) -> tuple[NDArray[np.float32], int]:
+        """List all curves there can be along the axis: that with mu is the one of the number `first` - mu."""
+        bins, sigma = self._axis(self.bins), self._axis(self.sigmas)
+        if self.smoothing == "standard":
+            rest = self.label_smooth / max(bins - 1, 1)
+            return _list_windows(bins, bins, "standard", 1 - self.label_smooth, rest)
+        beyond = math.ceil(REACH_SIGMAS * sigma) + 1
+        return _list_windows(
+            bins, bins + beyond, "gaussian", sigma, sigma * math.sqrt(2 * math.pi) if self.normalize else 1.0
+        )
 
     @property
     def located_with(self) -> tuple[str, ...]:
@@ -211,21 +222,10 @@ class SimccLabel:
         if self.smoothing == "standard":
             inside = (mu >= 0) & (mu < bins)
         else:
-            reach = _SIGMAS * np.array(self.sigmas)[:, None, None]
+            reach = REACH_SIGMAS * np.array(self.sigmas)[:, None, None]
             inside = (mu.astype(np.float64) - reach < bins) & (mu.astype(np.float64) + reach + 1 >= 0)
         seen = drawn & inside.all(axis=0)
         return np.where(seen, mu, 0).astype(np.intp), seen
-
-    def _list_curves(self) -> tuple[NDArray[np.float32], int]:
-        """List all curves there can be along the axis: that with mu is the one of the number `first` - mu."""
-        bins, sigma = self._axis(self.bins), self._axis(self.sigmas)
-        if self.smoothing == "standard":
-            rest = self.label_smooth / max(bins - 1, 1)
-            return _list_windows(bins, bins, "standard", 1 - self.label_smooth, rest)
-        beyond = math.ceil(_SIGMAS * sigma) + 1
-        return _list_windows(
-            bins, bins + beyond, "gaussian", sigma, sigma * math.sqrt(2 * math.pi) if self.normalize else 1.0
-        )
 
 
 @lru_cache(maxsize=64)

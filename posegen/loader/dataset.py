@@ -5,7 +5,6 @@ The numbers count through the shards in their order. Shards open when they are r
 
 from __future__ import annotations
 
-import math
 import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal, overload
@@ -15,30 +14,24 @@ from numpy.typing import NDArray
 
 from posegen.config import BuildConfig
 from posegen.errors import ConfigError
-from posegen.loader.batch import Packed
 from posegen.loader.decode import People, decode, require_seed
 from posegen.loader.drawing import ViewDrawer, open_drawer
 from posegen.loader.fields import Field, describe_fields, select_fields
 from posegen.loader.files import SampleFiles
 from posegen.loader.flip import Mirror, RandomFlips
+from posegen.loader.reading import Allocate, BatchReader
 from posegen.loader.samples import Samples, StoredSamples, UndrawnSamples, ViewedSamples, list_undrawn
 from posegen.loader.views import LabelsDrawn, Views, read_drawn
 from posegen.shards.cache import CACHE_SIZE, ShardCache
 from posegen.shards.manifest import Manifest
 from posegen.shards.pool import ShardPool
 from posegen.shards.quantize import Widen
-from posegen.shards.schema import StoredLabel, list_columns
+from posegen.shards.schema import StoredLabel
 from posegen.shards.source import find_directory
 from posegen.skeleton import Skeleton
 from posegen.storage import Location
 
 MAX_OPEN = 64
-
-Allocate = Callable[[tuple[int, ...], np.dtype[Any]], NDArray[Any]]
-"""Makes an array of a shape and dtype, contiguous, whatever is in it."""
-
-_HELD_BYTES = 1 << 25
-"""Before compression, of the samples that are read before they are unpacked."""
 
 
 class PoseDataset:
@@ -66,7 +59,8 @@ class PoseDataset:
         The directory of the dataset, or its URL: its shards are then fetched when they are read, and kept in the
         directory that `POSEGEN_CACHE` names, by default `~/.cache/posegen`.
     fields
-        Names of what to read, of which nothing else is read; None for all.
+        Names of what to read, of which nothing else is read; None for all. Or what chooses them of all `fields`, as
+        `posegen.loader.fields.list_plain` does.
     raw
         Whether labels come as they are stored, value = stored x scale, instead of as float32; see `scales`.
     flip
@@ -98,6 +92,8 @@ class PoseDataset:
         From 0; to be set by who counts epochs and flips at random with a seed.
     pool
         What opens the shards.
+    reader
+        What reads samples step by step, for who makes batches.
     undrawn
         With `labels="device"` how the labels lie in the dataset that are drawn there; else None.
 
@@ -114,7 +110,7 @@ class PoseDataset:
         self,
         path: Location,
         *,
-        fields: Sequence[str] | None = None,
+        fields: Sequence[str] | Callable[[Mapping[str, Field]], Sequence[str]] | None = None,
         raw: bool = False,
         flip: bool | Literal["random"] = False,
         seed: int | None = None,
@@ -137,7 +133,7 @@ class PoseDataset:
         stored = self.pool.read_labels()
         every = describe_fields(self.config, len(self.skeleton.keypoints), stored, raw=raw)
         try:
-            self._fields = select_fields(every, fields)
+            self._fields = select_fields(every, fields(every) if callable(fields) else fields)
         except ConfigError as error:
             raise ConfigError(f"{self.path}: {error}") from error
         chosen = [label for label in stored if label.spec.name in self._fields]
@@ -149,14 +145,10 @@ class PoseDataset:
                 tuple(chosen),
                 [],
             )
-        columns = (*(column.name for column in list_columns(self.config)), "views")
-        self._columns = [name for name in columns if name in self._fields]
         self._labels = {label.spec.name: label for label in chosen}
-        self._by_person = tuple(label.spec.name for label in chosen if label.spec.by_person)
-        picture = math.prod(self.config.input_size) * 3 if "image" in self._fields else 0
-        self._logical = picture + sum(label.logical for label in chosen if not label.spec.by_person) or 1
         self._length = sum(self.shard_sizes)
-        self._samples = self._choose_samples(chosen, drawer, widen)
+        samples = self._choose_samples(chosen, drawer, widen)
+        self.reader = BatchReader(samples, self._fields, chosen, self.config)
 
     @property
     def config(self) -> BuildConfig:
@@ -177,12 +169,6 @@ class PoseDataset:
     def fields(self) -> Mapping[str, Field]:
         """What a sample has, by name."""
         return dict(self._fields)
-
-    @property
-    def array_fields(self) -> Mapping[str, Field]:
-        """Of `fields`, pictures and labels: what `make_arrays` makes arrays of."""
-        apart = (*self._columns, *self._by_person)
-        return {name: field for name, field in self._fields.items() if name not in apart}
 
     @property
     def scales(self) -> Mapping[str, float]:
@@ -209,7 +195,7 @@ class PoseDataset:
         """Read a sample, or the batch of a slice."""
         if isinstance(index, slice):
             return self.batch(range(*index.indices(len(self))))
-        found = self._read([self._normalize(index)], self.make_arrays(1))
+        found = self.reader.read([self._normalize(index)], self.epoch, self.reader.make_arrays(1))
         return {name: found[name][0] for name in self._fields}
 
     def batch(self, indices: Sequence[int] | NDArray[np.integer], allocate: Allocate = np.empty) -> dict[str, Any]:
@@ -228,8 +214,8 @@ class PoseDataset:
         (B,) int64; `keypoints`, `bbox`, `annotation_id`, labels by person and `file_name` are lists of B.
         """
         numbers = [self._normalize(index) for index in indices]
-        found = self._read(numbers, self.make_arrays(len(numbers), allocate))
-        self.stack_columns(found, len(numbers))
+        found = self.reader.read(numbers, self.epoch, self.reader.make_arrays(len(numbers), allocate))
+        self.reader.stack_columns(found, len(numbers))
         return {name: found[name] for name in self._fields}
 
     def decode(self, outputs: Any, indices: Sequence[int] | NDArray[np.integer]) -> list[People]:
@@ -249,56 +235,12 @@ class PoseDataset:
         """
         if self.flip == "random" or not (self.views is None or callable(self.views)):
             require_seed(self.seed)
-        affines = self._samples.read_affines([self._normalize(index) for index in indices], self.epoch)
+        affines = self.reader.read_affines([self._normalize(index) for index in indices], self.epoch)
         return decode(outputs, affines, self.config, self.skeleton)
 
     def close(self) -> None:
         """Close the shards that this process has open; reading opens them again."""
         self.pool.close()
-
-    def make_arrays(self, count: int, allocate: Allocate = np.empty) -> dict[str, NDArray[Any]]:
-        """Make the arrays of pictures and labels of so many samples, whatever is in them."""
-        fields = self.array_fields
-        return {name: allocate(field.stack(count), np.dtype(field.dtype)) for name, field in fields.items()}
-
-    def stack_columns(self, found: dict[str, Any], count: int) -> None:
-        """Replace the lists of what so many samples have one of each by arrays."""
-        for name in self._columns:
-            field = self._fields[name]
-            if field.is_stacked:
-                found[name] = np.array(found[name], field.dtype).reshape(field.stack(count))
-
-    def fetch(self, indices: Sequence[int] | NDArray[np.integer], epoch: int | None = None) -> Packed:
-        """Read what the files have of some samples, shard by shard: the first half of `batch`.
-
-        Parameters
-        ----------
-        indices
-            As in `batch`.
-        epoch
-            Which one random flips and views are drawn for; None for `self.epoch`.
-        """
-        numbers = [self._normalize(index) for index in indices]
-        return self._samples.fetch(numbers, self.epoch if epoch is None else epoch)
-
-    def unpack(self, packed: Packed, arrays: Mapping[str, NDArray[Any]]) -> None:
-        """Unpack pictures and labels into arrays of `make_arrays`, kind by kind: the second half of `batch`.
-
-        Most of the time of a batch goes here. Threads may unpack parts of one batch: no shard is used.
-        """
-        self._samples.unpack(packed, arrays)
-
-    def _read(self, numbers: Sequence[int], arrays: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
-        """Read pictures and labels of samples into `arrays`, and other fields as lists; return all of them."""
-        found: dict[str, Any] = {name: [] for name in (*self._columns, *self._by_person)}
-        few = max(1, _HELD_BYTES // self._logical)
-        for start in range(0, len(numbers), few):
-            part = slice(start, start + few)
-            packed = self.fetch(numbers[part])
-            self.unpack(packed, {name: values[part] for name, values in arrays.items()})
-            for name, values in packed.columns.items():
-                found[name] += values
-        return found | dict(arrays)
 
     def _make_drawer(self, labels: Sequence[StoredLabel], where: LabelsDrawn) -> ViewDrawer | None:
         """Make what draws fresh views, or tells of them; None where there are none."""

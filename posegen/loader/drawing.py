@@ -20,6 +20,7 @@ from posegen.config import BuildConfig
 from posegen.errors import ConfigError, ImageError, ShardError
 from posegen.geometry import Affine, Size
 from posegen.images.augment import View
+from posegen.images.scratch import Scratch
 from posegen.images.stored import StoredPicture
 from posegen.images.warp import warp_plane, warp_shown
 from posegen.labels import Label, Scene, render_into, render_scenes
@@ -31,6 +32,8 @@ from posegen.storage import AnyPath
 
 _TOGETHER = 16
 """Samples whose labels are drawn at once: more are not faster."""
+
+_SHOWN = Scratch()
 
 
 class ViewDrawer:
@@ -90,7 +93,9 @@ class ViewDrawer:
             scenes = [one.scene for one in seen[part]]
             if pictures is not None:
                 images = arrays["image"][part] if "image" in arrays else [None] * len(scenes)
-                scenes = [self._show(*one) for one in zip(seen[part], pictures[part], images, strict=True)]
+                shape = len(scenes), *self._config.input_size
+                planes = _SHOWN.lend(shape, np.uint8) if self.mapper.needs_picture else [None] * len(scenes)
+                scenes = [self._show(*one) for one in zip(seen[part], pictures[part], images, planes, strict=True)]
             for stored, label in self._labels:
                 if not stored.spec.by_person:
                     self._draw(stored, label, scenes, arrays[stored.spec.name][part])
@@ -111,9 +116,14 @@ class ViewDrawer:
         else:
             out[...] = self._lay_out(stored, np.asarray(render_scenes(label, scenes)))
 
-    def _show(self, seen: Seen, picture: StoredPicture, image: NDArray[np.uint8] | None) -> Scene:
-        """Warp a picture into `image`, if it is wanted, and return the scene with what is shown, if a label asks."""
-        shown = np.empty(self._config.input_size, np.uint8) if self.mapper.needs_picture else None
+    def _show(
+        self,
+        seen: Seen,
+        picture: StoredPicture,
+        image: NDArray[np.uint8] | None,
+        shown: NDArray[np.uint8] | None,
+    ) -> Scene:
+        """Warp a picture into `image` and `shown`, where they are wanted; return the scene that knows the latter."""
         try:
             _warp(picture, seen, self._config.input_size, image, shown)
         except ImageError as error:
@@ -154,13 +164,12 @@ def _warp(
     shown: NDArray[np.uint8] | None,
 ) -> None:
     """Warp a stored picture into `image`, and what is there of it into `shown`, where there are these."""
-    box, frame, there = picture.box, picture.frame, seen.there
-    affine = Affine(1.0, 0.0, box.x, 0.0, 1.0, box.y)
+    box, frame, there, affine = picture.box, picture.frame, seen.there, seen.view
     if frame != input_size:
-        affine = affine.then(Affine.resize(frame, input_size))
+        affine = Affine.resize(frame, input_size).then(affine)
         if there is not None:
             there = np.asarray(cv2.resize(there, frame[::-1], interpolation=cv2.INTER_NEAREST), np.uint8)
-    affine = affine.then(seen.view)
+    affine = affine.of_part(box.x, box.y)
     if image is None:
         if shown is not None:
             warp_plane(np.full(box.size, 255, np.uint8) if there is None else box.cut(there), affine, shown)

@@ -79,8 +79,9 @@ class StoredSamples:
         """Read B samples; people and maps are mirrored, labels and pictures not yet."""
         mirrors = self._find_mirrors(numbers, epoch)
         held, columns = self._files.collect(numbers, self._names, [column.name for column in self._columns])
-        for column in self._columns:
-            columns[column.name] = _mirror_column(column, columns[column.name], mirrors)
+        if self._mirror is not None:
+            for column in self._columns:
+                columns[column.name] = _mirror_column(column, columns[column.name], mirrors)
         for label in self._by_person:
             name = label.spec.name
             columns[name] = unpack_rows(label, held.pop(name), mirrors, raw=self._raw)

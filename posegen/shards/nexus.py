@@ -1,7 +1,8 @@
 """Arrays as NeXus has them, so that viewers of HDF5 show them as they are meant: pictures in colour, labels with axes.
 
 Each is a group of class `NXdata` (https://manual.nexusformat.org/classes/base_classes/NXdata.html), in float32 or whole
-numbers and by gzip, which every viewer reads. Its axes x and y are input pixels.
+numbers and by gzip, which every viewer reads. Its axes x and y are input pixels. Rows are in a picture's order, from
+the top; viewers draw those of a heatmap upwards, as their axis says, until they are told to flip it.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import zipfile
 from pathlib import Path
@@ -12,9 +13,11 @@ from conftest import Coco, Run
 from executors import InProcess
 from packing import pack
 
-from posegen.annotations import find_coco
+from posegen.annotations import find_coco, fits_skeleton
 from posegen.build.pipeline import audit, build
 from posegen.errors import BuildError, ConfigError
+from posegen.skeleton import OPENPOSE_18
+from posegen.storage.archives import ArchivePath
 
 NAME = "person_keypoints_train2017.json"
 
@@ -122,3 +125,31 @@ def test_the_command_takes_a_broken_archive_for_a_mistake(source: Path, tmp_path
     outcome = run(*command)
     assert outcome.status != 0
     assert "is no whole zip or tar archive" in outcome.err
+
+
+def test_an_annotation_file_in_an_archive_is_unpacked_once(
+    source: Path, expected: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root, unpacked = tmp_path / "down", []
+    pack(source / "train2017", root / "train2017.zip", "train2017/")
+    archive = pack(source / "annotations", root / "annotations_trainval2017.zip", "annotations/")
+    read = ArchivePath.read_bytes
+
+    def count(path: ArchivePath) -> bytes:
+        if path.name == NAME:
+            unpacked.append(path)
+        return read(path)
+
+    monkeypatch.setattr(ArchivePath, "read_bytes", count)
+    for turn in ("first", "again"):
+        assert fits_skeleton(find_coco(root).annotations, OPENPOSE_18)
+        build(root, tmp_path / turn, CONFIG, executor=InProcess())
+        assert found(tmp_path / turn) == expected
+        assert len(unpacked) == (1 if turn == "first" else 2)
+    # What lies there meanwhile is what is read, and hashed.
+    other = json.loads((source / "annotations" / NAME).read_bytes())
+    with zipfile.ZipFile(archive, "w") as zipped:
+        zipped.writestr(f"annotations/{NAME}", json.dumps(other, indent=1))
+    manifest = build(root, tmp_path / "other", CONFIG, executor=InProcess())
+    assert manifest.source["sha256"] == hashlib.sha256(json.dumps(other, indent=1).encode()).hexdigest()
+    assert shards(tmp_path / "other") == {name: data for name, data in expected.items() if name != "manifest"}

@@ -72,6 +72,29 @@ def test_a_part_that_was_built_is_not_built_again_by_another_split_nor_by_a_buil
     assert "4 of 4 shards stand from an earlier run; nothing is left to build" in said
 
 
+def test_the_last_part_to_end_finishes_the_dataset_whichever_it_is(
+    coco: Path, whole: dict[str, bytes], tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    for part in ("3/4", "1/4", "4/4"):
+        assert build_part(coco, out, CONFIG, part=part, finish=True).manifest is None
+        assert not (out / "manifest.json").exists()
+    assert build_part(coco, out, CONFIG, part="2/4", finish=True).manifest == Manifest.read(out)
+    assert contents(out) == whole
+    written = (out / "manifest.json").stat().st_ino
+    assert build_part(coco, out, CONFIG, part="1/2", finish=True).manifest == Manifest.read(out)
+    assert (out / "manifest.json").stat().st_ino == written, "what is whole is not taken away while it is written again"
+
+
+def test_what_keeps_the_last_part_from_finishing_is_told_and_no_error_of_it(copy: Path, tmp_path: Path) -> None:
+    out, said = tmp_path / "out", list[str]()
+    build_part(copy, out, CONFIG, part="1/2")
+    next(out.glob(".posegen/*/shards/shard-00002-*.h5")).write_bytes(b"")
+    assert build_part(copy, out, CONFIG, part="2/2", finish=True, notify=said.append).manifest is None
+    assert "shard-00002-of-00004.h5 (part 1/2) was changed or removed since it was built" in said[-1]
+    assert not (out / "manifest.json").exists()
+
+
 def test_progress_is_that_of_the_part(coco: Path, tmp_path: Path) -> None:
     seen: list[tuple[int, int]] = []
     build_part(coco, tmp_path / "out", CONFIG, part="2/4", progress=lambda *at: seen.append(at))
@@ -257,7 +280,9 @@ def test_the_commands_that_are_named_build_what_is_missing(
     assert [command.split()[-2:] for command in commands] == [["--part", "1/3"], ["--part", "3/3"]]
     for command in commands:
         assert command.split()[:-2] == ["posegen", *map(str, words)]
+        assert not (out / "manifest.json").exists()
         call(*command.split()[-2:])
+    assert (out / "manifest.json").exists()
     assert call("--finish") == ""
     assert Manifest.read(out).samples == 16
     assert run(*words, "--part", "1/3", "--finish").status == 2

@@ -46,7 +46,7 @@ def start(work):
         os._exit(status)
 
 def build(part):
-    return lambda: build_part(coco, out, CONFIG, part=part, executor=InProcess())
+    return lambda: build_part(coco, out, CONFIG, part=part, executor=InProcess(), finish=part.endswith("/3"))
 
 def finish():
     finish_parts(coco, out, CONFIG)

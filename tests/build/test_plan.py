@@ -219,7 +219,6 @@ class TestTask:
         for mine, theirs in zip(task.samples, copy.samples, strict=True):
             np.testing.assert_array_equal(mine.keypoints, theirs.keypoints)
             assert (mine.image_id, mine.file_name) == (theirs.image_id, theirs.file_name)
-        assert type(copy.samples) is tuple
         assert copy.file_names == task.file_names == [sample.file_name for sample in copy.samples]
 
     def test_it_carries_its_own_samples_alone(self) -> None:

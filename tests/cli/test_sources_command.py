@@ -109,3 +109,18 @@ def test_a_skeleton_of_mmpose_is_shown_and_read_by(run: Run, roots: tuple[Path, 
     path.write_text("dataset_info = make()\n")
     for words in (("skeleton", "show", path), ("audit", roots[0], "--skeleton", path)):
         assert f"{path}: line 1: 'make()' would have to be run" in run(*words).err
+
+
+def test_several_are_scored_together(run: Run, roots: tuple[Path, Path], tmp_path: Path) -> None:
+    first, second = roots
+    options = ("--labels", "heatmap,paf", "--preset", "coco", "--input-size", "128x128", "--workers", 1)
+    (tmp_path / "build.toml").write_text(
+        f'[[source]]\ncoco = "{first}"\n[[source]]\ncoco = "{second}"\nrename = {{snout = "nose"}}\n'
+    )
+    skeleton = ("--skeleton", "coco-17")
+    built = run("build", "--config", tmp_path / "build.toml", "--out", tmp_path / "out", *options, *skeleton)
+    assert built.status == 0, built.err
+    record = json.loads(run("score", tmp_path / "out", "--coco", second, "--coco", first, "--json").out)
+    assert (record["samples"], record["people"]) == (3, 3)
+    assert all(name.startswith(("first/", "second/")) for names in record["lost"].values() for name in names)
+    assert "name them all" in run("score", tmp_path / "out", "--coco", first).err

@@ -144,9 +144,9 @@ class TestTransform:
         picture = draw_picture(60, 80)
         for x, y in ((-30.0, -10.0), (12.0, 7.0), (500.0, 0.0)):
             affine = Affine(1.2, 0.3, x, -0.3, 1.2, y)
-            monkeypatch.setattr(warp, "_HAS_MOST", False)
+            monkeypatch.setattr(warp, "_IS_OLD", False)
             whole = warp_linear(picture, affine, (24, 30))
-            monkeypatch.setattr(warp, "_HAS_MOST", True)
+            monkeypatch.setattr(warp, "_IS_OLD", True)
             monkeypatch.setattr(warp, "_MOST_SIDE", 70)
             np.testing.assert_array_equal(warp_linear(picture, affine, (24, 30)), whole)
         with pytest.raises(ImageError, match=r"80x60 pixels are too many for OpenCV"):

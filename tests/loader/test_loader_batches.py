@@ -43,7 +43,7 @@ class TestBatches:
         data = posegen.PoseDataset(build(variant), flip="random", seed=1)
         largest = max(data[:1][name].nbytes for name in LABELS[variant])
         with monkeypatch.context() as patch:
-            patch.setattr("posegen.loader.dataset._HELD_BYTES", samples * largest)
+            patch.setattr("posegen.loader.reading._HELD_BYTES", samples * largest)
             patch.setattr("posegen.loader.batch._CACHED_BYTES", samples * largest // 4)
             found = data.batch(indices)
         for name, values in expected.items():

@@ -113,7 +113,7 @@ class TestProcesses:
         assert read(40) - before < 4 << 20
 
     def test_what_is_held_of_a_batch_does_not_grow_with_it(self, build: Build, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("posegen.loader.dataset._HELD_BYTES", 1 << 20)
+        monkeypatch.setattr("posegen.loader.reading._HELD_BYTES", 1 << 20)
         data = posegen.PoseDataset(build("raw"), raw=True)
         data.batch([0, 3, 6])
         tracemalloc.start()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from posegen.annotations.coco.held import take
 from posegen.errors import AnnotationError
 from posegen.images.kinds import PACKED, name_kind
 from posegen.storage import AnyPath
@@ -27,7 +28,7 @@ def load_document(path: AnyPath) -> dict[str, Any]:
 def read_document(path: AnyPath) -> bytes:
     """Read the bytes of an annotation file; raises `AnnotationError` if that cannot be."""
     try:
-        return path.read_bytes()
+        return take(path)
     except OSError as error:
         raise AnnotationError(f"{path}: cannot be read: {error.strerror or error}") from error
 

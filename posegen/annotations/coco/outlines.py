@@ -17,7 +17,7 @@ from msgspec import Raw, Struct
 from numpy.typing import NDArray
 
 from posegen.annotations.coco.segmentation import is_segmentation
-from posegen.annotations.columns import Shapes
+from posegen.annotations.columns import Shapes, list_rows
 from posegen.annotations.sample import Shape
 from posegen.files import canonical_json
 from posegen.geometry import Size
@@ -100,6 +100,20 @@ class TypedShapes:
             for raw, box in zip(raws, boxes, strict=True)
         )
         return b"[%d,[%b]]" % (stop - start, listed)
+
+    def take(self, numbers: NDArray[np.int64]) -> TypedShapes:
+        """Return the shapes of some samples alone."""
+        ignored, ignored_starts = list_rows(self.ignored_starts, numbers)
+        drawn, drawn_starts = list_rows(self.drawn_starts, numbers)
+        return TypedShapes(
+            sizes=self.sizes[numbers],
+            ignored_starts=ignored_starts,
+            drawn_starts=drawn_starts,
+            ignored=[self.ignored[row] for row in ignored.tolist()],
+            drawn=[self.drawn[row] for row in drawn.tolist()],
+            ignored_boxes=self.ignored_boxes[ignored],
+            drawn_boxes=self.drawn_boxes[drawn],
+        )
 
 
 def decode_all(decode: Callable[[bytes | Raw], _Decoded], data: Iterable[bytes | Raw]) -> list[_Decoded]:

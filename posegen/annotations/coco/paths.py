@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from posegen.annotations.coco.held import open_held
 from posegen.annotations.coco.names import leaves
 from posegen.annotations.coco.packed import find_folder, find_packed, list_archives
 from posegen.errors import ConfigError
@@ -135,7 +136,7 @@ def _find_images(annotations: AnyPath, usual: Sequence[AnyPath], beside: AnyPath
 def _peek(annotations: AnyPath) -> list[str]:
     """Read the first few file names of an annotation file without parsing it; none if it cannot be read."""
     try:
-        with annotations.open("rb") as file:
+        with open_held(annotations) as file:
             data = file.read(_PEEKED)
             if _FILE_NAME.search(data) is None:
                 data += file.read()

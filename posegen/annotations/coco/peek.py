@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Sequence
 from itertools import chain
 
+from posegen.annotations.coco.held import hold, open_held
 from posegen.errors import AnnotationError
 from posegen.skeleton import Skeleton
 from posegen.storage import AnyPath
@@ -28,7 +29,7 @@ def fits_skeleton(path: AnyPath, skeleton: Skeleton) -> bool:
         # Most files have their categories last: then hundreds of megabytes before them need not be read here.
         if any(needed <= set(names) for names in _find_names(_read_tail(path))):
             return True
-        data = path.read_bytes()
+        data = hold(path)
     except OSError:
         return True
     encoding = json.detect_encoding(data)
@@ -46,7 +47,7 @@ def _call(skeleton: Skeleton, names: list[str]) -> Sequence[str]:
 
 
 def _read_tail(path: AnyPath) -> bytes:
-    with path.open("rb") as file:
+    with open_held(path) as file:
         file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL))
         return file.read()
 

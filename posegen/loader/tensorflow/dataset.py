@@ -91,7 +91,7 @@ def tf_dataset(
         If there is no such field or option, or a value is out of range.
     """
     _refuse_none(batch_size=batch_size, readers=readers, prefetch=prefetch)
-    wanted = list_plain(PoseDataset(path, cache_size=cache_size).fields) if fields is None else fields
+    wanted = list_plain if fields is None else fields
     data = PoseDataset(path, fields=wanted, raw=raw, flip=flip, views=views, seed=seed, cache_size=cache_size)
 
     def list_indices(epoch: int) -> NDArray[np.int64]:

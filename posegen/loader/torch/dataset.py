@@ -89,7 +89,7 @@ class TorchPoseDataset(Dataset):
         self._epoch = SharedEpoch()
         self.data = PoseDataset(
             path,
-            fields=list_plain(PoseDataset(path, cache_size=cache_size).fields) if fields is None else fields,
+            fields=list_plain if fields is None else fields,
             raw=raw,
             flip=flip,
             views=views,

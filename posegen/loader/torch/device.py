@@ -12,7 +12,8 @@ from torch import nn
 from posegen.errors import ConfigError
 from posegen.images.warp import PADDING
 from posegen.labels.decode.peaks import LEAST_SIGMA_CELLS
-from posegen.labels.online.torch.modules import People, make_drawer
+from posegen.labels.online.torch.modules import make_drawer
+from posegen.labels.online.torch.people import People
 from posegen.loader.dataset import PoseDataset
 from posegen.loader.torch.pictures import ImageDtype, Normalization
 from posegen.shards.scene import BASE_SIZE
@@ -42,7 +43,7 @@ class DeviceViews(nn.Module):
     ------
     ConfigError
         If it was opened otherwise, or a label is asked for that cannot be drawn here: heatmaps of all kinds, part
-        affinity fields, the mask and the weights of heatmaps can.
+        affinity fields, `limb`, `mask`, `weight`, `offset`, `center` and its arrays, `simcc` and `regression` can.
     """
 
     def __init__(

@@ -124,10 +124,9 @@ class PoseLoader:
             if getattr(self, name) < least:
                 raise ConfigError(f"{name} must be at least {least}, not {getattr(self, name)}")
         normalization = choose_normalization(labels, image_dtype, mean, std)
-        wanted = list_plain(PoseDataset(path, cache_size=cache_size).fields) if fields is None else fields
         self.data = PoseDataset(
             path,
-            fields=wanted,
+            fields=list_plain if fields is None else fields,
             raw=raw,
             flip=flip,
             views=views,

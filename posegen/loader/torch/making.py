@@ -38,12 +38,12 @@ class BatchMaker:
 
     def fetch(self, request: Request) -> Packed:
         """Read what the files have of a batch."""
-        return self.data.fetch(request.numbers, request.epoch)
+        return self.data.reader.fetch(request.numbers, request.epoch)
 
     def lay(self, count: int, allocate: Callable[[tuple[int, ...], np.dtype[Any]], torch.Tensor]) -> Laid:
         """Make the memory of pictures and labels of so many samples."""
         found = {}
-        for name, field in self.data.array_fields.items():
+        for name, field in self.data.reader.array_fields.items():
             tensor = allocate(
                 field.stack(count), self._normalization.dtype if name == "image" else np.dtype(field.dtype)
             )
@@ -56,7 +56,7 @@ class BatchMaker:
         numbers = arrays.get("image")
         if numbers is not None and numbers.dtype != np.uint8:
             arrays["image"] = _SCRATCH.lend(numbers.shape, np.uint8)
-        self.data.unpack(packed.part(part), arrays)
+        self.data.reader.unpack(packed.part(part), arrays)
         if numbers is None:
             return
         if self._transform is not None:
@@ -67,7 +67,7 @@ class BatchMaker:
     def finish(self, packed: Packed, laid: Laid) -> dict[str, Any]:
         """Put everything that a batch has together."""
         found: dict[str, Any] = {name: list(values) for name, values in packed.columns.items()}
-        self.data.stack_columns(found, len(packed.numbers))
+        self.data.reader.stack_columns(found, len(packed.numbers))
         found |= {name: tensor for name, (tensor, _) in laid.items()}
         if "image" in found:
             found["image"] = show_channels(found["image"])

@@ -198,11 +198,58 @@ def test_predictions_are_decoded_into_views_that_the_device_draws(dataset):
         np.testing.assert_array_equal(people.keypoints, others.keypoints)
 
 
+def test_offsets_centres_and_limbs_are_drawn(make):
+    center = {"root": "box", "min_diagonal": 3.0, "radius_cells": 2.5, "background_weight": 0.25}
+    for options in (
+        {"labels": ("offset", "center", "limb")},
+        {"labels": ("offset", "center", "limb"), "stride": (4, 8), "layout": "hwc", "sigma_scale": "area"},
+        {"labels": ("offset", "center"), "label_options": {"offset": {"corners": True}, "center": center}},
+        {"labels": ("offset",), "label_options": {"offset": {"radius_factor": 0.4}}, "sigma_keypoints": "oks"},
+    ):
+        for found, expected, _ in read_both(make("coco", **options)):
+            compare(found, expected)
+            assert any(name.startswith("offset") and np.abs(values).sum() > 20 for name, values in expected.items())
+
+
+def test_coordinates_are_drawn_as_curves_and_as_numbers(make):
+    standard = {"smoothing": "standard", "label_smooth": 0.1, "split_ratio": 1.5}
+    for unit in ("person", "image"):
+        for simcc in ({}, standard, {"normalize": False, "sigma_x": 4.0, "sigma_y": 2.5}):
+            options = {"labels": ("simcc", "weight"), "label_options": {"simcc": simcc}}
+            for found, expected, _ in read_both(make("udp", unit=unit, **options)):
+                compare(found, expected)
+                assert {"simcc_x", "simcc_y", "weight"} <= set(expected)
+                assert 0 < expected["weight"].mean() < 1
+        for found, expected, _ in read_both(make("udp", unit=unit, labels=("regression", "weight"))):
+            compare(found, expected)
+
+
+def test_compiled_they_are_one_graph_too(make):
+    names, limbs = ("nose", "left_shoulder", "right_shoulder"), ((0, 1), (0, 2))
+    few = {"skeleton": Skeleton(name="three", keypoints=names, limbs=limbs, flip_pairs=((1, 2),))}
+    ways = make("coco", labels=("offset", "center", "limb"), **few)
+    coordinates = make("udp", unit="person", labels=("simcc", "regression", "weight"), **few)
+    for path in (ways, coordinates):
+        torch.compiler.reset()
+        data = TorchPoseDataset(path, labels="device", views=see_usually)
+        plain, nobody = DeviceViews(data.data), torch.tensor([0, 0])
+        drawer = torch.compile(plain, backend="aot_eager", fullgraph=True)
+        batch = collate(data.__getitems__([0, 1]))
+        found, expected = drawer(batch), plain(batch)
+        for name, value in expected.items():
+            torch.testing.assert_close(found[name], value, rtol=0, atol=1e-5)
+        none = {"keypoints": batch["keypoints"][:, :0], "bbox": batch["bbox"][:, :0], "people": nobody}
+        empty = plain(batch | none)
+        for name in set(expected) - {"center_heatmap_weights", "image", "image_id", *none}:
+            assert empty[name].shape == expected[name].shape
+            assert not empty[name].any(), name
+
+
 def test_what_it_cannot_draw_is_refused(dataset, make):
-    for fields in (["offset"], ["simcc_x"]):
-        labels = ("heatmap", "offset") if fields == ["offset"] else ("simcc",)
-        data = PoseDataset(make("udp", unit="person", labels=labels), fields=fields, labels="device")
-        with pytest.raises(ConfigError, match="cannot be drawn on the device; leave it out of the fields"):
+    for name, options in (("heatmap_mask", {}), ("caf", {}), ("centernet_hm", {}), ("keypoint_indices", {"stride": 8})):
+        labels = (name.removesuffix("_hm"), "heatmap", "paf") if "mask" in name else (name.removesuffix("_hm"),)
+        data = PoseDataset(make("coco", labels=labels, **options), fields=[name], labels="device")
+        with pytest.raises(ConfigError, match=f"'{name}' cannot be drawn on the device; leave it out of the fields"):
             DeviceViews(data)
     with pytest.raises(ConfigError, match="opened with labels='device'"):
         DeviceViews(PoseDataset(dataset))

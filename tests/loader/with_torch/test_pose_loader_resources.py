@@ -17,8 +17,8 @@ import numpy as np
 import pytest
 import torch
 
-from posegen import PoseDataset
 from posegen.errors import ShardError
+from posegen.loader.reading import BatchReader
 from posegen.loader.torch import PoseLoader
 from posegen.loader.torch import loader as loader_module
 from posegen.loader.torch.buffers import Buffers
@@ -62,7 +62,7 @@ def test_a_loop_that_is_left_leaves_no_thread(dataset):
 
 def test_an_interrupt_leaves_no_thread(dataset, monkeypatch):
     loader = PoseLoader(dataset, batch_size=1, threads=2)
-    unpack, started = PoseDataset.unpack, threading.Event()
+    unpack, started = BatchReader.unpack, threading.Event()
 
     def interrupt(self, packed, arrays):
         if not started.is_set():
@@ -70,7 +70,7 @@ def test_an_interrupt_leaves_no_thread(dataset, monkeypatch):
             os.kill(os.getpid(), signal.SIGINT)
         unpack(self, packed, arrays)
 
-    monkeypatch.setattr(PoseDataset, "unpack", interrupt)
+    monkeypatch.setattr(BatchReader, "unpack", interrupt)
     with pytest.raises(KeyboardInterrupt):
         list(loader)
     gc.collect()

@@ -9,9 +9,10 @@ from torch.utils.data import DataLoader, Dataset
 
 from posegen import PoseDataset
 from posegen.errors import ConfigError, ShardError
-from posegen.loader.torch import ShardShuffleSampler, TorchPoseDataset, collate, render_heatmap_torch
+from posegen.loader.torch import PoseLoader, ShardShuffleSampler, TorchPoseDataset, collate, render_heatmap_torch
 from posegen.loader.torch.sharing import SharedArrays
 from posegen.shards import COLUMNS, Column, schema
+from posegen.shards.manifest import Manifest
 
 EVERYTHING = [
     "image", "heatmap", "paf", "mask", "image_id", "width", "height", "file_name", "affine", "keypoints", "bbox",
@@ -219,3 +220,14 @@ def test_the_older_name_of_the_room_has_all_of_its_names():
 
     assert older.__all__ == room.__all__
     assert all(getattr(older, name) is getattr(room, name) for name in room.__all__)
+
+
+def test_a_dataset_is_opened_once_whether_fields_are_named_or_not(dataset, monkeypatch):
+    read, opened = Manifest.read.__func__, []
+    monkeypatch.setattr(Manifest, "read", classmethod(lambda cls, path: opened.append(path) or read(cls, path)))
+    for fields in (None, ["image", "heatmap"]):
+        for make in (TorchPoseDataset, PoseLoader):
+            opened.clear()
+            names = set(make(dataset, fields=fields).data.fields)
+            assert len(opened) == 1
+            assert names == ({"image", "heatmap"} if fields else {"image", "heatmap", "paf", "mask", "image_id"})

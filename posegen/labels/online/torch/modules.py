@@ -5,45 +5,38 @@ Legend: B samples, N people each, padded with some that have nothing drawn.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
 from torch import nn
 
 from posegen.errors import ConfigError
-from posegen.geometry import Size, overlap
+from posegen.geometry import overlap
 from posegen.labels.base import Label, StridedLabel
+from posegen.labels.center import CenterHeatmapWeightsLabel, CenterLabel, CenterOffsetLabel
 from posegen.labels.grid import Grid, make_grid
 from posegen.labels.heatmap import HeatmapLabel
+from posegen.labels.limb import LimbLabel
 from posegen.labels.mask import MaskLabel
-from posegen.labels.online.torch.render import AxisTensors, draw_heatmap, draw_paf, draw_varying
+from posegen.labels.offset import OffsetLabel
+from posegen.labels.online.torch.coordinates import RegressionDrawer, SimccDrawer
+from posegen.labels.online.torch.people import People
+from posegen.labels.online.torch.render import AxisTensors, draw_heatmap, draw_limbs, draw_paf, draw_varying
 from posegen.labels.online.torch.topdown import TopDownDrawer
+from posegen.labels.online.torch.ways import (
+    CenterDrawer,
+    CenterHeatmapWeightsDrawer,
+    CenterOffsetDrawer,
+    OffsetDrawer,
+)
 from posegen.labels.online.windows import lay_grid
 from posegen.labels.paf import CellPafLabel, PafLabel
+from posegen.labels.regression import RegressionLabel
+from posegen.labels.simcc import SimccLabel
 from posegen.labels.topdown import TopDownLabel
 from posegen.labels.variants import LEAST_SUM, VariantLabel
 from posegen.labels.weight import WeightLabel
-
-
-class People(NamedTuple):
-    """What labels are drawn from.
-
-    Attributes
-    ----------
-    points
-        (B, N, K, 2) float32 x, y in input pixels.
-    drawn
-        (B, N, K) bool, which of them are drawn.
-    spread
-        (B, N, K) float64, by how much the standard deviation of Gaussians is multiplied; None where all have the same.
-    shown
-        (B, H, W) float32 from 0 to 1, how much of each pixel is picture and not ignored; None where no label asks.
-    """
-
-    points: torch.Tensor
-    drawn: torch.Tensor
-    spread: torch.Tensor | None = None
-    shown: torch.Tensor | None = None
 
 
 def make_drawer(label: Label) -> nn.Module:
@@ -58,19 +51,14 @@ def make_drawer(label: Label) -> nn.Module:
         return make_drawer(label.label)
     if isinstance(label, VariantLabel):
         return _Normalized(make_drawer(label.label)) if label.normalized else make_drawer(label.label)
-    if isinstance(label, HeatmapLabel):
-        return _Heatmap(label)
-    if isinstance(label, TopDownLabel):
-        return _TopDown(label)
-    if isinstance(label, PafLabel):
-        return _Paf(label)
-    if isinstance(label, CellPafLabel):
-        return _CellPaf(label)
-    if isinstance(label, MaskLabel):
-        return _Mask(label.input_size, label.cells)
-    if isinstance(label, WeightLabel) and (label.heatmap is None or isinstance(label.heatmap, TopDownLabel)):
-        return _Weight(label)
-    raise ConfigError(f"'{label.spec.name}' cannot be drawn on the device; leave it out of the fields")
+    if isinstance(label, CenterLabel):
+        return CenterDrawer(label, make_drawer(label.heatmap))
+    if isinstance(label, CenterHeatmapWeightsLabel):
+        return CenterHeatmapWeightsDrawer(label, CenterDrawer(label.center, make_drawer(label.center.heatmap)))
+    make: Callable[[Any], nn.Module] | None = _DRAWERS.get(type(label))
+    if make is None:
+        raise ConfigError(f"'{label.spec.name}' cannot be drawn on the device; leave it out of the fields")
+    return make(label)
 
 
 class _Axes(nn.Module):
@@ -134,6 +122,18 @@ class _Paf(nn.Module):
         )
 
 
+class _Limb(nn.Module):
+    def __init__(self, label: LimbLabel) -> None:
+        super().__init__()
+        self._limbs, self._sigma = label.limbs, label.sigma_px
+        self._axes = _Axes(label.grid, 1.0)
+
+    def forward(self, people: People) -> torch.Tensor:
+        rows, columns = self._axes()
+        spread = torch.ones_like(people.points[..., 0]).double() if people.spread is None else people.spread
+        return draw_limbs(people.points, people.drawn, self._limbs, rows, columns, sigma=self._sigma * spread)
+
+
 class _CellPaf(nn.Module):
     def __init__(self, label: CellPafLabel) -> None:
         super().__init__()
@@ -154,9 +154,9 @@ class _CellPaf(nn.Module):
 
 
 class _Mask(nn.Module):
-    def __init__(self, input_size: Size, cells: Size) -> None:
+    def __init__(self, label: MaskLabel) -> None:
         super().__init__()
-        shares = [overlap(n, 1.0, 0.0, m, n / m) for n, m in zip(input_size, cells, strict=True)]
+        shares = [overlap(n, 1.0, 0.0, m, n / m) for n, m in zip(label.input_size, label.cells, strict=True)]
         for name, share in zip(("_rows", "_columns"), shares, strict=True):
             self.register_buffer(name, torch.tensor(share, dtype=torch.float32), persistent=False)
 
@@ -167,7 +167,7 @@ class _Mask(nn.Module):
 class _Weight(nn.Module):
     def __init__(self, label: WeightLabel) -> None:
         super().__init__()
-        self._heatmap = TopDownDrawer(label.heatmap) if isinstance(label.heatmap, TopDownLabel) else None
+        self._heatmap = None if label.heatmap is None else _TOUCHING[type(label.heatmap)](label.heatmap)
         factors = torch.tensor(label.factors or [1.0] * len(label.keypoints), dtype=torch.float32)
         self.register_buffer("_factors", factors, persistent=False)
 
@@ -186,3 +186,26 @@ class _Normalized(nn.Module):
     def forward(self, people: People) -> torch.Tensor:
         drawn = self._drawer(people)
         return drawn / (drawn.double().sum(dim=(-2, -1), keepdim=True) + LEAST_SUM).float()
+
+
+_TOUCHING: Mapping[type, Callable[[Any], nn.Module]] = {
+    TopDownLabel: TopDownDrawer,
+    SimccLabel: SimccDrawer,
+    RegressionLabel: RegressionDrawer,
+}
+"""What tells of which keypoints a label shows something, for `WeightLabel`."""
+
+_DRAWERS: Mapping[type, Callable[[Any], nn.Module]] = {
+    HeatmapLabel: _Heatmap,
+    TopDownLabel: _TopDown,
+    PafLabel: _Paf,
+    CellPafLabel: _CellPaf,
+    LimbLabel: _Limb,
+    MaskLabel: _Mask,
+    WeightLabel: _Weight,
+    OffsetLabel: OffsetDrawer,
+    CenterOffsetLabel: CenterOffsetDrawer,
+    SimccLabel: SimccDrawer,
+    RegressionLabel: RegressionDrawer,
+}
+"""What draws a label, by its class."""
