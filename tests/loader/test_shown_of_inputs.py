@@ -118,7 +118,7 @@ def test_where_labels_are_drawn_elsewhere_samples_are_as_stored_with_views_and_w
         posegen.build(corpus.root, path, config, executor=InProcess())
     stored, drawn = PoseDataset(path), PoseDataset(path, views=find_view)
     data = PoseDataset(path, views=find_view, labels="device")
-    labels = [name for name in stored.fields if name in stored.array_fields and name != "image"]
+    labels = [*stored.scales]
     assert set(data.fields) == {*stored.fields, "shown", "views"} - {*labels}
     assert [label.spec.name for label in data.undrawn or ()] == labels
     for epoch in (0, 1):
@@ -130,7 +130,7 @@ def test_where_labels_are_drawn_elsewhere_samples_are_as_stored_with_views_and_w
                     np.testing.assert_array_equal(one, other, name)
         np.testing.assert_array_equal(found["views"], [find_view(epoch, i).values for i in range(len(data))])
         np.testing.assert_array_equal(
-            data._samples.read_affines(range(len(data)), epoch), drawn[:]["affine"]
+            data.reader.read_affines(range(len(data)), epoch), drawn[:]["affine"]
         )  # fmt: skip
     size = whole["image"].shape[1:3]
     assert found["shown"].dtype == np.uint8
