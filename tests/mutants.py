@@ -69,7 +69,7 @@ IDLE = (
 
 # mutmut passes over decorated functions; under this mark it sees none.
 DECORATOR, MARKED = re.compile(r"(?m)^( *)@(?=\w)"), re.compile(r"(?m)^( *)# decorator: @")
-VERDICT = re.compile(r"(?m)^(?:SUBFAILED.*?|FAILED|ERROR) (tests/\S+)(?: - (.*))?$")
+VERDICT = re.compile(r"(?m)^(?:SUBFAILED.*?|FAILED|ERROR) (tests/.+?)(?: - (.*))?$")
 RUNNING: set[subprocess.Popen[str]] = set()
 """The tests that are running, to be ended with this script."""
 ASSERTED = re.compile(r"assert|AssertionError|Failed: |posegen\.errors\.ContractError")

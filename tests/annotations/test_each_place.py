@@ -15,12 +15,13 @@ from reading import NOBODY, explain, people, read
 from posegen.annotations import read_coco
 from posegen.annotations.audit import Audit
 from posegen.annotations.coco import names
-from posegen.annotations.coco.keypoints import read_triplets
+from posegen.annotations.coco.keypoints import PARTS, read_parts, read_triplets
 from posegen.annotations.coco.names import Names
 from posegen.annotations.coco.quick import read_quickly
 from posegen.annotations.coco.segmentation import is_segmentation
 from posegen.annotations.columns import SampleColumns
 from posegen.config import BuildConfig
+from posegen.skeleton.unknown import OF_PERSON
 
 
 def of_17(k: int, triplet: list[Any], others: tuple[Any, ...] = (0, 0, 0)) -> list[Any]:
@@ -248,3 +249,24 @@ def test_many_outlines_are_judged_as_each_is(coco: Coco) -> None:
         expected = [is_segmentation(value, tuple(size)) for value, size in zip(values, sizes.tolist(), strict=True)]
         assert [not bad for bad in refused] == expected
         assert [raw is not None for raw in found] == expected
+
+
+def test_of_parts_that_are_missing_or_not_valid_nothing_is_known() -> None:
+    whole = {part.field: [2, 3, 1] * len(part.names) for part in PARTS}
+    for absent in range(len(PARTS)):
+        starts = np.cumsum([0, *(len(part.names) for part in PARTS)])
+        here = slice(starts[absent], starts[absent + 1])
+        field, valid = PARTS[absent].field, PARTS[absent].valid
+        for entry, invalid in (
+            ({name: of for name, of in whole.items() if name != field}, []), ({**whole, field: []}, []),
+            ({**whole, field: None}, []), ({**whole, valid: False}, [field]),
+            ({**whole, field: [0] * 3 * len(PARTS[absent].names), valid: False}, []),
+        ):  # fmt: skip
+            triplets, said, unknown = read_parts(entry)
+            expected = np.zeros(116, bool)
+            expected[here] = True
+            assert (said, unknown.dtype) == (invalid, np.uint8)
+            np.testing.assert_array_equal(unknown, np.where(expected, OF_PERSON, 0))
+            np.testing.assert_array_equal(triplets[expected], 0)
+            np.testing.assert_array_equal(triplets[~expected], [[2, 3, 1]] * int((~expected).sum()))
+    assert not read_parts({**whole, PARTS[0].valid: True})[2].any()

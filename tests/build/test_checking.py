@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from conftest import Coco, encode
 from executors import InProcess
@@ -11,8 +12,10 @@ from executors import InProcess
 import posegen
 from posegen.annotations import read_annotations
 from posegen.build.executors import create_executor
+from posegen.build.ignored import IgnoredRegions
 from posegen.build.pipeline import audit
 from posegen.build.plan import make_plan
+from posegen.build.scene import place
 from posegen.config import BuildConfig
 from posegen.errors import BuildError, ConfigError
 from posegen.images.augment import Augmentation
@@ -120,3 +123,18 @@ def test_executors_are_made_by_their_names() -> None:
         with pytest.raises(ConfigError) as caught:
             create_executor(**options)
         assert str(caught.value) == why
+
+
+def test_a_sample_is_placed_alike_with_and_without_regions_of_the_one_before(corpus: Coco) -> None:
+    config = BuildConfig(input_size=(64, 64), labels=("mask",))
+    plan = make_plan(read_annotations(corpus.root, config), config)
+    task, regions, ignored = plan.task(0, directory=corpus.root), IgnoredRegions(), 0
+    for sample in task.samples:
+        (alone, *_), (scene, *_) = place(sample, task), place(sample, task, regions)
+        assert (alone.ignored is None) == (scene.ignored is None)
+        if alone.ignored is not None and scene.ignored is not None:
+            size = sample.height, sample.width
+            np.testing.assert_array_equal(alone.ignored.paint(size), scene.ignored.paint(size))
+            ignored += 1
+            assert regions.find(sample) is scene.ignored, "it is found once for all people of an image"
+    assert ignored > 0

@@ -237,3 +237,18 @@ def test_what_is_drawn_is_kept_where_it_is_asked_for_and_not_too_much_of_it():
         assert recall_drawn(label, [scene, scene]) is None
         assert recall_drawn(label, [known]) is None
         assert recall_drawn(label, [crowd]) is None
+
+
+def test_of_a_crowd_it_is_known_where_each_keypoint_is_drawn():
+    size, cells = (64, 96), (16, 24)
+    scene = scatter(5, size, people=1000)
+    # So many in one channel are merged bit by bit, each of them close to the left.
+    scene = dataclasses.replace(scene, points=np.where(np.isnan(scene.points), np.nan, scene.points * (0.4, 1)))
+    assert (scene.drawn.sum(axis=0) > 512).all()
+    (label,) = create_label("heatmap", make_context("bilinear", size, cells))
+    for scenes in ([scene], [scatter(6, size), scene]):
+        drawn = np.asarray(render_scenes(label, scenes))
+        places = np.unique(np.concatenate(recall_drawn(label, scenes)))
+        drawn[:, 3] = 0  # the background
+        np.testing.assert_array_equal(np.flatnonzero(drawn), places)
+        assert not drawn[:, :3].all()

@@ -125,6 +125,14 @@ class TestKeeping:
             assert path.read_bytes() == b"a" * 100
         assert not any(path.exists() for path in left[:1])
 
+    def test_what_is_being_fetched_has_its_full_size_from_the_start(self, bucket: Bucket, tmp_path: Path) -> None:
+        file, record = put(bucket, "a.h5", b"a" * 100)
+        cache = ShardCache(directory=tmp_path / "home")
+        sizes: list[int] = []
+        bucket.before = lambda path: sizes.extend(part.stat().st_size for part in cache.directory.glob(".*.partial"))
+        with cache.hold(file, record):
+            assert sizes == [100]
+
     def test_threads_fetch_a_shard_once(self, bucket: Bucket, tmp_path: Path) -> None:
         file, record = put(bucket, "a.h5", b"a" * 100)
         bucket.before = lambda path: time.sleep(0.1)
