@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from posegen.labels import caf, composite, gaussians, heatmap, offset, topdown
+from posegen.labels import caf, composite, gaussians, heatmap, offset, simcc, topdown
 from posegen.labels.centernet_people import SLOTS
 from posegen.labels.decode import composite as association
 from posegen.labels.decode import limbs, peaks, slots, tags
