@@ -30,11 +30,10 @@ values, whether it is `by_person` and values may be `unknown` (NaN); and `mirror
 place in a mirror (`order`) and which places change their sign (`negated`), or of a text that says why it cannot be
 flipped.
 
-The attributes `NX_class` and `default` of the file lead a viewer to the preview. Nothing else reads it, and shards of
-format 2 that were built before there was one are without.
+The attributes `NX_class` and `default` of the file lead a viewer to the preview. Nothing else reads it.
 
-That is format 2. Format 1 is read, too: its pictures are whole inputs, it has no `image/box`, `checksum` and `ignored`,
-and its labels have no `axes`, the oldest no `mirror`.
+That is format 3. Earlier ones are read, too. Format 2 has no preview; of format 1 pictures are whole inputs, it has no
+`image/box`, `checksum` and `ignored`, and its labels have no `axes`, the oldest no `mirror`.
 
 `schema` is the table of what it tells of samples and people, `codecs` the table of compressions, `quantize` how labels'
 values are stored and `mirror` how their channels mirror. `writer` writes a shard, `reader` reads one by way of `hdf5`,

@@ -15,7 +15,7 @@ from posegen.shards.hdf5 import GuardedFile
 from posegen.shards.mirror import read_mirror
 from posegen.shards.quantize import choose_storage
 from posegen.shards.record import parse_json
-from posegen.shards.schema import FORMAT, READABLE, StoredLabel
+from posegen.shards.schema import FORMAT, READABLE, READABLE_TEXT, StoredLabel
 from posegen.skeleton import Skeleton
 
 _LARGEST = 1e9
@@ -58,7 +58,7 @@ def read_header(file: GuardedFile) -> Header:
     version = file.attribute("format_version")
     if version not in READABLE:
         raise ShardError(
-            f"{file.path}: has format version {version}, this posegen reads {' and '.join(map(str, READABLE))}; "
+            f"{file.path}: has format version {version}, this posegen reads {READABLE_TEXT}; "
             "use the posegen that wrote it, or build the dataset again"
         )
     with file.wrap_errors("its description"):

@@ -13,7 +13,7 @@ from posegen.config import BuildConfig
 from posegen.errors import ConfigError, ShardError
 from posegen.files import write_atomically
 from posegen.shards.record import ShardRecord, locate, parse_json, read_count
-from posegen.shards.schema import FORMAT_VERSION, READABLE
+from posegen.shards.schema import FORMAT_VERSION, READABLE, READABLE_TEXT
 from posegen.skeleton import Skeleton
 from posegen.storage import AnyPath, read_checked
 
@@ -134,7 +134,7 @@ class Manifest:
         if type(version) is not int or version not in READABLE:
             raise ShardError(
                 f"{path}: has format version {version!s:.40}, this posegen reads "
-                f"{' and '.join(map(str, READABLE))}; use the posegen that wrote it, or build the dataset again"
+                f"{READABLE_TEXT}; use the posegen that wrote it, or build the dataset again"
             )
         try:
             manifest = cls(

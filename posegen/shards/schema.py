@@ -22,16 +22,17 @@ from posegen.shards.quantize import Storage
 
 FORMAT = "posegen-shard"
 
-FORMAT_VERSION = 2
-"""Which is written. Its predecessor 1 is read: it has whole inputs for pictures, and nothing of what is ignored."""
+FORMAT_VERSION = 3
+"""Which is written. Of those that are read 2 has no preview, and 1 whole inputs for pictures and no ignored regions."""
 
-READABLE = (1, 2)
+READABLE = (1, 2, 3)
+READABLE_TEXT = f"{', '.join(map(str, READABLE[:-1]))} and {READABLE[-1]}"
 
 GROUPS = ("checksum", "ignored", "image", "person", "sample")
 """Of an HDF5 file; labels lie beside them."""
 
 PREVIEW = "preview"
-"""The group of what viewers show, which shards of before do not have."""
+"""The group of what viewers show, which shards before format 3 do not have."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

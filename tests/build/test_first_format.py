@@ -84,7 +84,7 @@ def test_they_are_read_and_flipped_as_those_of_today(pair: tuple[Path, Path]) ->
 
 def test_they_are_as_recorded_and_equal_to_those_of_today(pair: tuple[Path, Path], corpus: Coco) -> None:
     old, new = pair
-    for path, version in ((old, 1), (new, 2)):
+    for path, version in ((old, 1), (new, 3)):
         assert posegen.verify(path, deep=True, coco=corpus.root, executor=HERE) == []
         assert Manifest.read(path).format_version == version
         assert posegen.repair(path, corpus.root, executor=HERE) == []
@@ -128,7 +128,7 @@ def test_a_damaged_one_cannot_be_repaired_which_is_said(old: Path, coco: Coco) -
     first, second = sorted(old.glob("*.h5"))
     damage(first)
     kept = [first.read_bytes(), second.read_bytes()]
-    said = f"{first.name} cannot be built as recorded: .* format version 1, and this posegen writes 2\n.*--overwrite"
+    said = f"{first.name} cannot be built as recorded: .* format version 1, and this posegen writes 3\n.*--overwrite"
     with pytest.raises(BuildError, match=said):
         posegen.repair(old, coco.root, executor=HERE)
     assert [first.read_bytes(), second.read_bytes()] == kept
@@ -137,8 +137,8 @@ def test_a_damaged_one_cannot_be_repaired_which_is_said(old: Path, coco: Coco) -
 def test_a_build_in_their_place_builds_all_of_them_again_and_says_so(old: Path, coco: Coco) -> None:
     config, told = Manifest.read(old).config, []
     manifest = posegen.build(coco.root, old, config, executor=HERE, notify=told.append)
-    assert any(re.search("what is there has format version 1: it is built again, in version 2", line) for line in told)
-    assert (manifest.format_version, len(manifest.shards)) == (2, 2)
+    assert any(re.search("what is there has format version 1: it is built again, in version 3", line) for line in told)
+    assert (manifest.format_version, len(manifest.shards)) == (3, 2)
     assert posegen.verify(old, executor=HERE) == []
     assert [path.read_bytes() for path in sorted(old.glob("*.h5"))] == [
         path.read_bytes() for path in sorted((old.parent / "new").glob("*.h5"))
@@ -154,7 +154,7 @@ def test_a_shard_that_stands_in_format_1_is_not_taken_over(old: Path, coco: Coco
     manifest = posegen.build(coco.root, old, config, executor=HERE)
     for shard in manifest.shards:
         with ShardReader(old / shard.file) as reader:
-            assert reader.format_version == 2
+            assert reader.format_version == 3
 
 
 def test_formats_are_not_mixed(old: Path) -> None:
@@ -164,7 +164,7 @@ def test_formats_are_not_mixed(old: Path) -> None:
     shutil.copy(old / first["file"], new)
     record["shards"][0] = first
     (new / "manifest.json").write_text(json.dumps(record))
-    with pytest.raises(ShardError, match="has format version 1, but the manifest says 2"):
+    with pytest.raises(ShardError, match="has format version 1, but the manifest says 3"):
         posegen.PoseDataset(new, fields=["image_id"])[0]
     problems = [str(problem) for problem in posegen.verify(new, executor=HERE)]
-    assert problems == [f"{first['file']}: has format version 1, the manifest says 2"]
+    assert problems == [f"{first['file']}: has format version 1, the manifest says 3"]

@@ -164,12 +164,12 @@ class TestDamage:
                 ShardReader(tmp_path / path)
 
     def test_an_unknown_format_version_is_refused_with_what_to_do(self, written: Written) -> None:
-        for version in (0, 3, 99):
+        for version in (0, 4, 99):
             with h5py.File(written.path, "r+") as file:
                 file.attrs["format_version"] = version
             with pytest.raises(ShardError) as caught:
                 ShardReader(written.path)
-            assert f"has format version {version}, this posegen reads 1 and 2" in str(caught.value)
+            assert f"has format version {version}, this posegen reads 1, 2 and 3; " in str(caught.value)
             assert "build the dataset again" in str(caught.value)
 
     def test_a_bad_attribute_is_our_error(self, written: Written) -> None:

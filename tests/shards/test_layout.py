@@ -73,7 +73,7 @@ class TestLayout:
             "task_digest",
             "versions",
         }
-        assert (text(attributes["format"]), attributes["format_version"]) == ("posegen-shard", 2)
+        assert (text(attributes["format"]), attributes["format_version"]) == ("posegen-shard", 3)
         assert text(attributes["task_digest"]) == "0123abcd"
         config = json.loads(attributes["config"])
         assert (config["input_size"], config["stride"], config["compression"]) == ([24, 32], 8, "zstd")

@@ -53,7 +53,7 @@ def refuse(directory: Path, record: object) -> str:
 
 class TestWriting:
     def test_it_is_json_with_the_sums(self, record: dict[str, Any]) -> None:
-        assert (record["format"], record["format_version"]) == ("posegen-dataset", 2)
+        assert (record["format"], record["format_version"]) == ("posegen-dataset", 3)
         assert (record["samples"], record["people"], record["failures"]) == (5, 7, 1)
         assert record["keypoints"] == {"nose": 4, "tail": 7}
         assert record["config"]["sigma_px"] == 7.0
@@ -114,9 +114,9 @@ class TestMistakes:
             assert "is not the manifest of a posegen dataset" in refuse(tmp_path, value), value
 
     def test_an_unknown_version_is_refused_with_what_to_do(self, tmp_path: Path, record: dict[str, Any]) -> None:
-        for version in (0, 3, "1", True, 2.5, None, [1]):
+        for version in (0, 4, "1", True, 2.5, None, [1]):
             error = refuse(tmp_path, record | {"format_version": version})
-            assert f"has format version {version}, this posegen reads 1 and 2" in error
+            assert f"has format version {version}, this posegen reads 1, 2 and 3; " in error
             assert "build the dataset again" in error
 
     def test_a_shard_outside_the_directory_is_refused(self, tmp_path: Path, record: dict[str, Any]) -> None:
