@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from posegen.labels import caf, composite, gaussians, heatmap, offset, simcc, topdown
+from posegen.labels import caf, cif, composite, gaussians, heatmap, offset, simcc, topdown
 from posegen.labels.centernet_people import SLOTS
 from posegen.labels.decode import composite as association
 from posegen.labels.decode import limbs, peaks, slots, tags
@@ -22,7 +22,8 @@ PUBLISHED = (
     # CenterNet's multi_pose_decode: the best 100 peaks, within 0.3 of the longer side of a box.
     (slots, {"_MOST": 100, "_NEAR": 0.3}),
     # openpifpaf 0.13: encoders of Cif and Caf, and their annotation rescaler.
-    (caf, {"_SIDE": 3, "_LEAST_MARGIN": 0.25, "_MOST_MARGIN": 0.4}),
+    (cif, {"SIDE": 4, "_OFFSET": 1.5}),
+    (caf, {"SIDE": 3, "_LEAST_MARGIN": 0.25, "_MOST_MARGIN": 0.4}),
     (composite, {"BMIN_PX": 0.1, "MOST_SCALE": 100.0, "_HIDDEN_PX": 32.0, "_LEAST_KEYPOINTS": 3, "_LEAST_SCALE": 0.1,
                  "_LEAST_AREA": 0.1, "_MOST_FACTOR": 5.0}),
     (association, {"_PATCH": 16, "_LEAST_RADIUS": 0.5, "_LEAST_SPREAD": 1.0}),
