@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 from builds import CONFIG, build_command, files_of, run_limited, shards, write_source
@@ -24,6 +25,7 @@ from posegen.build.executors import Executor, Lost
 from posegen.build.executors.dask import DaskExecutor
 from posegen.build.worker import build_shard
 from posegen.errors import BuildError, ConfigError, ImageError
+from posegen.images import files
 from posegen.shards.manifest import Manifest
 
 pytestmark = pytest.mark.filterwarnings("default::ResourceWarning", "ignore::DeprecationWarning")
@@ -85,16 +87,16 @@ def test_an_error_comes_with_the_traceback_of_where_it_was_raised(executor: Exec
 
 
 def die_at(task: Any, report: Callable[[int], None], *, name: str) -> Any:
-    done = 0
+    """Build, but die where a picture of that name is read."""
+    read = files.read_identified
 
-    def count(units: int) -> None:
-        nonlocal done
-        done += units
-        report(units)
-        if done < len(task.samples) and task.samples[done].file_name == name and not task.quarantined:
+    def read_or_die(directory: Any, file_name: str) -> Any:
+        if file_name == name:
             os.kill(os.getpid(), signal.SIGSEGV)
+        return read(directory, file_name)
 
-    return build_shard(task, count)
+    with mock.patch.object(files, "read_identified", read_or_die):
+        return build_shard(task, report)
 
 
 class Instead:
