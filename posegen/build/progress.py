@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 from posegen.build.executors import Report
@@ -24,6 +25,30 @@ def count_up(progress: Progress | None, total: int) -> Report:
             progress(done, total)
 
     return report
+
+
+class Teller:
+    """Counts samples, and reports their number at most once in some seconds."""
+
+    def __init__(self, report: Callable[[int], None], every_s: float) -> None:
+        self._report, self._every_s = report, every_s
+        self._untold, self._last = 0, time.monotonic()
+        report(0)
+
+    def count(self, samples: int) -> None:
+        """Count some that are done."""
+        self._untold += samples
+        if time.monotonic() >= self._last + self._every_s:
+            self._tell()
+
+    def close(self) -> None:
+        """Report the rest."""
+        if self._untold:
+            self._tell()
+
+    def _tell(self) -> None:
+        self._report(self._untold)
+        self._untold, self._last = 0, time.monotonic()
 
 
 def ignore(*_: object) -> None:

@@ -40,28 +40,44 @@ class Placed(NamedTuple):
     unknown: NDArray[np.uint8] | None
 
 
-def place(sample: Sample, task: ShardTask, regions: IgnoredRegions | None = None) -> Placed:
-    """Map a sample's people into the input; `regions` knows what is ignored of the one before.
+class Way(NamedTuple):
+    """How a sample comes into the input.
+
+    Attributes
+    ----------
+    fitted
+        The map from the pixels of its image to those of the input, as it fits there.
+    view
+        How it is seen then; None if it is as it fits.
+    affine
+        The map by both.
+    """
+
+    fitted: Affine
+    view: View | None
+    affine: Affine
+
+
+def place(sample: Sample, task: ShardTask, regions: IgnoredRegions | None = None, way: Way | None = None) -> Placed:
+    """Map a sample's people into the input; `regions` knows what is ignored of the one before, `way` how, if known.
 
     Those of a view are mapped twice, and rounded each time as they are stored: a reader that draws the same view of a
     sample that is stored as it fits sees the same numbers.
     """
     config, size = task.config, (sample.height, sample.width)
-    affine = _fit(sample, config)
+    fitted, view, affine = way or find_way(sample, config)
     derived, unknown = task.skeleton.derive(sample.keypoints, task.names), None
     if config.reads_unknown:
         unknown = derive_unknown(task.skeleton, sample.keypoints, task.names, sample.unknown)
     keypoints = np.zeros(derived.shape, np.float32)
-    keypoints[..., :2] = affine.apply(derived[..., :2])
+    keypoints[..., :2] = fitted.apply(derived[..., :2])
     keypoints[..., 2] = derived[..., 2]
     keypoints[~(derived[..., 2] > 0)] = 0
-    bboxes = map_boxes(sample.bboxes, affine).astype(np.float32)
-    view = find_view(sample, config)
+    bboxes = map_boxes(sample.bboxes, fitted).astype(np.float32)
     if view is not None:
         mapped, people = view.affine(config.input_size), len(keypoints)
         maps, flips = np.broadcast_to(mapped.matrix, (people, 2, 3)), np.full(people, view.flip)
         keypoints, bboxes = see_people(keypoints, bboxes, maps, flips, task.skeleton)
-        affine = affine.then(mapped)
         if view.flip and unknown is not None:
             unknown = unknown[:, task.skeleton.mirrored]
     ignored = (regions or IgnoredRegions()).find(sample)
@@ -79,19 +95,11 @@ def place(sample: Sample, task: ShardTask, regions: IgnoredRegions | None = None
     return Placed(scene, keypoints, bboxes, unknown)
 
 
-def find_affine(sample: Sample, config: BuildConfig) -> Affine:
-    """Find the map from the pixels of a sample's image to those of the input."""
-    affine, view = _fit(sample, config), find_view(sample, config)
-    return affine if view is None else affine.then(view.affine(config.input_size))
-
-
-def find_view(sample: Sample, config: BuildConfig) -> View | None:
-    """Find how a sample is seen; None if it is as it fits."""
-    return config.draw_view(sample.image_id, sample.annotation_ids.tolist(), sample.copy, sample.source)
-
-
-def _fit(sample: Sample, config: BuildConfig) -> Affine:
-    """Fit a sample into the input, before it is seen in any other way."""
+def find_way(sample: Sample, config: BuildConfig) -> Way:
+    """Find how a sample comes into the input; drawing its view takes a while."""
     if config.unit == "person":
-        return crop(find_box(sample), config.input_size, padding=config.box_padding, corners=config.crop == "udp")
-    return fit((sample.height, sample.width), config.input_size, config.fit)
+        fitted = crop(find_box(sample), config.input_size, padding=config.box_padding, corners=config.crop == "udp")
+    else:
+        fitted = fit((sample.height, sample.width), config.input_size, config.fit)
+    view = config.draw_view(sample.image_id, sample.annotation_ids.tolist(), sample.copy, sample.source)
+    return Way(fitted, view, fitted if view is None else fitted.then(view.affine(config.input_size)))

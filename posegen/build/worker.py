@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import cv2
 import numpy as np
@@ -17,7 +16,8 @@ from posegen.build.failures import Failure
 from posegen.build.ignored import IgnoredRegions
 from posegen.build.pictures import Copier, OldPicture, PictureIdentity, identify_picture
 from posegen.build.plan import ShardTask, find_key
-from posegen.build.scene import find_affine, find_view, place
+from posegen.build.progress import Teller
+from posegen.build.scene import Way, find_way, place
 from posegen.config import BuildConfig
 from posegen.errors import BuildError, ImageError, PosegenError
 from posegen.geometry import Affine, Box
@@ -100,7 +100,7 @@ def build_shard(task: ShardTask, report: Callable[[int], None]) -> ShardResult:
     builder = _SampleBuilder(task, failures)
     digest = task.digest
     writer = ShardWriter(len(task.samples), stored, config=config, skeleton=task.skeleton, task_digest=digest)
-    told = _Teller(report, 0.0 if task.careful else _TOLD_EVERY_S)
+    told = Teller(report, 0.0 if task.careful else _TOLD_EVERY_S)
     preview: tuple[Plot, ...] = ()
     try:
         done = 0
@@ -127,30 +127,6 @@ def build_shard(task: ShardTask, report: Callable[[int], None]) -> ShardResult:
         builder.close()
 
 
-class _Teller:
-    """Counts samples, and reports their number at most once in some seconds."""
-
-    def __init__(self, report: Callable[[int], None], every_s: float) -> None:
-        self._report, self._every_s = report, every_s
-        self._untold, self._last = 0, time.monotonic()
-        report(0)
-
-    def count(self, samples: int) -> None:
-        """Count some that are done."""
-        self._untold += samples
-        if time.monotonic() >= self._last + self._every_s:
-            self._tell()
-
-    def close(self) -> None:
-        """Report the rest."""
-        if self._untold:
-            self._tell()
-
-    def _tell(self) -> None:
-        self._report(self._untold)
-        self._untold, self._last = 0, time.monotonic()
-
-
 def cut_batches(samples: Sequence[_Item], labels: Sequence[Label]) -> Iterator[Sequence[_Item]]:
     """Cut samples, or their scenes, into the batches whose labels are drawn together."""
     specs = [label.spec for label in labels]
@@ -162,6 +138,14 @@ def cut_batches(samples: Sequence[_Item], labels: Sequence[Label]) -> Iterator[S
 
 def _cut_one_by_one(samples: Sequence[_Item]) -> Iterator[Sequence[_Item]]:
     return ([sample] for sample in samples)
+
+
+class _Shown(NamedTuple):
+    """A sample's picture: encoded, in which box of its frame, and how it came there."""
+
+    image: bytes
+    box: Box
+    way: Way
 
 
 class _SampleBuilder:
@@ -202,7 +186,7 @@ class _SampleBuilder:
         First all pictures, then all else: a picture leaves the processor's cache nothing of the latter. `report` is
         called with 1 when the turn of another picture comes.
         """
-        shown: list[tuple[Sample, tuple[bytes, Box]]] = []
+        shown: list[tuple[Sample, _Shown]] = []
         for number, sample in enumerate(batch):
             if number:
                 report(1)
@@ -223,23 +207,23 @@ class _SampleBuilder:
             self._failures.append(Failure(key=key, file=sample.file_name, reason=reason))
             return None
 
-    def _show(self, sample: Sample) -> tuple[bytes, Box]:
+    def _show(self, sample: Sample) -> _Shown:
         """Copy or encode a sample's picture; raises `ImageError` if there is none, or the sample is quarantined."""
         config = self._task.config
         if (reason := self._task.quarantined.get(find_key(sample, config))) is not None:
             raise ImageError(reason)
-        view, affine = find_view(sample, config), find_affine(sample, config)
+        way = find_way(sample, config)
         if self._copier is not None:
             old = self._copier.find(find_key(sample, config), self._identify(sample.file_name))
-            if (copied := self._copy(old, sample, affine, view)) is not None:
-                return copied
-        return _show(self._open(sample), affine, config, is_view=view is not None)
+            if (copied := self._copy(old, sample, way)) is not None:
+                return _Shown(*copied, way)
+        return _Shown(*_show(self._open(sample), way, config), way)
 
-    def _place(self, sample: Sample, picture: tuple[bytes, Box]) -> tuple[BuiltSample, Scene]:
+    def _place(self, sample: Sample, picture: _Shown) -> tuple[BuiltSample, Scene]:
         """Map what is annotated of a sample, which has a picture, into the input."""
         config = self._task.config
-        scene, keypoints, bboxes, unknown = place(sample, self._task, self._regions)
-        image, box = picture
+        image, box, way = picture
+        scene, keypoints, bboxes, unknown = place(sample, self._task, self._regions, way)
         built = BuiltSample(
             image_id=sample.image_id,
             file_name=sample.stated_name,
@@ -253,7 +237,7 @@ class _SampleBuilder:
             bboxes=bboxes,
             annotation_ids=sample.annotation_ids,
             copy=sample.copy,
-            view=(find_view(sample, config) or View()).values,
+            view=(way.view or View()).values,
             unknown=unknown,
             source=sample.source,
         )
@@ -265,14 +249,12 @@ class _SampleBuilder:
             self._identities[name] = identify_picture(self._task.images, name)
         return self._identities[name]
 
-    def _copy(
-        self, old: OldPicture | None, sample: Sample, affine: Affine, view: View | None
-    ) -> tuple[bytes, Box] | None:
+    def _copy(self, old: OldPicture | None, sample: Sample, way: Way) -> tuple[bytes, Box] | None:
         """Copy a picture of a dataset, if it is to be had and would be encoded to the same bytes."""
         if old is None or self._copier is None:
             return None
-        seen = None if self._task.config.augment is None else np.array((view or View()).values)
-        return self._copier.copy(old, sample, affine.matrix, seen)
+        seen = None if self._task.config.augment is None else np.array((way.view or View()).values)
+        return self._copier.copy(old, sample, way.affine.matrix, seen)
 
     def _open(self, sample: Sample) -> NDArray[np.uint8]:
         """Return a sample's picture (height, width, 3) uint8; raises `ImageError` if it has none."""
@@ -288,15 +270,15 @@ class _SampleBuilder:
         return self._picture
 
 
-def _show(picture: NDArray[np.uint8], affine: Affine, config: BuildConfig, *, is_view: bool) -> tuple[bytes, Box]:
+def _show(picture: NDArray[np.uint8], way: Way, config: BuildConfig) -> tuple[bytes, Box]:
     """Map a picture into its frame, and encode what there is of it there; `raw` keeps the padding, too."""
-    size, frame = picture.shape[:2], config.frame_size
+    size, frame, affine = picture.shape[:2], config.frame_size, way.affine
     if frame != config.input_size:
         affine = affine.then(Affine.resize(config.input_size, frame))
     show = warp.warp_linear
     if config.unit == "image":
         whole = frame == config.input_size or warp.is_fitted(size, affine)
-        show = warp.warp_fitted if whole and not is_view else warp.warp_view
+        show = warp.warp_fitted if whole and way.view is None else warp.warp_view
     if config.image_encoding == "raw":
         pixels, box = show(picture, affine, frame), warp.find_covered(size, affine, frame, show)
     else:
