@@ -167,7 +167,7 @@ class Skeleton:
         AnnotationError
             If a parent is not among `names`.
         """
-        first, groups = _find_parents(self, tuple(names))
+        first, groups = find_parents(self, tuple(names))
         derived = annotated.take(first, axis=1)
         for k, parents in groups:
             group = annotated.take(parents, axis=1)
@@ -252,7 +252,7 @@ def _is_pair(limb: object, count: int) -> bool:
 
 
 @functools.lru_cache(maxsize=64)
-def _find_parents(
+def find_parents(
     skeleton: Skeleton, names: tuple[str, ...]
 ) -> tuple[NDArray[np.intp], tuple[tuple[int, NDArray[np.intp]], ...]]:
     """Find among annotated keypoints the first parent of each of a skeleton's, and all of those that have several.

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from posegen.skeleton.skeleton import Skeleton
+from posegen.skeleton.skeleton import Skeleton, find_parents
 
 OF_PERSON = 1
 """Unknown of this person: derived from keypoints of which some alone are labelled, or said not to be valid."""
@@ -44,13 +44,13 @@ def derive_unknown(
     (N, K) uint8: 0 where a keypoint is known, labelled or absent. One with several parents is as unknown as the least
     known of them, and unknown of the person if some of them are labelled and some are not.
     """
-    index = {name: i for i, name in enumerate(names)}
+    first, groups = find_parents(skeleton, tuple(names))
     labelled = annotated[..., 2] > 0
-    given = np.zeros(labelled.shape, np.uint8) if unknown is None else np.where(labelled, 0, unknown).astype(np.uint8)
-    found = given.take([index[parents[0]] for parents in skeleton.parents], axis=1)
-    for k, parents in enumerate(skeleton.parents):
-        if len(parents) > 1:
-            group = [index[parent] for parent in parents]
-            some, every = labelled[:, group].any(axis=1), labelled[:, group].all(axis=1)
-            found[:, k] = np.maximum(given[:, group].max(axis=1), np.where(some & ~every, OF_PERSON, 0))
+    given = None if unknown is None else np.where(labelled, 0, unknown).astype(np.uint8)
+    found = np.zeros((len(labelled), len(first)), np.uint8) if given is None else given.take(first, axis=1)
+    for k, parents in groups:
+        count = labelled.take(parents, axis=1).sum(axis=1)
+        found[:, k] = ((count > 0) & (count < len(parents))) * OF_PERSON
+        if given is not None:
+            found[:, k] = np.maximum(found[:, k], given.take(parents, axis=1).max(axis=1))
     return found
