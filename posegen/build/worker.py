@@ -129,9 +129,11 @@ def build_shard(task: ShardTask, report: Callable[[int], None]) -> ShardResult:
 
 def cut_batches(samples: Sequence[_Item], labels: Sequence[Label]) -> Iterator[Sequence[_Item]]:
     """Cut samples, or their scenes, into the batches whose labels are drawn together."""
-    specs = [label.spec for label in labels]
-    size = sum(math.prod(spec.shape) * (1 if spec.coarse else np.dtype(np.float32).itemsize) for spec in specs)
-    step = max(1, min(_MOST_TOGETHER, _BATCH_BYTES // max(size, 1)))
+    sizes = {1: 1, 4: 1}  # masks as they are stored, and the rest: masks must not cut others into smaller batches
+    for spec in (label.spec for label in labels):
+        size = 1 if spec.coarse else np.dtype(np.float32).itemsize
+        sizes[size] += math.prod(spec.shape) * size
+    step = max(1, min(_MOST_TOGETHER, *(_BATCH_BYTES // size for size in sizes.values())))
     for start in range(0, len(samples), step):
         yield samples[start : start + step]
 
