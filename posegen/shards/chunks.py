@@ -7,15 +7,19 @@ are written at the end, one after the other, whoever has packed them. HDF5 write
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Iterator
+from functools import partial
+from typing import Any, NamedTuple
 
 import h5py
 import numpy as np
 from numpy.typing import NDArray
 
 from posegen.shards.checksum import CHECKSUM_BYTES, crc32, fletcher32
-from posegen.shards.codecs import Codec
+from posegen.shards.codecs import Codec, Deflate
+
+_MOST_KEPT = 32
+"""Rows that are kept because others are like them."""
 
 
 class ChunkWriter:
@@ -27,14 +31,17 @@ class ChunkWriter:
         Of chunks (1, ...), with HDF5's own checksums.
     codec
         Its compression.
+    repeats
+        Whether to expect rows that are alike: they are packed once.
     """
 
-    def __init__(self, dataset: h5py.Dataset, codec: Codec) -> None:
+    def __init__(self, dataset: h5py.Dataset, codec: Codec, *, repeats: bool = False) -> None:
         self._dataset = dataset
-        self._deflate = codec.find_deflate() if codec.find_deflate else None
-        self._packed: list[bytes] = []
+        deflate = codec.find_deflate() if codec.find_deflate else None
+        self._pack = None if deflate is None else _Repeats(deflate).pack if repeats else partial(_pack, deflate)
+        self._packed: list[_Chunk] = []
         self._scratch: h5py.Dataset | None = None
-        if codec.find_deflate and self._deflate is None:
+        if codec.find_deflate and deflate is None:
             file = h5py.File(io.BytesIO(), "w")
             self._scratch = file.create_dataset(
                 "chunks", dataset.shape, dataset.dtype, chunks=dataset.chunks, **codec.options
@@ -42,8 +49,8 @@ class ChunkWriter:
 
     def write(self, start: int, values: NDArray[Any]) -> None:
         """Write rows (S, ...), contiguous and of the dataset's dtype, from row `start` on, the first after the last."""
-        if self._deflate is not None:
-            self._packed += map(self._deflate, values)
+        if self._pack is not None:
+            self._packed += map(self._pack, values)
         else:
             into = self._dataset if self._scratch is None else self._scratch
             into[start : start + len(values)] = values
@@ -51,16 +58,15 @@ class ChunkWriter:
     def finish(self, rows: int) -> NDArray[np.uint32]:
         """Leave the dataset so many rows; returns the CRC-32 of each chunk without the checksum at its end, (rows,)."""
         self._dataset.resize(rows, axis=0)
-        if self._deflate is None and self._scratch is None:
+        if self._pack is None and self._scratch is None:
             return np.array(
                 [crc32(memoryview(chunk)[:-CHECKSUM_BYTES]) for chunk in _read(self._dataset, rows)], np.uint32
             )
         sums, rest = [], (0,) * (self._dataset.ndim - 1)
-        packed: Iterable[bytes] = self._packed if self._scratch is None else _read(self._scratch, rows)
-        for row, body in enumerate(packed):
-            checksum = fletcher32(memoryview(body)).to_bytes(CHECKSUM_BYTES, "little")
-            self._dataset.id.write_direct_chunk((row, *rest), body + checksum)
-            sums.append(crc32(body))
+        chunks = self._packed if self._scratch is None else map(_sum_up, _read(self._scratch, rows))
+        for row, chunk in enumerate(chunks):
+            self._dataset.id.write_direct_chunk((row, *rest), chunk.stored)
+            sums.append(chunk.crc)
         self.close()
         return np.array(sums, np.uint32)
 
@@ -70,6 +76,52 @@ class ChunkWriter:
         if self._scratch is not None:
             self._scratch.file.close()
             self._scratch = None
+
+
+class _Chunk(NamedTuple):
+    """A packed row: with HDF5's checksum at its end, and the CRC-32 of what comes before that."""
+
+    stored: bytes
+    crc: int
+
+
+class _Repeats:
+    """Packs rows, and those that come again once: whatever packs gives the same bytes of the same row.
+
+    Of rows that are masks for every channel two in five are those of pictures of the same size in which nothing is
+    ignored and nobody unknown. A row is kept when it comes for the second time; most of the others never do.
+
+    Parameters
+    ----------
+    deflate
+        What packs.
+    """
+
+    def __init__(self, deflate: Deflate) -> None:
+        self._deflate = deflate
+        self._seen: set[int] = set()
+        self._kept: dict[int, tuple[bytes, _Chunk]] = {}
+
+    def pack(self, row: NDArray[Any]) -> _Chunk:
+        """Pack a contiguous row."""
+        key = crc32(row)
+        values, chunk = self._kept.get(key, (b"", None))
+        if chunk is not None and values == row.tobytes():
+            return chunk
+        fresh = _pack(self._deflate, row)
+        if key not in self._seen:
+            self._seen.add(key)
+        elif chunk is None and len(self._kept) < _MOST_KEPT:
+            self._kept[key] = row.tobytes(), fresh
+        return fresh
+
+
+def _pack(deflate: Deflate, row: NDArray[Any]) -> _Chunk:
+    return _sum_up(deflate(row))
+
+
+def _sum_up(body: bytes) -> _Chunk:
+    return _Chunk(body + fletcher32(memoryview(body)).to_bytes(CHECKSUM_BYTES, "little"), crc32(body))
 
 
 def _read(dataset: h5py.Dataset, rows: int) -> Iterator[bytes]:

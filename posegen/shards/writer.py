@@ -177,7 +177,7 @@ class ShardWriter:
             **codec.options,
         )
         _describe(dataset, label)
-        return ChunkWriter(dataset, codec)
+        return ChunkWriter(dataset, codec, repeats=label.spec.coarse)
 
     def _write_images(self) -> None:
         images, self._images = self._images, []

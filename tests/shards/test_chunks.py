@@ -14,7 +14,7 @@ from posegen.shards import codecs
 from posegen.shards.chunks import ChunkWriter
 
 
-def write(values, codec, capacity):
+def write(values, codec, capacity, repeats=False):
     """Write rows in two goes: the file's bytes, what is read of it, and the sums of its chunks."""
     memory = io.BytesIO()
     with h5py.File(memory, "w", libver="v110") as file:
@@ -24,7 +24,7 @@ def write(values, codec, capacity):
             "x", shape, values.dtype, maxshape=shape, chunks=(1, *shape[1:]), fletcher32=True, track_times=False,
             **codec.options,
         )  # fmt: skip
-        writer = ChunkWriter(dataset, codec)
+        writer = ChunkWriter(dataset, codec, repeats=repeats)
         writer.write(0, values[:3])
         writer.write(3, values[3:])
         sums = writer.finish(len(values))
@@ -54,6 +54,33 @@ def test_a_file_is_the_same_with_and_without_what_packs_sooner():
         assert fast == plain
         np.testing.assert_array_equal(read, some)
         np.testing.assert_array_equal(read_slowly, some)
+
+
+def test_a_file_is_the_same_whether_rows_are_expected_to_come_again():
+    values = np.random.default_rng(1).integers(0, 2, (40, 3, 7, 11), np.uint8)
+    # Bytes 3 to 7 by the polynomial of CRC-32, which changes no sum.
+    alike = values[0].copy()
+    alike.reshape(-1)[3:8] ^= np.frombuffer(bytes.fromhex("410671db01"), np.uint8)
+    assert zlib.crc32(alike) == zlib.crc32(values[0])
+    order = [0, 0, 40, 0, 40, 40, *range(40), *range(40), *range(40)]
+    values = np.concatenate([values, alike[None]])[order]
+    for some in (values, values.astype(np.float16)):
+        (plain, _), (packed_once, read) = (write(some, codecs.ZSTD, 130, repeats) for repeats in (False, True))
+        assert packed_once == plain
+        np.testing.assert_array_equal(read, some)
+
+
+def test_a_row_that_comes_again_is_packed_twice_at_most():
+    packed = []
+
+    def deflate(values):
+        packed.append(values.tobytes())
+        return zlib.compress(values)
+
+    values = np.zeros((9, 1, 2, 2), np.uint8)
+    values[::2] = 7
+    write(values, dataclasses.replace(codecs.GZIP, find_deflate=lambda: deflate), 9, repeats=True)
+    assert sorted(packed) == [bytes(4)] * 2 + [b"\7" * 4] * 2
 
 
 def test_every_compression_gives_back_what_was_written():
