@@ -23,7 +23,7 @@ from posegen.labels.base import Label, render_scenes
 from posegen.labels.kept import recall_or_find
 from posegen.labels.mask import MaskLabel
 from posegen.labels.scene import Scene
-from posegen.skeleton.unknown import OF_PERSON, OF_SOURCE
+from posegen.skeleton.unknown import OF_SOURCE
 
 _MARGIN = 0.3
 """Of a box's side, by which it grows on each of its sides."""
@@ -63,32 +63,33 @@ class ChannelMask:
 
     def draw(self, scenes: Sequence[Scene]) -> NDArray[np.float32]:
         """Draw (S, C, h, w) float32 from 0 to 1."""
-        return self._draw(scenes, self._begin(scenes), 1)
+        return self._draw(scenes, self._begin(scenes), 1, _find_people(scenes, self.mask))
 
     def draw_bytes(self, scenes: Sequence[Scene]) -> NDArray[np.uint8]:
         """Draw (S, C, h, w) uint8, 255ths."""
-        planes = recall_or_find(
-            scenes,
-            ("mask in bytes", self.mask),
-            lambda: np.rint(self._begin(scenes) * np.float32(255)).astype(np.uint8),
-        )
-        return self._draw(scenes, planes, 255)
+        planes, people = recall_or_find(scenes, ("masks in bytes", self.mask), lambda: self._begin_bytes(scenes))
+        return self._draw(scenes, planes, 255, people)
 
     def limits(self, scene: Scene) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return the least and the largest values (C, h, w), whatever is ignored in the picture."""
         largest = self._begin([dataclasses.replace(scene, ignored=None)])
-        least, most = (self._draw([scene], planes, 1)[0] for planes in (np.zeros_like(largest), largest))
+        people = _find_people([scene], self.mask)
+        least, most = (self._draw([scene], planes, 1, people)[0] for planes in (np.zeros_like(largest), largest))
         return least, most
 
     def _begin(self, scenes: Sequence[Scene]) -> NDArray[np.float32]:
         return np.concatenate([self.mask.measure(scene) for scene in scenes])
 
-    def _draw(self, scenes: Sequence[Scene], planes: NDArray[Any], one: int) -> NDArray[Any]:
+    def _begin_bytes(self, scenes: Sequence[Scene]) -> tuple[NDArray[np.uint8], _People | None]:
+        """Find what other masks of these scenes need, too."""
+        planes = np.rint(self._begin(scenes) * np.float32(255)).astype(np.uint8)
+        return planes, _find_people(scenes, self.mask)
+
+    def _draw(self, scenes: Sequence[Scene], planes: NDArray[Any], one: int, people: _People | None) -> NDArray[Any]:
         """Draw (S, C, h, w) of planes (S, h, w) that have `one` where everything is known."""
         count = len(self.units) * self.channels + self.background
         values = np.empty((len(planes), count, *planes.shape[1:]), planes.dtype)
         values[...] = planes[:, None]
-        people = recall_or_find(scenes, ("unknown people", self.mask), lambda: _find_people(scenes, self.mask))
         if people is not None:
             self._hide(people, values)
         if people is not None or (planes != one).any():
@@ -100,18 +101,21 @@ class ChannelMask:
 
     def _hide(self, people: _People, values: NDArray[Any]) -> None:
         """Write 0 where something is unknown, into (S, C, h, w)."""
-        units, image, boxes = len(self.units), people.image, people.boxes.tolist()
-        of_units = people.unknown[:, _index(self.units)].max(axis=2)
+        units, image, boxes = len(self.units), people.image.tolist(), people.boxes.tolist()
+        first, *others = _index(self.units)
+        of_units = people.unknown.take(first, axis=1)
+        for other in others:
+            np.maximum(of_units, people.unknown.take(other, axis=1), out=of_units)
         parts = values[:, : units * self.channels].reshape(len(values), units, self.channels, *values.shape[2:])
-        person, unit = np.nonzero(of_units == OF_SOURCE)
-        if len(person):
-            parts[image[person], unit] = 0
-        images = image.tolist()
-        for n, u in zip(*map(np.ndarray.tolist, np.nonzero(of_units == OF_PERSON)), strict=True):
+        if (of_source := of_units == OF_SOURCE).any():
+            person, unit = np.nonzero(of_source)
+            parts[people.image[person], unit] = 0
+            of_units[of_source] = 0
+        for n, u in zip(*map(np.ndarray.tolist, np.nonzero(of_units)), strict=True):
             top, left, bottom, right = boxes[n]
-            parts[images[n], u, :, top:bottom, left:right] = 0
+            parts[image[n], u, :, top:bottom, left:right] = 0
         if self.background:
-            for i, (top, left, bottom, right) in zip(images, boxes, strict=True):
+            for i, (top, left, bottom, right) in zip(image, boxes, strict=True):
                 values[i, -1, top:bottom, left:right] = 0
 
     def _find_drawn(self, scenes: Sequence[Scene]) -> Iterator[NDArray[np.intp]]:
@@ -154,11 +158,14 @@ def _find_people(scenes: Sequence[Scene], mask: MaskLabel) -> _People | None:
     if not most.any():
         return None
     image = np.repeat(np.arange(len(scenes)), [len(scene.drawn) for scene in scenes])
-    nobody_labels = np.zeros(len(scenes), bool)
-    nobody_labels[image[most == OF_SOURCE]] = True
-    some = np.flatnonzero((most > 0) | nobody_labels[image])
-    points, drawn = (np.concatenate([getattr(scene, name) for scene in scenes])[some] for name in ("points", "drawn"))
-    return _People(image[some], unknown[some], find_boxes(points, drawn, mask.input_size, mask.cells))
+    some = most > 0
+    if (of_source := most == OF_SOURCE).any():
+        nobody_labels = np.zeros(len(scenes), bool)
+        nobody_labels[image[of_source]] = True
+        some |= nobody_labels[image]
+    some = np.flatnonzero(some)
+    points, drawn = (np.concatenate([getattr(s, of) for s in scenes]).take(some, axis=0) for of in ("points", "drawn"))
+    return _People(image.take(some), unknown.take(some, axis=0), find_boxes(points, drawn, mask.input_size, mask.cells))
 
 
 def find_boxes(
@@ -181,15 +188,14 @@ def find_boxes(
     -------
     (N, 4) from which row and column on, and to before which, inside the grid; of nobody, and of a single point, none.
     """
-    shown, at = drawn[..., None], points[..., ::-1] / np.divide(input_size, cells)
-    low, high = np.where(shown, at, np.inf).min(axis=1), np.where(shown, at, -np.inf).max(axis=1)
-    nobody = ~drawn.any(axis=1)
-    low[nobody], high[nobody] = 0, 0
+    at = np.where(drawn[..., None], points[..., ::-1] / np.divide(input_size, cells), np.nan)
+    low, high = np.fmin.reduce(at, axis=1), np.fmax.reduce(at, axis=1)
     side = high - low
     side = np.maximum(side, side[:, ::-1] / 2)
-    edges = _round(np.stack([(high + low) / 2 - side / 2 - _MARGIN * side, (1 + 2 * _MARGIN) * side], axis=1))
-    edges[:, 1] += edges[:, 0]
-    return np.minimum(np.maximum(edges, 0), cells).astype(np.intp).reshape(-1, 4)
+    begin = _round((high + low) / 2 - side / 2 - _MARGIN * side)
+    edges = np.concatenate([begin, begin + _round((1 + 2 * _MARGIN) * side)], axis=1)
+    # Of nobody they are not a number, of which fmax() makes 0.
+    return np.minimum(np.fmax(edges, 0), (*cells, *cells)).astype(np.intp)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -230,9 +236,10 @@ class ChannelMaskLabel(ABC):
 
 @lru_cache(maxsize=64)
 def _index(units: tuple[tuple[int, ...], ...]) -> NDArray[np.intp]:
-    return np.array(units, np.intp)
+    """Index the keypoints that units (U,) begin with, and those that they end with."""
+    return np.array(units, np.intp).T
 
 
 def _round(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Round as C does: halves away from 0."""
-    return np.copysign(np.floor(np.abs(values) + 0.5), values)
+    return np.trunc(values + np.copysign(0.5, values))

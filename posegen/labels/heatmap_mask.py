@@ -41,6 +41,7 @@ mirrored annotations.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from posegen.labels import heatmap
 from posegen.labels.base import ArraySpec, Label
@@ -74,12 +75,7 @@ class HeatmapMaskLabel(ChannelMaskLabel):
 
     @property
     def _masks(self) -> ChannelMask:
-        return ChannelMask(
-            mask=self.mask,
-            label=self.heatmap,
-            units=tuple((k,) for k in range(self.keypoints)),
-            background=len(self.heatmap.spec.channels) > self.keypoints,
-        )
+        return _make_masks(self)
 
 
 def create(context: LabelContext) -> tuple[HeatmapMaskLabel]:
@@ -89,3 +85,14 @@ def create(context: LabelContext) -> tuple[HeatmapMaskLabel]:
     drawn, *_ = heatmap.create(context.of("heatmap"))
     mask = MaskLabel(input_size=context.grid.input_size, cells=context.grid.cells)
     return (HeatmapMaskLabel(mask=mask, heatmap=drawn, keypoints=len(context.skeleton.keypoints)),)
+
+
+@lru_cache(maxsize=64)
+def _make_masks(label: HeatmapMaskLabel) -> ChannelMask:
+    """Say how masks are drawn: once a label, as it takes longer than most of what is done for some scenes."""
+    return ChannelMask(
+        mask=label.mask,
+        label=label.heatmap,
+        units=tuple((k,) for k in range(label.keypoints)),
+        background=len(label.heatmap.spec.channels) > label.keypoints,
+    )

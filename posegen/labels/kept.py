@@ -24,8 +24,8 @@ def keep(scenes: Sequence[Scene], what: Hashable, found: Any) -> None:
 def recall(scenes: Sequence[Scene], what: Hashable, default: Any = None) -> Any:
     """Return what was found of S scenes, at least one; the default if it was not, or of other ones."""
     refs, found = _KEPT.get(scenes[0], {}).get(what, ((), default))
-    same = len(refs) == len(scenes) and all(old() is scene for old, scene in zip(refs, scenes, strict=True))
-    return found if same else default
+    # References are equal if what they refer to is: scenes are equal to themselves alone.
+    return found if refs == tuple(map(ref, scenes)) else default
 
 
 def recall_or_find(scenes: Sequence[Scene], what: Hashable, find: Callable[[], _Found]) -> _Found:
