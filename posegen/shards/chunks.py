@@ -64,8 +64,9 @@ class ChunkWriter:
             )
         sums, rest = [], (0,) * (self._dataset.ndim - 1)
         chunks = self._packed if self._scratch is None else map(_sum_up, _read(self._scratch, rows))
+        write = self._dataset.id.write_direct_chunk
         for row, chunk in enumerate(chunks):
-            self._dataset.id.write_direct_chunk((row, *rest), chunk.stored)
+            write((row, *rest), chunk.stored)
             sums.append(chunk.crc)
         self.close()
         return np.array(sums, np.uint32)
