@@ -15,7 +15,7 @@ from conftest import Coco
 from executors import InProcess
 
 from posegen.annotations import read_annotations
-from posegen.build import parts, repair
+from posegen.build import parts, prepare, repair
 from posegen.build.executors.process import WorkerProcess
 from posegen.build.plan import make_plan
 from posegen.config import BuildConfig
@@ -127,3 +127,26 @@ def test_shards_of_an_older_format_are_repaired_by_the_version_that_wrote_them(d
             f"{manifest.format_version}\nrepair with posegen {said}, or build the dataset anew: posegen build "
             "--overwrite"
         )
+
+
+def test_what_went_wrong_is_told_also_where_it_cannot_be_looked_what_is_finished(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    coco, out = write_source(tmp_path / "coco"), tmp_path / "out"
+    parts.build_part(coco, out, CONFIG, part="1/1", executor=InProcess())
+
+    def lose(*_: Any) -> Any:
+        raise OSError(5, "Input/output error", "/far/away")
+
+    def said() -> str:
+        with pytest.raises(BuildError) as caught, prepare.prepare(
+            coco, out, CONFIG, split=None, images=None, overwrite=False
+        ):  # fmt: skip
+            pass
+        return str(caught.value)
+
+    monkeypatch.setattr(prepare, "make_plan", lose)
+    assert said() == "/far/away: Input/output error; finished shards stay, run again to go on"
+    look = Path.glob
+    monkeypatch.setattr(Path, "glob", lambda path, what: lose() if what.startswith("shard-") else look(path, what))
+    assert said() == "/far/away: Input/output error"

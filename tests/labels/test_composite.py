@@ -101,6 +101,13 @@ def test_a_limb_is_a_band_between_its_ends_by_hand():
     assert (make_label("caf").render(outside)[:, 0] == 0).all()
 
 
+def test_a_limb_of_no_length_is_the_cells_around_its_ends():
+    points = np.array([[[40.0, 48.0], [40.0, 48.0], [0.0, 0.0], [0.0, 0.0]]])
+    found = make_label("caf").render(make_scene(points, np.array([[True, True, False, False]]), SIZE))
+    assert np.argwhere(found[0, 0] == 1).tolist() == [[r, c] for r in range(5, 8) for c in range(4, 7)]
+    np.testing.assert_allclose(found[0, 1:5, 5, 4], [1, 1, 1, 1])
+
+
 def test_of_equal_distances_the_first_keypoint_and_the_last_limb_count():
     points = np.array([[[40.0, 40.0], [80.0, 40.0], [60.0, 60.0], [50.0, 90.0]]] * 2)
     points[1, 2:] += 16
