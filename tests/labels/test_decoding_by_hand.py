@@ -64,21 +64,6 @@ def test_a_limb_scores_its_mean_and_less_if_it_is_longer_than_half_of_the_pictur
         assert (score((2, 2), (5, 2)) > 0) is counts
 
 
-def test_a_field_is_read_between_four_cells_and_at_its_border() -> None:
-    rng = np.random.default_rng(0)
-    for h, w in ((5, 7), (1, 4), (4, 1), (1, 1)):
-        field = rng.random((2, h, w)).astype(np.float32)
-        at = rng.uniform(-1, 8, (60, 2))
-        found = limbs._sample(field, at)
-        for (x, y), values in zip(np.clip(at, 0, (w - 1, h - 1)), found, strict=True):
-            near = [
-                field[:, r, c] * (1 - abs(r - y)) * (1 - abs(c - x))
-                for r, c in itertools.product(range(h), range(w))
-                if abs(r - y) < 1 and abs(c - x) < 1
-            ]
-            np.testing.assert_allclose(values, np.sum(near, axis=0), atol=1e-6)
-
-
 def test_limbs_are_taken_from_the_best_on_and_nobody_has_a_keypoint_twice() -> None:
     scores = np.array([[0.5, 0.9, 0.0], [0.8, 0.85, 0.1], [0.0, 0.0, 0.0]])
     assert limbs._match(scores) == [(0, 1), (1, 0)]

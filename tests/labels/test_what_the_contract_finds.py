@@ -11,7 +11,7 @@ import pytest
 
 from posegen.errors import ContractError
 from posegen.geometry import fit
-from posegen.labels import ArraySpec, LabelContext, Scene, contract
+from posegen.labels import ArraySpec, ChannelMirror, LabelContext, Scene, contract
 
 SHAPE = (1, 8, 12)
 SPEC = ArraySpec(name="odd", channels=("a",), cells=SHAPE[1:])
@@ -58,6 +58,10 @@ def full(value: Any, dtype: Any = np.float32) -> Callable[[Scene], np.ndarray]:
 
 def count_many(scene: Scene) -> np.ndarray:
     return full(len(scene.points) if len(scene.points) > 1 and scene.drawn.any() else 0)(scene)
+
+
+def rise(scene: Scene) -> np.ndarray:
+    return np.broadcast_to(np.linspace(0, 1, SHAPE[-1], dtype=np.float32), SHAPE).copy()
 
 
 def spec(**changes: Any) -> ArraySpec:
@@ -286,4 +290,6 @@ def test_where_it_was_found_is_told() -> None:
     crowd = Odd(rendered=count_many)
     assert check(Odd(), {"value": 2}) == f"{where}, 0 people: array: has values from 2 to 2, not 0 to 1"
     assert check(Odd(), name="right") == f"{where}: its name must be right, or begin with right_"
+    lopsided = Odd(rendered=rise, spec=spec(mirror=ChannelMirror(order=(0,))))
+    assert check(lopsided) == f"{where}: mirror: differs where nothing is drawn"
     assert check(crowd) == f"{where}, 7 people: array: has values from 7 to 7, not 0 to 1"
