@@ -122,6 +122,17 @@ def test_peaks_of_an_intensity_field_are_where_cells_point() -> None:
     assert found.cells.tolist() == [[1, 1], [2, 3]]
 
 
+def test_a_peak_beyond_the_grid_is_in_the_cell_of_its_edge() -> None:
+    for x, y, cell in ((0.2, -0.4, [0, 0]), (-3, 2, [2, 0]), (9, 3.6, [4, 7]), (7, 8, [5, 7]), (0.6, 5, [5, 1])):
+        values = np.zeros((1, 5, 6, 8), np.float32)
+        for row, column in itertools.product(range(4), range(4)):
+            values[0, :, row, column] = 1, x - column, y - row, 0.1, 1
+        found = find_intensity_peaks(values, np.ones(2))
+        assert found.cells.tolist() == [cell]
+        np.testing.assert_allclose(found.points, [(x, y)], atol=1e-6)
+        assert found.scores.dtype == found.points.dtype == np.float64
+
+
 def test_a_vote_counts_for_places_within_its_scale_and_half_a_cell_at_least() -> None:
     def gather(apart: float, scale: float) -> list[float]:
         """Twelve votes for 2, 2 and six that far to the right: the scores."""
