@@ -168,6 +168,16 @@ def test_limbs_join_the_peaks_to_which_cells_point_with_both_ends() -> None:
     np.testing.assert_allclose(total, [(0.9 + 0.9 + 0.7 + 1 + 1) / 3], atol=1e-6)
 
 
+def test_a_pair_needs_a_whole_vote() -> None:
+    found = make_peaks(3, (0, 1, 1, 0.9), (1, 5, 1, 0.9), (2, 3, 4, 0.9))
+    for weight, count in ((1.0, 1), (0.99, 0)):
+        values = np.zeros((2, 9, 6, 8), np.float32)
+        values[:, 7:] = 0.5
+        values[0, :5, 1, 3], values[1, :5, 2, 4] = (1, -2, 0, 2, 0), (weight, 1, -1, -1, 2)
+        people, _ = join_associations(values, found.points, found, [(0, 1), (1, 2)])
+        assert len(people) == count
+
+
 def test_an_end_counts_by_how_near_it_is_for_its_scale() -> None:
     scored: dict[tuple[float, ...], float] = {}
     for scales, off in itertools.product(((0.5, 0.5), (2.0, 0.5), (0.5, 2.0)), ((1.5, 0), (0, 1.5))):
@@ -178,6 +188,8 @@ def test_an_end_counts_by_how_near_it_is_for_its_scale() -> None:
         for first, column in itertools.product((1, 20), range(1, 5)):
             aside = off if first > 1 else (0, 0)
             values[0, :, first, column] = 1, 1 - column, aside[0], 5 - column, aside[1], 0.1, 0.1, *scales
+        # Votes weigh by their intensity.
+        values[0, 0, 20, 1:5] = 0.8
         values[1, :, 21, :2] = np.array([1, 5, -1, 5, 2, 0.1, 0.1, 0.5, 0.5])[:, None]
         values[1, 1, 21, 1], values[1, 3, 21, 1] = 4, 4
         people, total = join_associations(values, found.points, found, [(0, 1), (1, 2)])
@@ -185,4 +197,4 @@ def test_an_end_counts_by_how_near_it_is_for_its_scale() -> None:
         scored[(*scales, *off)] = float(total[0]) * 3 - 3 * 0.9 - 1
     for (first, second, *off), score in scored.items():
         spread = max(first if off[0] else second, 1)
-        assert score == pytest.approx(math.exp(-0.5 * (1.5 / spread) ** 2), abs=1e-5)
+        assert score == pytest.approx(0.8 * math.exp(-0.5 * (1.5 / spread) ** 2), abs=1e-5)
