@@ -254,7 +254,7 @@ def test_what_leaves_its_limits_is_told() -> None:
         assert said_of("ignored", label, scene) == expected
 
 
-def test_what_can_be_changed_is_told() -> None:
+def test_what_can_be_changed_or_is_not_its_own_is_told() -> None:
     class Plain:
         pass
 
@@ -267,11 +267,19 @@ def test_what_can_be_changed_is_told() -> None:
     class Empty:
         pass
 
+    @dataclasses.dataclass
+    class SoftAndEmpty:
+        pass
+
     scene = make_scene()
     assert said_of("frozen", Plain(), scene) == "is no dataclass"
     assert said_of("frozen", Soft(), scene) == "can be changed: first"
     assert said_of("frozen", Empty(), scene) == ""
+    assert said_of("frozen", SoftAndEmpty(), scene) == "can be changed: spec"
     assert said_of("frozen", Odd(), scene) == ""
+    shared = np.zeros(SHAPE, np.float32)
+    assert said_of("repetition", Odd(rendered=lambda _: shared), scene) == "differs when it is drawn again"
+    assert said_of("repetition", Odd(), scene) == ""
     assert said_of("pickle", Odd(), scene).startswith("cannot be pickled: ")
 
 
