@@ -54,7 +54,6 @@ def test_the_scenes_are_those_that_they_ever_were() -> None:
         assert region.column.tolist() == [*range(5, 35)]
         assert region.top.tolist() == [10 + column // 3 for column in range(5, 35)]
         assert region.bottom.tolist() == [*range(35, 65)]
-        assert region.sign.tolist() == [1] * 30
     assert (one.unknown.dtype, one.unknown.tolist()) == (np.uint8, [[2, 0, 0]])
     assert many.unknown.tolist() == [[0, 1, 0], [0, 0, 0], [0, 1, 0], [0, 0, 0], [0, 0, 1], [0, 1, 0], [0, 0, 0]]
     assert ((many.unknown == 0) == many.drawn).all()
@@ -84,7 +83,6 @@ def test_what_is_mirrored_is_one_person_whose_keypoints_differ_by_row_and_side()
         assert region.column.tolist() == [*range(10, 30)]
         assert region.top.tolist() == [20 + column // 2 for column in range(10, 30)]
         assert region.bottom.tolist() == [*range(50, 70)]
-        assert region.sign.tolist() == [1] * 20
     np.testing.assert_allclose(sum(scene.points.sum(axis=(0, 1)) for scene in scenes), (3061.524, 1920), atol=1e-3)
 
 

@@ -228,8 +228,8 @@ def test_a_label_that_reads_what_is_ignored_says_so() -> None:
         """Draw something if all of a picture is ignored."""
         shown = np.ones(scene.image_size)
         if scene.ignored is not None:
-            for column, top, bottom, share in zip(*dataclasses.astuple(scene.ignored), strict=True):
-                shown[top:bottom, column] -= share
+            for column, top, bottom in zip(*dataclasses.astuple(scene.ignored), strict=True):
+                shown[top:bottom, column] = 0
         return full(shown.sum() == 0)(scene)
 
     assert said_of("ignored", Odd(rendered=all_of_it), scenes[0]) == said
