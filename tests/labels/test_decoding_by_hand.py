@@ -29,14 +29,14 @@ def make_peaks(channels: int, *found: tuple[int, float, float, float]) -> Peaks:
 
 def test_a_field_is_followed_along_each_limb_that_is_drawn() -> None:
     grid = make_grid("bilinear", (64, 96), (16, 24))
-    label = PafLabel(grid=grid, limbs=((0, 1), (2, 1)), limb_names=("a", "b"), half_width_px=12.0)
+    label = PafLabel(grid=grid, limbs=((0, 1), (2, 1), (2, 0)), limb_names=tuple("abc"), half_width_px=12.0)
     points = np.array([[[16.0, 16], [80, 16], [16, 48]], [[20.0, 50], [70, 50], [0, 0]]])
     drawn = np.array([[True, True, True], [True, True, False]])
     values = label.render(make_scene(points[:1], drawn[:1], (64, 96)))
     found = label.follow(values, points, drawn)
-    assert found.shape == (2, 2)
+    assert found.shape == (2, 3)
     np.testing.assert_allclose(found[0], 1, atol=0.1)
-    assert np.isnan(found[1, 1])
+    assert np.isnan(found[1, 1:]).all()
     assert found[1, 0] == 0  # no limb of the kind was drawn there
     back = label.follow(values, points[:, [1, 0, 2]], drawn)
     np.testing.assert_allclose(back[0, 0], -1, atol=0.1)
