@@ -33,8 +33,8 @@ def coco(tmp_path: Path) -> Coco:
 
 def test_keypoints_that_nobody_names_or_has_are_told(coco: Coco) -> None:
     nothing = (
-        "no category has keypoints (categories: person), nor has any annotation of theirs; expected a keypoint file such "
-        "as person_keypoints_train2017.json"
+        "no category has keypoints (categories: person), nor has any annotation of theirs; expected a keypoint file "
+        "such as person_keypoints_train2017.json"
     )
     del coco.document["categories"][0]["keypoints"]
     for values, said in (([], nothing), ([1, 2], "no category names its keypoints, and no annotation has any")):
