@@ -41,6 +41,7 @@ ROOT = Path(__file__).parents[1]
 COPIED = ("posegen", "tests", "examples", "pyproject.toml", "README.md")
 ELSEWHERE = {
     "annotations": ("build/test_several_sources.py", "build/test_packed_sources.py", "images/test_exif.py"),
+    "labels": ("build/test_uneven_strides.py", "loader/test_decoding.py"),
     "loader": ("labels/test_centernet.py", "labels/test_composite.py"),
     "shards": ("build/test_first_format.py", "build/test_format_2.py"),
 }

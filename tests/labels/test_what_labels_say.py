@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from posegen.labels import ChannelMirror, Label, LabelContext, create_label, registry
+import numpy as np
+
+from posegen.labels import ArraySpec, ChannelMirror, Label, LabelContext, create_label, registry
+from posegen.labels.decode import Peaks
 from posegen.labels.grid import make_grid
 from posegen.skeleton import Skeleton
 
@@ -205,6 +208,35 @@ def test_centernets_network_predicts_maps_of_what_is_listed() -> None:
             assert label.predicted.cells == (8, 12)
         else:
             assert label.predicted == label.spec
+
+
+def test_tags_are_predicted_as_maps_of_which_there_may_be_several() -> None:
+    (label,) = make("keypoint_indices")
+    assert label.predicted == ArraySpec(name="keypoint_indices", channels=KEYPOINTS, cells=(8, 12))
+    drawn = np.array([[[5, 1], [0, 0], [95, 1]], [[7, 1], [0, 1], [0, 0]]])
+    painted = label._paint(drawn)
+    assert painted.shape == (3, 8, 12)
+    assert painted[0, 0, 5] == painted[2, 7, 11] == 0
+    assert painted[0, 0, 7] == painted[1, 0, 0] == 10
+    assert np.count_nonzero(painted) == 2
+    cells = np.array([[0, 5], [0, 7], [7, 11]])
+    peaks = Peaks(
+        channels=3,
+        channel=np.array([0, 0, 2]),
+        cells=cells,
+        points=cells[:, ::-1] * 8.0,
+        scores=np.array([0.9, 0.8, 0.7]),
+    )
+    people, _ = label.join(drawn, peaks)
+    assert people.tolist() == [[[40, 0, 0.9], [0, 0, 0], [88, 56, 0.7]], [[56, 0, 0.8], [0, 0, 0], [0, 0, 0]]]
+    # Of two tags both have to be near.
+    maps = np.zeros((6, 8, 12), np.float32)
+    maps[0, 0, 7] = 10
+    for tag, together in ((0.9, True), (1.1, False)):
+        maps[5, 7, 11] = tag
+        people, _ = label.join(maps, peaks)
+        assert (people[0, 2, 2] > 0) is np.bool_(together)
+        assert len(people) == 3 - together
 
 
 def test_narrow_gaussians_are_doubted_from_the_sigma_in_cells() -> None:
