@@ -261,10 +261,8 @@ def try_one(copy: Path, mutant: Mutant, most_seconds: float) -> Outcome:
     finally:
         write(file, mutant.before)
     seconds = time.monotonic() - begun
-    if status == 0:
-        return Outcome(kind="survived", seconds=seconds)
-    if status is None:
-        return Outcome(kind="by time", seconds=seconds)
+    if not status:
+        return Outcome(kind="by time" if status is None else "survived", seconds=seconds)
     test, reason = found.groups(default="") if (found := VERDICT.search(output)) else ("", "")
     kind = "by assertion" if ASSERTED.match(reason) else "by crash"
     return Outcome(kind=kind, seconds=seconds, test=f"{test.rpartition('::')[2]} {reason}"[:110])
