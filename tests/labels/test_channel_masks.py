@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 
 import numpy as np
@@ -11,7 +12,7 @@ from label_oracle import KINDS, LIMBS, People, expect_cell_paf, expect_heatmap, 
 
 from posegen.geometry import fit
 from posegen.labels import LabelContext, Scene, create_label, render_scenes
-from posegen.labels.base import find_byte_label, find_limits
+from posegen.labels.base import find_limits
 from posegen.labels.drawn_cells import recall_drawn
 from posegen.labels.grid import make_grid
 from posegen.labels.mask import MaskLabel
@@ -142,18 +143,6 @@ def test_masks_of_top_down_heatmaps_have_no_background(heatmap):
         np.testing.assert_allclose(found[clear], expected[clear], rtol=0, atol=1e-6)
 
 
-def test_what_is_drawn_as_bytes_are_255ths_of_what_is_drawn():
-    for name in ("heatmap_mask", "paf_mask"):
-        for size, cells in SIZES[:2]:
-            (label,) = create_label(name, make_context("bilinear", size, cells))
-            scenes = [scatter(seed, size, nobody_labels=seed % 3 == 0) for seed in range(6)]
-            scenes.append(dataclasses.replace(scenes[0], unknown=None))
-            found = find_byte_label(label).render_bytes(scenes)
-            assert found.dtype == np.uint8
-            np.testing.assert_array_equal(found, np.rint(render_scenes(label, scenes) * np.float32(255)))
-            assert label.spec.coarse
-
-
 def test_a_picture_without_people_is_masked_as_ever():
     size, cells = (64, 96), (8, 12)
     scene = scatter(0, size).take(slice(0))
@@ -252,3 +241,22 @@ def test_of_a_crowd_it_is_known_where_each_keypoint_is_drawn():
         drawn[:, 3] = 0  # the background
         np.testing.assert_array_equal(np.flatnonzero(drawn), places)
         assert not drawn[:, :3].all()
+
+
+def test_of_many_scenes_it_is_known_in_which_each_keypoint_and_limb_is_drawn():
+    size, cells = (64, 96), (16, 24)
+    # So many that they are drawn in several steps.
+    scenes = [scatter(seed, size) for seed in range(40)]
+    for name, kind in itertools.product(("heatmap", "paf"), ("bilinear", "area", "point")):
+        (label,) = create_label(name, make_context(kind, size, cells))
+        again = [dataclasses.replace(scene) for scene in scenes]
+        drawn = np.asarray(render_scenes(label, again))
+        kept, found = (
+            np.unique(np.concatenate([*places]))
+            for places in (recall_drawn(label, again), label.find_drawn([dataclasses.replace(s) for s in scenes]))
+        )
+        np.testing.assert_array_equal(kept, found)
+        values = drawn[:, :3] if name == "heatmap" else np.abs(drawn[:, 0::2]) + np.abs(drawn[:, 1::2])
+        step = 1 if name == "heatmap" else 2
+        scene, unit, cell = np.nonzero(values.reshape(*values.shape[:2], -1))
+        np.testing.assert_array_equal(kept, (scene * drawn.shape[1] + unit * step) * cells[0] * cells[1] + cell)
