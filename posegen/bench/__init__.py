@@ -7,7 +7,7 @@
     labels    all labels of a sample against decoding its JPEG
     presets   the presets' heatmaps against patches drawn one by one, as MMPose draws them
     scaling   time and memory of the labels by people, keypoints and grid
-    build     a build against a plain loop of OpenCV over the same pictures, and against one worker
+    build     a build against a plain loop of OpenCV over the same pictures, one worker, and copying its pictures
     growth    many images against few; takes minutes, and is measured only when it is named
     plan      planning a build against pycocotools' reading of the same annotations; only when it is named
     read      reading a dataset against computing labels while training; needs PyTorch, and is measured only when named
@@ -27,9 +27,11 @@ a round, and its `kind`: `times` or `share`), `per_round` (what a round covers: 
                                `us_keypoint`; `memory`: `label`, `grid`, `people`, `keypoints`, `cells`, `peak_bytes`,
                                `output_bytes`, `full_resolution_bytes`
     sections.build             `comparisons`, `workers`, `samples`, `shards`; `seconds` and `cpu_ms_sample` (spreads
-                               by `build`, `floor`, `one worker`); `starting_s`, from the plan to the first sample
-    sections.growth            `workers`, `rows`: `images`, `seconds`, `ms_sample` and `planning_share` (spreads),
-                               `parent_peak_bytes`, `worker_peak_bytes` (None where the system does not tell); `ratio`
+                               by `build`, `floor`, `one worker`, `relabel`); `starting_s`, from the plan to the first
+                               sample
+    sections.growth            `workers`, `rows`: `images`, `seconds`, `ms_sample`, `planning_share` and `again_s`, of a
+                               run with nothing to do (spreads), `parent_peak_bytes`, `worker_peak_bytes` (None where
+                               the system does not tell); `ratio`
     sections.plan              `comparisons`, `images`, `annotations`, `file_bytes`; by `plan` and `pycocotools` `cpu_s`
                                (spreads) and `peak_bytes` (None where the system does not tell)
     sections.read              `comparisons`, `bytes_sample` (on disk, by reader), `workers`, `samples`, `shards`,

@@ -1,4 +1,7 @@
-"""Section `build`: a build against a plain loop of OpenCV over the same pictures, and two workers against one."""
+"""Section `build`: a build against a plain loop of OpenCV over the same pictures, and against other builds.
+
+These are one by a single worker, and one that has new labels and copies its pictures.
+"""
 
 from __future__ import annotations
 
@@ -28,6 +31,7 @@ Nothing is drawn, checked or indexed, and the JPEG files have Huffman tables of 
 """
 
 _SHARDS_A_WORKER = 8
+_OTHER_SIGMA_PX = 9.0
 
 
 def measure_build(
@@ -55,11 +59,14 @@ def measure_build(
     samples = shard_size * _SHARDS_A_WORKER * workers
     config = dataclasses.replace(BuildConfig.preset(PRESET), shard_size=shard_size)
     paths, out = replicate(source, samples, scratch / "build"), scratch / "built"
-    found = _Measured(paths=paths, out=out, config=config, workers=workers)
+    found = _Measured(paths=paths, out=out, old=scratch / "old", config=config, workers=workers)
+    notify("a dataset to take pictures from")
+    found.build_old()
     alternatives: dict[str, Callable[[], None]] = {
         "build": lambda: found.build("build", workers),
         "floor": found.run_floor,
         "one worker": lambda: found.build("one worker", 1),
+        "relabel": lambda: found.build("relabel", workers, pictures_from=found.old),
     }
     taken = take_in_turn(
         alternatives,
@@ -69,14 +76,17 @@ def measure_build(
         before_each=lambda: shutil.rmtree(out, ignore_errors=True),
     )
     shutil.rmtree(out)
+    shutil.rmtree(found.old)
     rates = {name: [samples / s for s in values] for name, values in taken.items()}
     measured = (f"build, {workers} worker{'' if workers == 1 else 's'}", rates["build"])
     against_floor = FLOOR, rates["floor"]
     against_one = "build, 1 worker", rates["one worker"]
+    copying = f"its pictures copied, {measured[0].partition(', ')[2]}", rates["relabel"]
     return {
         "comparisons": [
             compare("build", "samples/s", measured, against_floor, kind="share", samples=samples),
             compare("build", "samples/s", measured, against_one, kind="times", samples=samples),
+            compare("build", "samples/s", copying, measured, kind="times", samples=samples),
         ],
         "workers": workers,
         "samples": samples,
@@ -95,13 +105,19 @@ class _Measured:
 
     paths: CocoPaths
     out: Path
+    old: Path
     config: BuildConfig
     workers: int
     cpu_s: dict[str, list[float]] = field(default_factory=dict)
     starting_s: list[float] = field(default_factory=list)
 
-    def build(self, name: str, workers: int) -> None:
-        timed = time_build(self.paths, self.out, self.config, workers)
+    def build_old(self) -> None:
+        """Build a dataset with the same pictures and other labels."""
+        config = dataclasses.replace(self.config, sigma_px=_OTHER_SIGMA_PX)
+        time_build(self.paths, self.old, config, self.workers)
+
+    def build(self, name: str, workers: int, pictures_from: Path | None = None) -> None:
+        timed = time_build(self.paths, self.out, self.config, workers, pictures_from)
         self.cpu_s.setdefault(name, []).append(timed.cpu_s)
         if name == "build":
             self.starting_s.append(timed.starting_s)
@@ -135,8 +151,10 @@ class TimedBuild:
     cpu_s: float
 
 
-def time_build(paths: CocoPaths, out: Path, config: BuildConfig, workers: int) -> TimedBuild:
-    """Build a dataset and time it."""
+def time_build(
+    paths: CocoPaths, out: Path, config: BuildConfig, workers: int, pictures_from: Path | None = None
+) -> TimedBuild:
+    """Build a dataset and time it; pictures may be copied from another one."""
     moments: dict[str, float] = {}
 
     def progress(done: int, _total: int) -> None:
@@ -154,6 +172,7 @@ def time_build(paths: CocoPaths, out: Path, config: BuildConfig, workers: int) -
         out,
         config,
         images=paths.images,
+        pictures_from=pictures_from,
         workers=workers,
         progress=progress,
         notify=lambda _: tell("planned"),

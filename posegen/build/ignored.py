@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 
 from posegen.annotations import Sample, Shape
-from posegen.annotations.coco.rle import column_runs, run_lengths
+from posegen.annotations.coco.rle import cut_columns, find_edges
 from posegen.geometry import Affine, Size, map_boxes
 from posegen.labels import Region
 
@@ -20,22 +20,16 @@ def find_ignored(sample: Sample) -> Region | None:
     """Find the pixels inside ignored people and crowds and outside drawn people; None if there are none."""
     size = sample.height, sample.width
     ignored = _union(sample.ignored, size)
-    if ignored is None:
+    if ignored is None or not len(edges := find_edges(ignored["counts"])):
         return None
-    pieces = column_runs(run_lengths(ignored["counts"]), sample.height)
-    if not pieces.size:
-        return None
-    signs = np.ones(pieces.shape[1])
-    left, right = pieces[0, [0, -1]].tolist()
-    top, bottom = int(pieces[1].min()), int(pieces[2].max()) - 1
-    drawn = _union([shape for shape in sample.drawn if _may_touch(shape, left, top, right, bottom)], size)
+    box = coco_mask.toBbox(ignored)
+    drawn = _union([shape for shape in sample.drawn if _may_touch(shape, box)], size)
     if drawn is not None:
+        # What is left where some pixels are taken away has the edges of both; where two meet, a run has no pixels.
         both = coco_mask.merge([ignored, drawn], intersect=True)
-        away = column_runs(run_lengths(both["counts"]), sample.height)
-        pieces = np.concatenate([pieces, away], axis=1)
-        signs = np.concatenate([signs, np.full(away.shape[1], -1.0)])
-    column, top, bottom = pieces
-    return Region(column, top, bottom, signs)
+        edges = np.sort(np.concatenate([edges, find_edges(both["counts"])]))
+    column, top, bottom = cut_columns(edges, sample.height)
+    return Region(column, top, bottom) if len(column) else None
 
 
 def find_ignored_boxes(sample: Sample, affine: Affine) -> NDArray[np.float32] | None:
@@ -119,21 +113,12 @@ def _look_up_upright(
     if right == left or not len(rows):
         return found
     first, last = (np.searchsorted(rows, ends) + region.column * len(rows) for ends in (region.top, region.bottom))
-    drawn = _fill(first, last, region.sign > 0, width * len(rows))
-    if (region.sign < 0).any():
-        drawn &= ~_fill(first, last, region.sign < 0, width * len(rows))
-    some = drawn.reshape(width, -1).take(columns[left:right].astype(np.intp), axis=0)
-    found[:, left:right] = cv2.transpose(some.view(np.uint8))
+    edges = np.concatenate([[0], np.stack([first, last], axis=1).ravel(), [width * len(rows)]])
+    is_piece = np.arange(len(edges) - 1) % 2 == 1
+    pixels = np.repeat(is_piece, np.diff(edges)).reshape(width, -1)
+    seen = pixels.take(columns[left:right].astype(np.intp), axis=0)
+    found[:, left:right] = cv2.transpose(seen.view(np.uint8))
     return found
-
-
-def _fill(first: NDArray[np.int64], last: NDArray[np.int64], some: NDArray[np.bool_], length: int) -> NDArray[np.bool_]:
-    """Set all from the first to before the last of some runs, which follow each other."""
-    count = 2 * np.count_nonzero(some)
-    edges, values = np.zeros(count + 2, np.int64), np.zeros(count + 1, np.bool_)
-    edges[1:-1:2], edges[2:-1:2], edges[-1] = first[some], last[some], length
-    values[1::2] = True
-    return np.repeat(values, edges[1:] - edges[:-1])
 
 
 def decode(shape: Shape, size: Size) -> NDArray[np.uint8] | None:
@@ -162,16 +147,17 @@ def _union(shapes: Sequence[Shape], size: Size) -> dict[str, Any] | None:
     return coco_mask.merge(encoded) if encoded else None
 
 
-def _may_touch(shape: Shape, left: int, top: int, right: int, bottom: int) -> bool:
-    """Tell whether a shape can have pixels in a box, whose last pixels it is told; what is no polygon is not asked."""
+def _may_touch(shape: Shape, box: NDArray[np.float64]) -> bool:
+    """Tell whether a shape can have pixels in a box x, y, width, height; what is no polygon is not asked."""
     if not isinstance(shape.segmentation, list):
         return True
+    left, top, width, height = box.tolist()
     # pycocotools rounds a polygon's corners to pixels: by less than one.
     return any(
         max(polygon[0::2]) > left - 1
-        and min(polygon[0::2]) < right + 2
+        and min(polygon[0::2]) < left + width + 1
         and max(polygon[1::2]) > top - 1
-        and min(polygon[1::2]) < bottom + 2
+        and min(polygon[1::2]) < top + height + 1
         for polygon in shape.segmentation
     )
 

@@ -24,7 +24,8 @@ from posegen.geometry import Affine, Box
 from posegen.images import codec, files, warp
 from posegen.images.augment import View
 from posegen.labels import Label, Scene, render_scenes
-from posegen.labels.base import Drawn, find_byte_label
+from posegen.labels.base import Drawn
+from posegen.labels.direct import draw_stored
 from posegen.shards import BuiltSample, ShardRecord, ShardWriter, StoredLabel
 from posegen.shards.nexus import Plot
 from posegen.shards.preview import preview_built
@@ -289,8 +290,8 @@ def _show(picture: NDArray[np.uint8], way: Way, config: BuildConfig) -> tuple[by
 def _draw(label: Label, stored: StoredLabel, scenes: Sequence[Scene], samples: Sequence[BuiltSample]) -> Drawn:
     """Render a label as it is stored; what another package's label raises is said to be its fault."""
     try:
-        if stored.storage.dtype == "uint8" and (of_bytes := find_byte_label(label)) is not None:
-            return stored.arrange_stored(of_bytes.render_bytes(scenes))
+        if (drawn := draw_stored(label, stored.storage.dtype, scenes)) is not None:
+            return stored.arrange_stored(drawn)
         return stored.arrange(render_scenes(label, scenes))
     except PosegenError:
         raise

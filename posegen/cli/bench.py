@@ -19,7 +19,7 @@ _TITLES = {
     "labels": "labels: all of a sample's labels, against decoding its JPEG",
     "presets": "presets: their heatmaps, against patches drawn one by one as MMPose does",
     "scaling": "scaling: {width}x{height} pixels, by people (rows), keypoints and cells of a bilinear grid (columns)",
-    "build": "build: {samples} samples in {shards} shards, against OpenCV alone, and one worker",
+    "build": "build: {samples} samples in {shards} shards, against OpenCV alone, one worker, and copying pictures",
     "growth": "growth: many images against few, {workers} workers",
     "plan": "plan: {annotations} annotations of {images} images, {megabytes:.0f} MB, from the file to the tasks",
     "read": "read: {samples} samples in {shards} shards, by {workers} workers in batches of {batch}",
@@ -181,7 +181,7 @@ def _memory(row: Mapping[str, Any]) -> str:
 
 
 def _growth(section: Mapping[str, Any]) -> list[str]:
-    rows = [("images", "seconds", "ms/sample", "planning", "parent's peak MB", "worker's peak MB")]
+    rows = [("images", "seconds", "ms/sample", "planning", "run again, s", "parent's peak MB", "worker's peak MB")]
     for row in section["rows"]:
         share = {key: 100 * value for key, value in row["planning_share"].items()}
         rows.append(
@@ -190,6 +190,7 @@ def _growth(section: Mapping[str, Any]) -> list[str]:
                 _spread(row["seconds"], ".1f"),
                 _spread(row["ms_sample"], ".3f"),
                 f"{_spread(share, '.1f')} %",
+                _spread(row["again_s"], ".1f"),
                 _megabytes(row["parent_peak_bytes"]),
                 _megabytes(row["worker_peak_bytes"]),
             )

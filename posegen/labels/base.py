@@ -205,14 +205,6 @@ class TableLabel(Label, Protocol):
         ...
 
 
-class ByteLabel(Label, Protocol):
-    """A label that draws what is stored of it as uint8, sooner than as float32."""
-
-    def render_bytes(self, scenes: Sequence[Scene]) -> NDArray[np.uint8]:
-        """Draw S scenes, at least one: uint8 (S, ...), 255ths of `high`, rounded to the nearest."""
-        ...
-
-
 def needs_ignored_boxes(label: Label) -> bool:
     """Tell whether what a label reads of what is ignored is `Scene.ignored_boxes`, and not the region: it says so."""
     return bool(getattr(label, "needs_ignored_boxes", False))
@@ -304,12 +296,6 @@ class StridedLabel:
 def unwrap(label: Label) -> Label:
     """Return a label without its stride."""
     return label.label if isinstance(label, StridedLabel) else label
-
-
-def find_byte_label(label: Label) -> ByteLabel | None:
-    """Return what draws a label as it is stored as uint8; None if it is drawn as float32 alone."""
-    drawn = unwrap(label)
-    return cast("ByteLabel", drawn) if hasattr(drawn, "render_bytes") else None
 
 
 def without_stride(name: str) -> str:

@@ -33,21 +33,22 @@ def choose_least(place: Indices, *keys: NDArray[np.number]) -> Indices:
     return order[np.diff(place[order], prepend=-1) != 0]
 
 
-def find_shared(place: Indices, scratch: NDArray[np.int32]) -> tuple[NDArray[np.int32], Indices]:
+def find_shared(place: Indices, flat: NDArray[np.floating]) -> tuple[NDArray[np.int32], Indices]:
     """Find which of those (T,) that have a place each share theirs with others.
 
     Parameters
     ----------
     place
-        (T,) indices into `scratch`.
-    scratch
-        Whatever is in it; what is at these places is lost.
+        (T,) indices into `flat`.
+    flat
+        Where it is going to be drawn. What is at these places may be lost: that of 32 bits is used to count in.
 
     Returns
     -------
     (T,) the number of the last one that has the place of each; and, in order, the numbers of all that are not the last.
     """
     number = np.arange(len(place), dtype=np.int32)
+    scratch = flat.view(np.int32) if flat.itemsize == number.itemsize else np.empty(flat.size, np.int32)
     scratch[place] = number
     last = scratch.take(place)
     return last, np.flatnonzero(last != number)

@@ -94,7 +94,7 @@ def make_scenes(input_size: Size, keypoints: int) -> Iterator[Scene]:
         drawn = random.random((people, keypoints)) < 0.8
         points[~drawn] = np.nan
         columns = np.arange(5, 35)
-        region = Region(columns, 10 + columns // 3, 30 + columns, np.ones(len(columns)))
+        region = Region(columns, 10 + columns // 3, 30 + columns)
         yield Scene(
             points=points,
             drawn=drawn,
@@ -226,7 +226,7 @@ def check_ignored(label: Label, scene: Scene) -> None:
     """Check that a label that does not need what is ignored does not read it, and that of others the limits hold."""
     (height, width), spec = scene.image_size, label.spec
     columns = np.arange(width)
-    everything = Region(columns, np.zeros_like(columns), np.full_like(columns, height), np.ones(width))
+    everything = Region(columns, np.zeros_like(columns), np.full_like(columns, height))
     boxes = np.array([[0.0, 0.0, 1e4, 1e4]])
     several = ((None, None), (scene.ignored, scene.ignored_boxes), (everything, boxes))
     scenes = [dataclasses.replace(scene, ignored=ignored, ignored_boxes=boxes) for ignored, boxes in several]

@@ -68,7 +68,7 @@ def _make_sides(context: LabelContext) -> Iterator[Scene]:
     size, pairs, count = context.grid.input_size, context.skeleton.flip_pairs, len(context.skeleton.keypoints)
     random = np.random.default_rng(0)
     columns = np.arange(10, 30)
-    region = Region(columns, 20 + columns // 2, 40 + columns, np.ones(len(columns)))
+    region = Region(columns, 20 + columns // 2, 40 + columns)
     for hidden in [*(pair[side] for pair in pairs for side in (0, 1, 0, 1)), None] * 4:
         points = np.stack([random.random(count), random.permutation(count) / (count - 1)], axis=-1) * 0.6 + 0.2
         yield Scene(

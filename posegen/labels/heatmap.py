@@ -52,6 +52,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -94,6 +95,8 @@ class HeatmapLabel:
         Of its channels.
     """
 
+    draws_halves: ClassVar[bool] = True
+
     grid: Grid
     keypoints: tuple[str, ...]
     sigma_px: float
@@ -116,8 +119,8 @@ class HeatmapLabel:
         self._draw_all(scenes, out)
         return out
 
-    def render_into(self, scenes: Sequence[Scene], out: NDArray[np.float32]) -> None:
-        """Draw what `render_many` does into an array."""
+    def render_into(self, scenes: Sequence[Scene], out: NDArray[np.floating]) -> None:
+        """Draw what `render_many` does into an array, float32 or float16."""
         out.fill(0)
         self._draw_all(scenes, out)
 
@@ -167,7 +170,7 @@ class HeatmapLabel:
         y, x = self.grid.stride[:, 0].tolist()
         return to_points(peak, step_parabola(maps, peak), (x, y), middle=True)
 
-    def _draw_all(self, scenes: Sequence[Scene], out: NDArray[np.float32]) -> None:
+    def _draw_all(self, scenes: Sequence[Scene], out: NDArray[np.floating]) -> None:
         """Draw S scenes into `out` (S, C, h, w), which is 0, a few at once."""
         flat = out.reshape(*out.shape[:2], -1)
         step = max(1, _TOGETHER // self.grid.taps**2)
@@ -177,7 +180,7 @@ class HeatmapLabel:
             self._draw(scenes[some], flat[some], partial(cells.note, first=start * out[0].size))
         cells.keep()
 
-    def _draw(self, scenes: Sequence[Scene], out: NDArray[np.float32], note: Note) -> None:
+    def _draw(self, scenes: Sequence[Scene], out: NDArray[np.floating], note: Note) -> None:
         """Draw S scenes into `out` (S, C, h * w), which is 0."""
         (h, w), taps = self.grid.cells, self.grid.taps
         points, flat = self._list_points(scenes, out.shape[1]), out.reshape(-1)
@@ -200,15 +203,14 @@ class HeatmapLabel:
             # Where Gaussians of one channel meet, the maximum has to be taken before the reduction: the last of them
             # takes it, and what is written last to a cell stays.
             place = (cell + channel * (h * w)).ravel()
-            last, earlier = find_shared(place, flat.view(np.int32))
+            last, earlier = find_shared(place, flat)
             if len(earlier):
                 _merge(values, last[earlier], values[..., earlier])
             reduced = self.grid.reduce(values.reshape(taps, taps, *cell.shape), rows, columns).ravel()
             flat[place] = reduced
             note(place, reduced)
         if self.background:
-            most = self.grid.reduce(merged.reshape(taps, taps, -1, h, w)).reshape(-1, h * w)
-            np.subtract(1, most, out=out[:, -1])
+            out[:, -1] = 1 - self.grid.reduce(merged.reshape(taps, taps, -1, h, w)).reshape(-1, h * w)
 
     def _draw_crowd(self, points: Gaussians, some: slice) -> NDArray[np.float32]:
         """Draw so many people's Gaussians of one channel that they are merged in a plane (t, t, h * w), bit by bit."""

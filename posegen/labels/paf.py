@@ -46,6 +46,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,6 +90,8 @@ class PafLabel(LimbJoiner):
         Of its channels.
     """
 
+    draws_halves: ClassVar[bool] = True
+
     grid: Grid
     limbs: tuple[tuple[int, int], ...]
     limb_names: tuple[str, ...]
@@ -113,27 +116,29 @@ class PafLabel(LimbJoiner):
         self._draw(scenes, out.reshape(-1))
         return out
 
-    def render_into(self, scenes: Sequence[Scene], out: NDArray[np.float32]) -> None:
-        """Draw what `render_many` does into an array."""
+    def render_into(self, scenes: Sequence[Scene], out: NDArray[np.floating]) -> None:
+        """Draw what `render_many` does into an array, float32 or float16."""
         out.fill(0)
         self._draw(scenes, out.reshape(-1))
 
-    def _draw(self, scenes: Sequence[Scene], flat: NDArray[np.float32]) -> None:
+    def _draw(self, scenes: Sequence[Scene], flat: NDArray[np.floating]) -> None:
         """Draw S scenes into `flat` (S * 2E * h * w,), which is 0."""
         grid, (h, w) = self.grid, self.grid.cells
         limbs, cells = self._list_limbs(scenes), DrawnCells(self, scenes, flat.size)
         for limb, row, column, near in limbs.blocks(max(1, _BLOCK // grid.taps**2)):
             share, place = near.astype(np.float32), row * w + column + limbs.kind.take(limb) * (2 * h * w)
-            last, earlier = find_shared(place, flat.view(np.int32))
+            last, earlier = find_shared(place, flat)
             if len(earlier):
                 divide_shared(share, last, earlier)
             reduced = grid.reduce(share, row, column)
             cells.note(place, reduced)
-            y, x = limbs.unit.take(limb, axis=1) * reduced
-            # What is written last to a cell stays; where limbs of a kind meet, the others are added to it.
-            for channel, values in ((place, x), (place + h * w, y)):
-                flat[channel] = values
-                np.add.at(flat, channel[earlier], values[earlier])
+            vectors = limbs.unit.take(limb, axis=1) * reduced
+            vectors += 0.0  # nothing has no sign
+            # What is written last to a cell stays; where limbs of a kind meet, the others are added to it before.
+            for values in vectors if len(earlier) else ():
+                np.add.at(values, last[earlier], values[earlier])
+            y, x = vectors
+            flat[place], flat[place + h * w] = x, y
         cells.keep()
 
     def to_field(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -183,6 +188,8 @@ class CellPafLabel(LimbJoiner):
         How far from the limb's line the field reaches, in cells.
     """
 
+    draws_halves: ClassVar[bool] = True
+
     input_size: Size
     cells: Size
     limbs: tuple[tuple[int, int], ...]
@@ -201,6 +208,10 @@ class CellPafLabel(LimbJoiner):
     def render_many(self, scenes: Sequence[Scene]) -> NDArray[np.float32]:
         """Draw (S, 2E, h, w) float32 of S scenes: what `render` gives, sooner."""
         return self._on_cells.render_many(scenes)
+
+    def render_into(self, scenes: Sequence[Scene], out: NDArray[np.floating]) -> None:
+        """Draw what `render_many` does into an array, float32 or float16."""
+        self._on_cells.render_into(scenes, out)
 
     def find_drawn(self, scenes: Sequence[Scene]) -> Iterator[NDArray[np.intp]]:
         """Find where limbs are, in their first channels; see `posegen.labels.channel_mask.SparseLabel`."""

@@ -19,22 +19,20 @@ class Region:
     Attributes
     ----------
     column, top, bottom
-        (P,) int64: piece p has the pixels of a column from row `top` to before row `bottom`.
-    sign
-        (P,) float64: 1 for pieces that belong to the set, -1 for pieces to be taken away from it again.
+        (P,) int64: piece p has the pixels of a column from row `top` to before row `bottom`. Pieces are in order, by
+        column and row, and none has a pixel of another.
     """
 
     column: NDArray[np.int64]
     top: NDArray[np.int64]
     bottom: NDArray[np.int64]
-    sign: NDArray[np.float64]
 
     @classmethod
     def of_pixels(cls, pixels: NDArray[np.bool_]) -> Region:
         """Take those pixels (height, width) of an image that are set."""
         changes = np.diff(pixels.T.astype(np.int8), axis=1, prepend=0, append=0)
         column, top = np.nonzero(changes == 1)
-        return cls(column, top, np.nonzero(changes == -1)[1], np.ones(len(column)))
+        return cls(column, top, np.nonzero(changes == -1)[1])
 
     def area(self, ys: NDArray[np.float64], xs: NDArray[np.float64]) -> NDArray[np.float64]:
         """Measure the area in each cell of a grid.
@@ -54,16 +52,16 @@ class Region:
         columns, column_weights = _differences(self.column, self.column + 1, xs)
         shape = len(ys) + 1, len(xs) + 1
         index = rows[:, None] * shape[1] + columns
-        weights = (row_weights * self.sign)[:, None] * column_weights
+        weights = row_weights[:, None] * column_weights
         sums = np.bincount(index.ravel(), weights.ravel(), minlength=shape[0] * shape[1]).reshape(shape)
         shares = sums[::-1, ::-1].cumsum(axis=0).cumsum(axis=1)[::-1, ::-1]
         return shares[1:-1, 1:-1] * ((ys[1] - ys[0]) * (xs[1] - xs[0]))
 
     def paint(self, size: Size) -> NDArray[np.bool_]:
         """Tell which pixels of an image of `size` (height, width) belong to the set."""
-        changes, signs = np.zeros((size[0] + 1, size[1]), np.int16), self.sign.astype(np.int16)
-        np.add.at(changes, (self.top, self.column), signs)
-        np.add.at(changes, (self.bottom, self.column), -signs)
+        changes = np.zeros((size[0] + 1, size[1]), np.int8)
+        np.add.at(changes, (self.top, self.column), 1)
+        np.add.at(changes, (self.bottom, self.column), -1)
         for row in range(1, size[0]):  # which takes a third of the time of NumPy's own sums along columns
             changes[row] += changes[row - 1]
         return np.asarray(changes[:-1] > 0)

@@ -12,6 +12,8 @@ try:
 except ModuleNotFoundError:
     from zlib import crc32
 
+__all__ = ["CHECKSUM_BYTES", "compare_crc", "crc32", "fletcher32", "take_body"]
+
 CHECKSUM_BYTES = 4
 
 _MOST_WORDS = 1 << 12

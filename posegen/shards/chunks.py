@@ -7,7 +7,6 @@ are written at the end, one after the other, whoever has packed them. HDF5 write
 from __future__ import annotations
 
 import io
-import zlib
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -15,7 +14,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from posegen.shards.checksum import CHECKSUM_BYTES, fletcher32
+from posegen.shards.checksum import CHECKSUM_BYTES, crc32, fletcher32
 from posegen.shards.codecs import Codec
 
 
@@ -54,14 +53,14 @@ class ChunkWriter:
         self._dataset.resize(rows, axis=0)
         if self._deflate is None and self._scratch is None:
             return np.array(
-                [zlib.crc32(memoryview(chunk)[:-CHECKSUM_BYTES]) for chunk in _read(self._dataset, rows)], np.uint32
+                [crc32(memoryview(chunk)[:-CHECKSUM_BYTES]) for chunk in _read(self._dataset, rows)], np.uint32
             )
         sums, rest = [], (0,) * (self._dataset.ndim - 1)
         packed: Iterable[bytes] = self._packed if self._scratch is None else _read(self._scratch, rows)
         for row, body in enumerate(packed):
             checksum = fletcher32(memoryview(body)).to_bytes(CHECKSUM_BYTES, "little")
             self._dataset.id.write_direct_chunk((row, *rest), body + checksum)
-            sums.append(zlib.crc32(body))
+            sums.append(crc32(body))
         self.close()
         return np.array(sums, np.uint32)
 

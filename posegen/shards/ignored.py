@@ -17,7 +17,8 @@ def pack_ignored(ignored: NDArray[np.bool_] | None) -> bytes:
     """Pack which pixels (H, W) of an input are ignored; nothing where none is."""
     if ignored is None or not ignored.any():
         return b""
-    return zlib.compress(np.packbits(ignored, axis=1).tobytes(), 7)  # 9 takes six times as long for 1 % fewer bytes
+    # Level 7 takes twice as long for an eighth fewer bytes, which are a thousandth of a sample's.
+    return zlib.compress(np.packbits(ignored, axis=1).tobytes(), 4)
 
 
 def unpack_ignored(data: bytes, size: Size) -> NDArray[np.bool_] | None:

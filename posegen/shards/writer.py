@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import io
-import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -21,6 +20,7 @@ from posegen.config import BuildConfig
 from posegen.errors import ConfigError
 from posegen.files import canonical_json, write_atomically
 from posegen.labels.base import Drawn
+from posegen.shards.checksum import crc32
 from posegen.shards.chunks import ChunkWriter
 from posegen.shards.codecs import CODECS
 from posegen.shards.hdf5 import LONGEST_TEXT
@@ -182,7 +182,7 @@ class ShardWriter:
     def _write_images(self) -> None:
         images, self._images = self._images, []
         whole = (0, 0, *self._config.frame_size[::-1])
-        put(self._file, "checksum/image", np.array([zlib.crc32(image) for image in images], np.uint32))
+        put(self._file, "checksum/image", np.array([crc32(image) for image in images], np.uint32))
         boxes = [sample.box or whole for sample in self._samples]
         put(self._file, "image/box", np.array(boxes, np.int32).reshape(len(boxes), 4))
         offsets = _offsets([len(image) for image in images])

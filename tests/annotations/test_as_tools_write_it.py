@@ -121,8 +121,8 @@ class TestSizesAndRegions:
         region = find_ignored(sample)
         assert region is not None
         pixels = np.zeros((height, width))
-        for x, top, bottom, sign in zip(region.column, region.top, region.bottom, region.sign, strict=True):
-            pixels[int(top) : int(bottom), int(x)] += sign
+        for x, top, bottom in zip(region.column, region.top, region.bottom, strict=True):
+            pixels[int(top) : int(bottom), int(x)] += 1
         assert pixels[:5, :6].all()
         assert pixels[7:].sum() == pixels[:, 8:].sum() == 0
 

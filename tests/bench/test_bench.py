@@ -186,11 +186,12 @@ def test_the_floor_holds_the_pictures_of_the_build_and_no_labels(coco: Path, tmp
             assert bare.sample(i)["image_id"] == built.sample(i)["image_id"]
 
 
-def test_a_build_is_measured_against_its_floor_and_one_worker(source: Source, tmp_path: Path) -> None:
+def test_a_build_is_measured_against_its_floor_one_worker_and_copied_pictures(source: Source, tmp_path: Path) -> None:
     told: list[str] = []
     found = measure_build(source, tmp_path, 1, told.append, workers=2, seconds=0.2)
-    assert told[1:] == [f"{name}, round 1 of 1" for name in ("build", "floor", "one worker")]
-    assert [c["compared_with"]["name"] for c in found["comparisons"]] == [FLOOR, "build, 1 worker"]
+    assert told[2:] == [f"{name}, round 1 of 1" for name in ("build", "floor", "one worker", "relabel")]
+    assert [c["compared_with"]["name"] for c in found["comparisons"]] == [FLOOR, "build, 1 worker", "build, 2 workers"]
+    assert found["comparisons"][2]["measured"]["name"] == "its pictures copied, 2 workers"
     for c in found["comparisons"]:
         assert c["unit"] == "samples/s"
         assert is_spread(c["measured"])
@@ -198,12 +199,13 @@ def test_a_build_is_measured_against_its_floor_and_one_worker(source: Source, tm
         assert is_spread(c["ratio"])
         assert c["per_round"] == {"samples": found["samples"]}
     assert found["samples"] % found["shards"] == 0
-    for name in ("build", "floor", "one worker"):
+    for name in ("build", "floor", "one worker", "relabel"):
         assert is_spread(found["seconds"][name])
         assert is_spread(found["cpu_ms_sample"][name])
     rate = found["comparisons"][0]["measured"]["median"]
     assert rate == pytest.approx(found["samples"] / found["seconds"]["build"]["median"])
     assert 0 < found["starting_s"]["median"] < found["seconds"]["build"]["max"]
+    assert not (tmp_path / "old").exists()
 
 
 def test_scale_tells_time_and_memory_of_each_step(source: Source, tmp_path: Path) -> None:
@@ -227,6 +229,7 @@ def test_growth_tells_time_and_memory_of_few_and_many(source: Source, tmp_path: 
         assert is_spread(row["seconds"])
         assert row["ms_sample"]["median"] == pytest.approx(1e3 * row["seconds"]["median"] / row["images"])
         assert 0 < row["planning_share"]["median"] < 1
+        assert 0 < row["again_s"]["median"] < row["seconds"]["median"]
         if Path("/proc/self/status").exists():
             assert row["parent_peak_bytes"] > 1e7
             assert row["worker_peak_bytes"] > 1e7

@@ -35,8 +35,8 @@ def paint(sample: Sample) -> NDArray[np.float64]:
     pixels = np.zeros((sample.height, sample.width))
     region = find_ignored(sample)
     if region is not None:
-        for column, top, bottom, sign in zip(region.column, region.top, region.bottom, region.sign, strict=True):
-            pixels[top:bottom, column] += sign
+        for column, top, bottom in zip(region.column, region.top, region.bottom, strict=True):
+            pixels[top:bottom, column] += 1
     assert np.isin(pixels, (0, 1)).all()
     return pixels.astype(np.uint8)
 

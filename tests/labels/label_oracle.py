@@ -233,4 +233,4 @@ def make_region(pixels):
     edges = np.diff(np.pad(pixels.astype(int), ((1, 1), (0, 0))), axis=0)
     column, top = np.nonzero(edges.T == 1)
     _, bottom = np.nonzero(edges.T == -1)
-    return Region(column, top, bottom, np.ones(len(column)))
+    return Region(column, top, bottom)

@@ -11,7 +11,7 @@ from label_oracle import KINDS, LIMBS, People, expect_cell_paf, expect_heatmap, 
 
 from posegen.geometry import fit
 from posegen.labels import LabelContext, Scene, create_label, render_scenes
-from posegen.labels.base import find_byte_label, find_limits
+from posegen.labels.base import find_limits
 from posegen.labels.drawn_cells import recall_drawn
 from posegen.labels.grid import make_grid
 from posegen.labels.mask import MaskLabel
@@ -140,18 +140,6 @@ def test_masks_of_top_down_heatmaps_have_no_background(heatmap):
         # Where a Gaussian is as small as float32 can tell, either may be.
         clear = (values == 0) | (values > 1e-30)
         np.testing.assert_allclose(found[clear], expected[clear], rtol=0, atol=1e-6)
-
-
-def test_what_is_drawn_as_bytes_are_255ths_of_what_is_drawn():
-    for name in ("heatmap_mask", "paf_mask"):
-        for size, cells in SIZES[:2]:
-            (label,) = create_label(name, make_context("bilinear", size, cells))
-            scenes = [scatter(seed, size, nobody_labels=seed % 3 == 0) for seed in range(6)]
-            scenes.append(dataclasses.replace(scenes[0], unknown=None))
-            found = find_byte_label(label).render_bytes(scenes)
-            assert found.dtype == np.uint8
-            np.testing.assert_array_equal(found, np.rint(render_scenes(label, scenes) * np.float32(255)))
-            assert label.spec.coarse
 
 
 def test_a_picture_without_people_is_masked_as_ever():

@@ -30,6 +30,8 @@ _LEAST = 6
 _AS_ZEROS = bytes.maketrans(b"123456789", b"000000000")
 _PLAIN = frozenset(b"[[" + b"," * (count - 1) + b"]]" for count in range(_LEAST, 1000, 2))
 """What is left without digits and points of one polygon none of whose numbers has a sign or an exponent."""
+_OTHERWISE = re.compile(rb"e|0\.0000|[^ -~]")
+"""In what msgspec writes: numbers that Python writes with another exponent, or with one, and letters it escapes."""
 _SPACES = b" \n\r\t"
 _LONG = b"0000"
 _ZERO_BEHIND = re.compile(rb"\.\d+0\b")
@@ -50,6 +52,7 @@ class _RunLengths(Struct, gc=False):
 
 _decode_segmentation = msgspec.json.Decoder(list[list[float]] | _RunLengths | None).decode
 _decode_any = msgspec.json.Decoder().decode
+_encode = msgspec.json.Encoder().encode
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -208,7 +211,16 @@ def _describe_segmentation(raw: bytes | None, size: list[int]) -> bytes:
     if _is_plain(raw) and _ZERO_BEHIND.search(text := raw.translate(None, _SPACES)) is None:
         return text
     value = _decode_any(raw)
-    return canonical_json({"counts": value["counts"], "size": size} if isinstance(value, dict) else value).encode()
+    if isinstance(value, dict):
+        height, width = size
+        return b'{"counts":%b,"size":[%d,%d]}' % (_write(value["counts"]), height, width)
+    return _write(value)
+
+
+def _write(value: Any) -> bytes:
+    """Write JSON as `canonical_json` does; msgspec does so in a third of the time, but for some numbers."""
+    text = _encode(value)
+    return text if _OTHERWISE.search(text) is None else canonical_json(value).encode()
 
 
 def _describe_box(box: list[float]) -> bytes:

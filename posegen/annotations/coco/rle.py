@@ -45,13 +45,29 @@ def run_lengths(counts: bytes) -> NDArray[np.int64]:
     return runs
 
 
-def column_runs(runs: NDArray[np.int64], height: int) -> NDArray[np.int64]:
-    """Cut the runs of ones of a mask at the ends of its columns.
+def find_edges(counts: bytes) -> NDArray[np.int64]:
+    """Find where the runs of ones of a compressed mask begin and end.
+
+    Returns
+    -------
+    (2 R,) int64, in order: the first pixel of each run, down the columns, and the one after its last, in turn.
+
+    Raises
+    ------
+    ValueError
+        If it is no such code.
+    """
+    ends = np.cumsum(run_lengths(counts))
+    return ends[: len(ends) // 2 * 2]
+
+
+def cut_columns(edges: NDArray[np.int64], height: int) -> NDArray[np.int64]:
+    """Cut runs at the ends of a mask's columns.
 
     Parameters
     ----------
-    runs
-        As `run_lengths` gives them.
+    edges
+        (2 R,) as `find_edges` finds them.
     height
         Of the mask.
 
@@ -59,9 +75,7 @@ def column_runs(runs: NDArray[np.int64], height: int) -> NDArray[np.int64]:
     -------
     (3, P) int64: of each piece the column, its first row, and the row after its last; by column.
     """
-    ends = np.cumsum(runs)
-    stop = ends[1::2]
-    start = ends[0::2][: len(stop)]
+    start, stop = edges[0::2], edges[1::2]
     start, stop = start[start < stop], stop[start < stop]
     column = start // height
     pieces = (stop - 1) // height - column + 1
