@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import warnings
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from typing import Any, Literal
@@ -9,6 +10,7 @@ from typing import Any, Literal
 import torch
 
 from posegen.errors import ConfigError
+from posegen.images.parallel import one_thread
 from posegen.loader.batch import Request
 from posegen.loader.dataset import PoseDataset
 from posegen.loader.fields import list_plain
@@ -238,11 +240,12 @@ class PoseLoader:
             threads=self.threads,
             ahead=self.ahead,
         )
-        for packed, laid in made:
-            batch = self._maker.finish(packed, laid)
-            del packed, laid
-            yield batch
-            del batch
+        with one_thread(), contextlib.closing(made):
+            for packed, laid in made:
+                batch = self._maker.finish(packed, laid)
+                del packed, laid
+                yield batch
+                del batch
 
     def _count_batches(self, samples: int) -> int:
         return samples // self.batch_size if self.drop_last else -(-samples // self.batch_size)
