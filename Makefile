@@ -30,10 +30,10 @@ MUTMUT  := mutmut==3.8.1
 BIN  := .venv/bin
 CODE := posegen tests examples
 
-# A browser comes from no package of Python: make test-browser.
-WITH_EXTRAS := $(filter-out %/with_browser,$(wildcard tests/*/with_*))
+# A browser comes from no package of Python: make test-browser. Google's client takes pip minutes: make test-gs.
+WITH_EXTRAS := $(filter-out %/with_browser %/with_gs,$(wildcard tests/*/with_*))
 
-.PHONY: help dataset test test-all test-s3 test-browser test-oldest mutants bench bench-peers proof lint format clean
+.PHONY: help dataset test test-all test-s3 test-gs test-browser test-oldest mutants bench bench-peers proof lint format clean
 .DEFAULT_GOAL := help
 
 help:
@@ -41,6 +41,7 @@ help:
 	@echo "make test      run the tests"
 	@echo "make test-all  run these and those that need PyTorch and TensorFlow, which it installs for the CPU"
 	@echo "make test-s3   spoil 1,000 requests to an S3 server, while datasets are read from it and built (FAULTS=1000)"
+	@echo "make test-gs   build into and read from a server of Google Cloud Storage's protocol, which it installs"
 	@echo "make test-browser  run the tests of pages in a Chromium without a window, which the system has to have"
 	@echo "make test-oldest  run the tests with the oldest versions that pyproject.toml admits"
 	@echo "make mutants   draw mistakes into a copy of the code and list those that no test catches (MUTANTS=100 SEED=0 MINUTES=60)"
@@ -69,6 +70,10 @@ test-all: test .venv/frameworks
 
 test-s3: .venv/frameworks
 	POSEGEN_FAULTS=$(FAULTS) $(BIN)/python -m pytest -n 2 --timeout 3600 $(wildcard tests/*/with_s3)
+
+test-gs: .venv/dev
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,remote]' gcsfs gcp-storage-emulator
+	$(BIN)/python -m pytest $(wildcard tests/*/with_gs)
 
 # The driver of the browser is a package of Python; the browser comes from the system. H5Web is built where npm is.
 test-browser: .venv/dev

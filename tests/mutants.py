@@ -41,6 +41,7 @@ ROOT = Path(__file__).parents[1]
 COPIED = ("posegen", "tests", "examples", "pyproject.toml", "README.md")
 ELSEWHERE = {
     "annotations": ("build/test_several_sources.py", "build/test_packed_sources.py", "images/test_exif.py"),
+    "labels": ("build/test_uneven_strides.py", "loader/test_decoding.py"),
     "loader": ("labels/test_centernet.py", "labels/test_composite.py"),
     "shards": ("build/test_first_format.py", "build/test_format_2.py"),
 }
@@ -61,6 +62,7 @@ IDLE = (
     # What is cast to is told to mypy alone.
     (re.compile(r"""\bcast\((?:"[^"]*"|None),"""), "cast("),
     (re.compile(r"\.astype\((?:np\.float64|None)\)"), ".astype()"),  # NumPy takes None for float64
+    (re.compile(r"(\breshape\(-)\d"), r"\g<1>1"),  # any number below 0 is the one that is left to NumPy
     # That two lists are as long as each other is asserted, and so they are.
     (re.compile(r",\s*strict=\w+"), ""),
     (re.compile(r",\s*\)"), ")"),
@@ -260,10 +262,8 @@ def try_one(copy: Path, mutant: Mutant, most_seconds: float) -> Outcome:
     finally:
         write(file, mutant.before)
     seconds = time.monotonic() - begun
-    if status == 0:
-        return Outcome(kind="survived", seconds=seconds)
-    if status is None:
-        return Outcome(kind="by time", seconds=seconds)
+    if not status:
+        return Outcome(kind="by time" if status is None else "survived", seconds=seconds)
     test, reason = found.groups(default="") if (found := VERDICT.search(output)) else ("", "")
     kind = "by assertion" if ASSERTED.match(reason) else "by crash"
     return Outcome(kind=kind, seconds=seconds, test=f"{test.rpartition('::')[2]} {reason}"[:110])

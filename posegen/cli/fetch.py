@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from posegen.annotations.audit import counted
 from posegen.cli.options import PATH
 from posegen.cli.progress import show_share
 
@@ -27,4 +28,5 @@ def command(url: str, directory: Path) -> None:
 
     with show_share() as show:
         manifest = fetch(url, directory, progress=show)
-    click.echo(f"{len(manifest.shards)} shards, {manifest.samples} samples, {manifest.bytes / 1e6:.1f} MB: {directory}")
+    shards, samples = counted(len(manifest.shards), "shard"), counted(manifest.samples, "sample")
+    click.echo(f"{shards}, {samples}, {manifest.bytes / 1e6:.1f} MB: {directory}")

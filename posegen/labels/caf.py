@@ -162,7 +162,8 @@ def _list_cells(
 ) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
     """List the cells of E limbs, some of them several times: of which limb, column and row."""
     count = np.clip(np.ceil(length), 2, _MOST_POINTS).astype(np.intp)
-    margin = np.clip((SIDE / 2) / (length.astype(np.float64) + np.spacing(1.0)), _LEAST_MARGIN, _MOST_MARGIN)
+    with np.errstate(divide="ignore"):  # of no length, whose points are all the same
+        margin = np.clip((SIDE / 2) / length.astype(np.float64), _LEAST_MARGIN, _MOST_MARGIN)
     which = np.repeat(np.arange(len(count)), count)
     number = np.arange(len(which)) - np.repeat(np.cumsum(count) - count, count)
     # As NumPy's linspace: the last point is where it ends, and not where its steps lead to.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,8 +15,11 @@ from builds import CONFIG, write_source
 from conftest import Coco
 from executors import InProcess
 
+import posegen
 from posegen.annotations import read_annotations
-from posegen.build import parts, repair
+from posegen.build import parts, prepare, relabel, repair
+from posegen.build.executors import process
+from posegen.build.executors.local import choose_executor
 from posegen.build.executors.process import WorkerProcess
 from posegen.build.plan import make_plan
 from posegen.config import BuildConfig
@@ -127,3 +131,82 @@ def test_shards_of_an_older_format_are_repaired_by_the_version_that_wrote_them(d
             f"{manifest.format_version}\nrepair with posegen {said}, or build the dataset anew: posegen build "
             "--overwrite"
         )
+
+
+def test_what_went_wrong_is_told_also_where_it_cannot_be_looked_what_is_finished(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    coco, out = write_source(tmp_path / "coco"), tmp_path / "out"
+    parts.build_part(coco, out, CONFIG, part="1/1", executor=InProcess())
+
+    def lose(*_: Any) -> Any:
+        raise OSError(5, "Input/output error", "/far/away")
+
+    def said() -> str:
+        with pytest.raises(BuildError) as caught, prepare.prepare(
+            coco, out, CONFIG, split=None, images=None, overwrite=False
+        ):  # fmt: skip
+            pass
+        return str(caught.value)
+
+    monkeypatch.setattr(prepare, "make_plan", lose)
+    assert said() == "/far/away: Input/output error; finished shards stay, run again to go on"
+    look = Path.glob
+    monkeypatch.setattr(Path, "glob", lambda path, what: lose() if what.startswith("shard-") else look(path, what))
+    assert said() == "/far/away: Input/output error"
+
+
+def test_what_does_not_go_with_a_build_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ConfigError) as several:
+        choose_executor(InProcess(), 2)
+    assert str(several.value) == "workers are those of this machine; an executor that is given has its own"
+    assert choose_executor(InProcess(), None).__class__ is InProcess
+    found = read_annotations(write_source(tmp_path / "coco"), CONFIG)
+    with pytest.raises(ConfigError) as sources:
+        make_plan(dataclasses.replace(found, sources=("a", "b")), CONFIG)
+    assert str(sources.value) == (
+        "annotations of several sources need a configuration that has them: see JoinedSource.configure"
+    )
+    monkeypatch.setattr(sys.modules["__main__"], "__file__", __file__)
+    said = "a script that builds a dataset must do so under if __name__ == '__main__':, because workers import it"
+    assert process._explain_import() == said
+    monkeypatch.delattr(sys.modules["__main__"], "__file__")
+    assert process._explain_import() == said
+    monkeypatch.setattr(sys.modules["__main__"], "__file__", "<stdin>", raising=False)
+    assert process._explain_import() == (
+        "workers import the program that starts them, and there is no file <stdin>; save a script that is read from "
+        "standard input to a file, and build under if __name__ == '__main__': in it"
+    )
+
+
+def test_other_options_and_other_annotations_are_told_line_by_line(tmp_path: Path) -> None:
+    coco, out = write_source(tmp_path / "coco"), tmp_path / "out"
+    posegen.build(coco, out, CONFIG, executor=InProcess())
+    other = dataclasses.replace(CONFIG, sigma_px=5.0)
+    with pytest.raises(ConfigError) as options:
+        posegen.build(coco, out, other, executor=InProcess())
+    first, line, last = str(options.value).split("\n")
+    assert first == f"{out}: was built with other options"
+    assert line.startswith("  sigma_px")
+    assert last == (
+        "use the same options to go on, another directory, or --overwrite to replace what is there: it stays until its "
+        "successor is whole, and pictures that only get other labels are copied from it"
+    )
+    manifest = Manifest.read(out)
+    plan = make_plan(read_annotations(coco, CONFIG), CONFIG)
+    record = dataclasses.replace(manifest.shards[0], file="odd.h5")
+    odd = dataclasses.replace(manifest, shards=(record,))
+    with pytest.raises(BuildError) as bad:
+        repair._Repairing(out, odd, plan, ["odd.h5"]).run(InProcess(), tmp_path, None)
+    assert str(bad.value) == (
+        f"{out}: 1 of 1 bad shards cannot be built as they were\n"
+        "  odd.h5: the annotations do not give such a shard: they are others\n"
+        "repair with what the dataset was built from, or build it anew: posegen build --overwrite"
+    )
+    with pytest.raises(ConfigError) as pictures:
+        relabel._refuse_others(out, manifest, dataclasses.replace(CONFIG, input_size=(64, 64)))
+    first, *lines, last = str(pictures.value).split("\n")
+    assert first == f"{out}: its pictures have other bytes than these would have"
+    assert lines
+    assert all(line.startswith("  ") for line in lines)
+    assert last == "take the same options, or leave --pictures-from out to encode all pictures afresh"

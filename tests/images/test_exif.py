@@ -106,6 +106,28 @@ class TestDeciding:
         assert (shown.samples[0].width, shown.samples[0].height) == (20, 30)
         assert "keypoint outside the image" not in shown.audit.noticed
 
+    def test_points_may_lie_a_pixel_outside(self, tmp_path: Path) -> None:
+        for number, (far, near, refused) in enumerate((
+            (21.0, 0, False), (21.5, 0, True), (30.5, 0, True), (31.5, 0, False), (25.0, -1, True), (25.0, -1.5, False)
+        )):  # fmt: skip
+            coco = Coco(tmp_path / str(number))
+            coco.image(30, 20, "a.jpg", data=with_orientation(picture(), 6))
+            points = [v for k in range(17) for v in (5, 6 + k / 4, 2)]
+            points[:2] = near, far
+            coco.person(100, points, bbox=[0, 0, 10, 20])
+            coco.write()
+            # Both ways of reading, the one that judges all at once and that of each by itself.
+            for stated in (30, 0):
+                coco.document["images"][0] |= {"width": stated, "height": 20 if stated else 0}
+                coco.write()
+                try:
+                    found = read_annotations(coco.annotations, BuildConfig(), images=coco.images)
+                except AnnotationError:
+                    assert stated
+                    assert refused, (far, near)
+                else:
+                    assert found.samples[0].height == (30 if refused and not stated else 20), (far, near)
+
     def test_without_a_stated_size_the_picture_is_read_as_its_points_fit(self, sideways: Coco) -> None:
         sideways.document["images"][0] |= {"width": 0, "height": 0}
         sideways.write()

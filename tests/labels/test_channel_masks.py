@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 
 import numpy as np
@@ -240,3 +241,22 @@ def test_of_a_crowd_it_is_known_where_each_keypoint_is_drawn():
         drawn[:, 3] = 0  # the background
         np.testing.assert_array_equal(np.flatnonzero(drawn), places)
         assert not drawn[:, :3].all()
+
+
+def test_of_many_scenes_it_is_known_in_which_each_keypoint_and_limb_is_drawn():
+    size, cells = (64, 96), (16, 24)
+    # So many that they are drawn in several steps.
+    scenes = [scatter(seed, size) for seed in range(40)]
+    for name, kind in itertools.product(("heatmap", "paf"), ("bilinear", "area", "point")):
+        (label,) = create_label(name, make_context(kind, size, cells))
+        again = [dataclasses.replace(scene) for scene in scenes]
+        drawn = np.asarray(render_scenes(label, again))
+        kept, found = (
+            np.unique(np.concatenate([*places]))
+            for places in (recall_drawn(label, again), label.find_drawn([dataclasses.replace(s) for s in scenes]))
+        )
+        np.testing.assert_array_equal(kept, found)
+        values = drawn[:, :3] if name == "heatmap" else np.abs(drawn[:, 0::2]) + np.abs(drawn[:, 1::2])
+        step = 1 if name == "heatmap" else 2
+        scene, unit, cell = np.nonzero(values.reshape(*values.shape[:2], -1))
+        np.testing.assert_array_equal(kept, (scene * drawn.shape[1] + unit * step) * cells[0] * cells[1] + cell)

@@ -12,7 +12,7 @@ from label_oracle import make_scene
 from posegen.config import BuildConfig
 from posegen.errors import ConfigError
 from posegen.geometry import Affine, fit
-from posegen.labels import LabelContext, create_label
+from posegen.labels import LabelContext, caf, create_label
 from posegen.labels.difference import find_difference
 from posegen.labels.grid import make_grid
 from posegen.labels.reference import render_caf_loop, render_cif_loop
@@ -99,6 +99,29 @@ def test_a_limb_is_a_band_between_its_ends_by_hand():
     assert np.argwhere(found[2, 0] == 1).tolist() == [[r, c] for r in range(4, 7) for c in range(3)]
     outside = make_scene(points - [140, 0], np.array([[True, True, True, True]]), SIZE)
     assert (make_label("caf").render(outside)[:, 0] == 0).all()
+
+
+def test_a_limb_of_no_length_is_the_cells_around_its_ends():
+    points = np.array([[[40.0, 48.0], [40.0, 48.0], [0.0, 0.0], [0.0, 0.0]]])
+    found = make_label("caf").render(make_scene(points, np.array([[True, True, False, False]]), SIZE))
+    assert np.argwhere(found[0, 0] == 1).tolist() == [[r, c] for r in range(5, 8) for c in range(4, 7)]
+    np.testing.assert_allclose(found[0, 1:5, 5, 4], [1, 1, 1, 1])
+
+
+def test_short_limbs_are_those_of_the_loop_and_of_long_ones_there_are_so_many_points():
+    rng = np.random.default_rng(0)
+    for _ in range(60):
+        points = rng.uniform(30, 70, (1, 1, 2)) + rng.uniform(-10, 10, (1, 4, 2))
+        scene = make_scene(points.astype(np.float32).astype(np.float64), np.ones((1, 4), bool), SIZE)
+        expected = render_caf_loop(
+            scene.points, scene.drawn, SKELETON.limbs,
+            input_size=SIZE, cells=CELLS, sigmas=SKELETON.sigmas, ignored=np.zeros((0, 4)),
+        )  # fmt: skip
+        assert find_difference(make_label("caf").render(scene), expected) < 4e-6
+    for length, count in ((0, 2), (2, 2), (2.5, 3), (8192, 8192), (1e6, 8192)):
+        way = np.array([[length, 0]], np.float32)
+        limb, column, row = caf._list_cells(np.zeros((1, 2), np.float32), way, way[:, 0])
+        assert len(limb) == len(column) == len(row) == 9 * count
 
 
 def test_of_equal_distances_the_first_keypoint_and_the_last_limb_count():

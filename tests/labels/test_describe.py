@@ -1,5 +1,7 @@
 """What is said of labels: all that there is, from their own docstrings, factories and arrays."""
 
+import dataclasses
+
 import pytest
 from conftest import KEYPOINTS
 
@@ -180,3 +182,45 @@ def test_a_label_that_goes_with_one_kind_alone_is_described_with_that(install):
 def test_what_there_is_not_is_refused_with_the_nearest():
     with pytest.raises(ConfigError, match=r"no label 'heatmpa' \(did you mean 'heatmap'\?\)"):
         describe_label("heatmpa", CONTEXTS)
+
+
+def test_all_that_arrays_are_is_told():
+    def tell(name, **contexts):
+        arrays = describe_label(name, {key: of for key, of in CONTEXTS.items() if not key} | contexts).arrays
+        return [dataclasses.astuple(array) for array in arrays]
+
+    lopsided = "drawn of a flipped sample it would be another"
+    assert tell("cif") == [
+        (
+            "cif",
+            "",
+            (18, 5, 46, 46),
+            -2,
+            100,
+            True,
+            False,
+            lopsided,
+            ("channel", "value", "y", "x"),
+            "float32",
+            False,
+            True,
+        )
+    ]
+    assert tell("keypoint_indices") == [
+        ("keypoint_indices", "", (18, 2), 0, 46 * 46 - 1, False, False,
+         "y w + x becomes y w + w - 1 - x, which is more than a change of places and signs", ("channel", "value"),
+         "int64", True, False)
+    ]  # fmt: skip
+    field = ("paf", "paf=pixels", (38, 46, 46), -1, 1, False, True, "", ("channel", "y", "x"), "float32", False, False)
+    other = (*field[:1], "paf=cells", *field[2:6], False, lopsided, *field[8:])
+    kinds = {key: of for key, of in CONTEXTS.items() if key.startswith("paf=")}
+    assert tell("paf", **kinds) == [field, other]
+    assert tell("paf") == [(field[0], "", *field[2:])]
+
+
+def test_sections_of_another_kind_are_told_after_its_name():
+    parts = ["Definition", "Place of a cell", "Decoded", "Source", "Known differences", "Flipped"]
+    titles = [title for title, _ in describe_label("heatmap", CONTEXTS).sections]
+    kinds = [f"heatmap={kind}" for kind in ("msra", "msra-unbiased", "udp", "megvii", "higherhrnet")]
+    assert titles == ["", *parts, f"With {', '.join(kinds)}", *parts]
+    assert [title for title, _ in describe_label("caf", CONTEXTS).sections].count("") == 1
