@@ -71,9 +71,9 @@ class PoseLoader:
         processors, up to 8 in each.
     workers
         How many processes make batches, where the threads of one wait for each other. As many as processors, of one
-        thread each, draw a quarter to a third more fresh views than threads do, from two processors on. They hand batches over
-        in shared memory, and stay from one epoch to the next; a loop that is left, `close`, and the end of the loader
-        end them. 0 makes batches in threads of this process, which is ready sooner.
+        thread each, draw a quarter to a third more fresh views than threads do, from two processors on. They hand
+        batches over in shared memory, and stay from one epoch to the next; a loop that is left, `close`, and the end of
+        the loader end them. 0 makes batches in threads of this process, which is ready sooner.
     ahead
         How many batches are made before they are asked for; of each of the workers at least 2.
     pin_memory
