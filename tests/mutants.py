@@ -62,7 +62,7 @@ IDLE = (
     # What is cast to is told to mypy alone.
     (re.compile(r"""\bcast\((?:"[^"]*"|None),"""), "cast("),
     (re.compile(r"\.astype\((?:np\.float64|None)\)"), ".astype()"),  # NumPy takes None for float64
-    (re.compile(r"(\breshape\(-)\d"), r"\g<1>1"),  # any number below 0 is the one that is left to NumPy
+    (re.compile(r"(\breshape\((?:[^()]|\([^()]*\))*-)\d"), r"\g<1>1"),  # and any number below 0 for -1
     # That two lists are as long as each other is asserted, and so they are.
     (re.compile(r",\s*strict=\w+"), ""),
     (re.compile(r",\s*\)"), ")"),

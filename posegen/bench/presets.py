@@ -15,10 +15,11 @@ from posegen.bench.drawing import draw_all, draw_batches, find_difference
 from posegen.bench.patches import GENERATORS, draw_rounded
 from posegen.bench.scaling import INPUT_SIZE, make_people
 from posegen.bench.source import Source
-from posegen.bench.turns import Notify, compare, one_thread, take_in_turn
+from posegen.bench.turns import Notify, compare, take_in_turn
 from posegen.build.persons import split_people
 from posegen.build.scene import place
 from posegen.config import BuildConfig
+from posegen.images.parallel import one_thread
 from posegen.labels import Scene, reference
 from posegen.labels.simcc import SimccLabel
 from posegen.skeleton import Skeleton

@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from posegen.bench.turns import Notify, Spread, one_thread, take_in_turn
+from posegen.bench.turns import Notify, Spread, take_in_turn
 from posegen.geometry import Affine
+from posegen.images.parallel import one_thread
 from posegen.labels import HeatmapLabel, Label, PafLabel, Scene
 from posegen.labels.grid import GridKind, make_grid
 

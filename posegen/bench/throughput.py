@@ -19,10 +19,11 @@ from typing import Any
 from posegen.annotations import CocoPaths
 from posegen.bench.plain import run_plain_loop
 from posegen.bench.source import PRESET, Source, replicate
-from posegen.bench.turns import Notify, Spread, compare, one_thread, take_in_turn
+from posegen.bench.turns import Notify, Spread, compare, take_in_turn
 from posegen.build.pipeline import build
 from posegen.build.worker import build_shard
 from posegen.config import BuildConfig
+from posegen.images.parallel import one_thread
 
 FLOOR = "OpenCV's pictures alone"
 """What a build is compared with: pictures read, decoded, resized, padded, encoded, and appended to one file a process.

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import statistics
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -116,16 +115,3 @@ def compare(
         "rounds": len(mine),
         "max_abs_difference": max_abs_difference,
     }
-
-
-@contextlib.contextmanager
-def one_thread() -> Iterator[None]:
-    """Keep OpenCV to one thread, as it is in a worker, and give it back what it had."""
-    import cv2
-
-    threads = cv2.getNumThreads()
-    cv2.setNumThreads(1)
-    try:
-        yield
-    finally:
-        cv2.setNumThreads(threads)

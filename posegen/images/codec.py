@@ -127,14 +127,16 @@ def decode_input(data: bytes, size: Size, name: str, out: NDArray[np.uint8] | No
 
 
 def decode_opaque(data: bytes, name: str, out: NDArray[np.uint8]) -> None:
-    """Decode as `decode_input` does, into `out` (H, W, 4) uint8, contiguous: R, G, B and 255; raises what it raises."""
-    size = out.shape[:2]
+    """Decode as `decode_input` does, into `out` (H, W, 4) uint8, contiguous: R, G, B and 255; raises what it raises.
+
+    What is in `out` then is anything.
+    """
     if simplejpeg is not None and data.startswith(_JPEG):
+        # Of what size it is turns out then: asking before is waiting for Python's lock once more.
         with contextlib.suppress(ValueError):
-            if simplejpeg.decode_jpeg_header(data)[:2] == size:
-                simplejpeg.decode_jpeg(data, colorspace="RGBA", buffer=out)
+            if simplejpeg.decode_jpeg(data, colorspace="RGBA", buffer=out).shape == out.shape:
                 return
-    cv2.cvtColor(decode_input(data, size, name), cv2.COLOR_RGB2RGBA, dst=out)
+    cv2.cvtColor(decode_input(data, out.shape[:2], name), cv2.COLOR_RGB2RGBA, dst=out)
 
 
 def encode(picture: NDArray[np.uint8], encoding: ImageEncoding, quality: int) -> bytes:

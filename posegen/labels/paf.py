@@ -62,7 +62,7 @@ from posegen.labels.mirror import LOPSIDED, UNSAID, ChannelMirror, mirror_limbs
 from posegen.labels.registry import LabelContext
 from posegen.labels.scene import Scene
 
-_BLOCK = 1 << 14
+_BLOCK = 1 << 16
 """Positions drawn at once: enough to spread the cost of a NumPy call, few enough to stay in the cache."""
 
 

@@ -16,8 +16,12 @@ from posegen.shards import StoredLabel
 from posegen.shards.hdf5 import Chunk
 from posegen.shards.quantize import Widen
 
-_CACHED_BYTES = 1 << 19
-"""So much of a label, as stored, is unpacked before it is widened: few calls, and still in the processor's cache."""
+_CACHED_BYTES = 1 << 22
+"""So much of a label, as stored, is unpacked before it is widened.
+
+PyTorch takes Python's lock eight times for that, and may wait for it each time. Less at once, which would stay in a
+nearer cache, takes no less time.
+"""
 
 _SCRATCH = Scratch()
 

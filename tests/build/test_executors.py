@@ -81,8 +81,14 @@ def refuse_unpicklably(task: int, report: Report) -> int:
     raise UnpicklableError("the reason")
 
 
-def threads(task: int, report: Report) -> str | None:
-    return os.environ.get("OPENBLAS_NUM_THREADS")
+def threads(task: int, report: Report) -> tuple[str, int]:
+    """What libraries are told, and how many threads are not Python's, where the system tells."""
+    import numpy as np
+
+    np.ones((400, 400)) @ np.ones((400, 400))
+    listed = Path("/proc/self/task")
+    count = len(list(listed.iterdir())) - threading.active_count() if listed.exists() else 0
+    return os.environ["OPENBLAS_NUM_THREADS"], count
 
 
 def ignore(units: int) -> None:
@@ -226,9 +232,16 @@ def test_no_process_is_left_when_the_results_are_abandoned() -> None:
         os.kill(pid, 0)
 
 
-def test_workers_keep_numerical_libraries_to_one_thread() -> None:
+def test_workers_keep_numerical_libraries_to_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
     (outcome,) = LocalExecutor(1).run(threads, [1], ignore)
-    assert outcome.result == "1"
+    told, of_libraries = outcome.result
+    assert told == "1"
+    # Whatever imports NumPy before a worker is asked to do anything: it has started its threads by then.
+    assert of_libraries == 0
+    assert os.environ["OMP_NUM_THREADS"] == "7"
+    assert "OPENBLAS_NUM_THREADS" not in os.environ
 
 
 def test_fewer_than_one_worker_is_refused() -> None:

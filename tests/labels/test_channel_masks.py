@@ -141,6 +141,8 @@ def test_masks_of_top_down_heatmaps_have_no_background(heatmap):
         # Where a Gaussian is as small as float32 can tell, either may be.
         clear = (values == 0) | (values > 1e-30)
         np.testing.assert_allclose(found[clear], expected[clear], rtol=0, atol=1e-6)
+    scenes = [scatter(seed, size, people=1, nobody_labels=seed == 3) for seed in range(6)]
+    np.testing.assert_array_equal(render_scenes(label, scenes), [label.render(scene) for scene in scenes])
 
 
 def test_a_picture_without_people_is_masked_as_ever():

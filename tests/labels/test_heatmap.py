@@ -103,6 +103,7 @@ def test_it_does_not_matter_how_many_keypoints_are_drawn_at_once(kind, block, mo
     people = People(size=(48, 48), cells=(6, 6), points=points, drawn=drawn)
     for module in (heatmap, gaussians):
         monkeypatch.setattr(module, "BLOCK", block)
+    monkeypatch.setattr(gaussians, "_FEW_VALUES", 0)
     np.testing.assert_allclose(render(kind, people, 4.0), expect_heatmap(kind, people, 4.0), rtol=0, atol=1e-6)
 
 

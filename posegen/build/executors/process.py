@@ -31,7 +31,10 @@ _ENVIRONMENT = {
     # What OpenCV decodes at the most; its own limit is four times that, 3 GB.
     "OPENCV_IO_MAX_IMAGE_PIXELS": str(1 << 28),
 }
-"""What libraries of a worker read when they are imported."""
+"""What libraries of a worker read when they are imported, most often before it is asked to do anything."""
+
+_STARTING = threading.Lock()
+"""Held by whoever has changed the environment of this process for a while."""
 
 _TIMEOUT_S = 5.0
 
@@ -52,7 +55,7 @@ class WorkerProcess(Generic[Task]):
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
         self.process = context.Process(target=_serve, args=(theirs,), daemon=True)
-        with _interrupts_held_back():
+        with _interrupts_held_back(), _environment():
             self.process.start()
         theirs.close()
         self.started = False
@@ -136,6 +139,22 @@ def _interrupts_held_back() -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def _environment() -> Iterator[None]:
+    """Let a process that is started here begin with the environment of a worker."""
+    with _STARTING:
+        before = {name: os.environ.get(name) for name in _ENVIRONMENT}
+        os.environ.update(_ENVIRONMENT)
+        try:
+            yield
+        finally:
+            for name, value in before.items():
+                if value is None:
+                    del os.environ[name]
+                else:
+                    os.environ[name] = value
+
+
+@contextlib.contextmanager
 def interrupts_blocked() -> Iterator[None]:
     """Keep Ctrl-C from threads and processes that are started here, and from those that they start."""
     resource_tracker.ensure_running()  # which lets interrupts through when it starts
@@ -157,7 +176,6 @@ def _serve(connection: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _mask("SIG_UNBLOCK", {signal.SIGINT})
     threading.Thread(target=_follow_parent, daemon=True).start()
-    os.environ.update(_ENVIRONMENT)
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
         connection.send(("started", None))
         while True:

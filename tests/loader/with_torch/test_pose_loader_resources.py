@@ -12,6 +12,7 @@ import weakref
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import cv2
 import h5py
 import numpy as np
 import pytest
@@ -58,6 +59,21 @@ def test_a_loop_that_is_left_leaves_no_thread(dataset):
     next(batches)
     del batches
     assert not list_threads()
+
+
+def test_opencv_starts_no_threads_beside_those_of_the_loader_and_has_what_it_had_afterwards(dataset):
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(3)
+    try:
+        loader = PoseLoader(dataset, batch_size=1, threads=2)
+        assert [cv2.getNumThreads() for _ in loader] == [1] * len(loader)
+        assert cv2.getNumThreads() == 3
+        batches = iter(loader)
+        next(batches)
+        del batches
+        assert cv2.getNumThreads() == 3
+    finally:
+        cv2.setNumThreads(before)
 
 
 def test_an_interrupt_leaves_no_thread(dataset, monkeypatch):
