@@ -14,6 +14,7 @@ from executors import InProcess
 
 import posegen
 from posegen.build.pipeline import audit
+from posegen.build.worker import cut_batches
 from posegen.config import BuildConfig
 from posegen.images.augment import Augmentation
 from posegen.inspect.diff import compare
@@ -156,3 +157,15 @@ def test_the_digest_knows_what_is_unknown(coco: Coco, tmp_path: Path) -> None:
         build(coco.write(), out, skeleton=skeleton, labels=("heatmap_mask",))
         digests.append(json.loads((out / "manifest.json").read_text())["shards"][0]["sha256"])
     assert digests[0] != digests[1]
+
+
+def test_masks_are_drawn_with_as_many_samples_at_once_as_the_labels_that_they_are_for():
+    base = BuildConfig.preset("openpose")
+
+    def cut(*labels: str) -> list[int]:
+        made = dataclasses.replace(base, labels=labels).create_labels(load_skeleton("openpose-18"))
+        return [len(batch) for batch in cut_batches(range(20), made)]
+
+    # Of 46 x 46 cells 57 channels take 482,448 bytes as float32: 8 samples have room in 4 MiB.
+    assert cut("heatmap", "paf") == cut("heatmap", "paf", "heatmap_mask", "paf_mask") == [8, 8, 4]
+    assert cut("heatmap_mask", "paf_mask") == [16, 4]
