@@ -43,7 +43,7 @@ ELSEWHERE = {
     "annotations": ("build/test_several_sources.py", "build/test_packed_sources.py", "images/test_exif.py"),
     "labels": ("build/test_uneven_strides.py", "loader/test_decoding.py"),
     "loader": ("labels/test_centernet.py", "labels/test_composite.py"),
-    "shards": ("build/test_first_format.py", "build/test_format_2.py"),
+    "shards": ("build/test_first_format.py", "build/test_format_2.py", "loader/test_damaged_datasets.py"),
 }
 """Tests of a room's modules that lie in other rooms, as they build or decode by them."""
 
