@@ -131,6 +131,16 @@ def test_a_shard_is_known_by_its_tag_or_else_by_its_bytes(bucket: Bucket, expect
     assert bucket.find("some") == []
 
 
+def test_a_folder_on_the_disk_that_another_process_has_removed_is_no_trouble(tmp_path: Path) -> None:
+    (tmp_path / "state/abc").mkdir(parents=True)
+    for _ in range(2):
+        remove_tree(tmp_path / "state")
+        assert not (tmp_path / "state").exists()
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match="Not a directory"):
+        remove_tree(tmp_path / "file")
+
+
 def _put(bucket: Bucket, files: dict[str, bytes]) -> Path:
     folder = bucket.root / "some/pose"
     folder.mkdir(parents=True)
