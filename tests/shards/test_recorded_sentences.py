@@ -41,15 +41,20 @@ def test_what_a_manifest_cannot_be_is_told(dataset: Path, tmp_path: Path) -> Non
             ("has format version 4, this posegen reads 1, 2 and 3; use the posegen that wrote it, or build the dataset "
             "again"),
         ),
-        ({"format_version": "4" * 50}, (f"has format version {'4' * 40}, this posegen reads 1, 2 and 3; use the posegen "
-         "that wrote it, or build the dataset again")),
+        (
+            {"format_version": "4" * 50},
+            (f"has format version {'4' * 40}, this posegen reads 1, 2 and 3; use the posegen that wrote it, or build "
+             "the dataset again"),
+        ),
         ({"preset": 3}, "is damaged: TypeError('expected text, not 3')"),
         ({"description": ["x" * 50]}, f"is damaged: {TypeError('expected text, not ' + repr(['x' * 50])[:40])!r}"),
         ({"shards": twice}, "is damaged: it names a shard more than once"),
         ({"shards": fewer}, "is damaged: a shard counts other keypoints than the skeleton has"),
         ({"shards": name}, """is damaged: ValueError("'.a.h5' is not a file name of a shard")"""),
-        ({"failures": -1}, ("is damaged: ValueError('failures must be a whole number from 0 to 9223372036854775807, not "
-         "-1')")),
+        (
+            {"failures": -1},
+            ("is damaged: ValueError('failures must be a whole number from 0 to 9223372036854775807, not -1')"),
+        ),
     ):  # fmt: skip
         path.write_text(json.dumps({**good, **change}))
         assert find_error(lambda: Manifest.read(tmp_path)) == f"{path}: {said}"
