@@ -1,14 +1,13 @@
-"""What differs from what is recorded of it, told word by word; outlines; and files that lie elsewhere."""
+"""What differs from what is recorded of it, told word by word; and outlines."""
 
 from __future__ import annotations
 
 import json
 import shutil
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import h5py
 import numpy as np
@@ -16,7 +15,7 @@ import pytest
 from hostile import each, find_error, replace
 
 from posegen.errors import ConfigError
-from posegen.shards import Manifest, ShardReader, record, transfer
+from posegen.shards import Manifest, ShardReader, record
 from posegen.shards.outline import Outline, _measure, _refuse_link
 from posegen.shards.pool import ShardPool
 from posegen.shards.record import ShardRecord, compare_bytes, locate
@@ -132,26 +131,6 @@ def test_a_shard_that_is_not_the_manifests_is_told(dataset: Path) -> None:
         assert str(caught.value) == f"max_open must be at least 1, not {most}"
 
 
-def test_a_file_elsewhere_is_asked_for_in_blocks_four_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    together, asked = threading.Barrier(4), list[tuple[int, int]]()
-
-    def read_range(start: int, stop: int) -> bytes:
-        together.wait(10)  # for the other three
-        asked.append((start, stop))
-        return f"{start};".encode()
-
-    file: Any = SimpleNamespace(read_range=read_range)
-    size, block = 8 * (8 << 20), 8 << 20
-    starts = list(range(0, size, block))
-    assert list(transfer._read_blocks(file, size)) == [f"{start};".encode() for start in starts]
-    assert sorted(asked) == [(start, start + block) for start in starts]
-    alone: Any = SimpleNamespace(read_range=lambda start, stop: b"%d-%d" % (start, stop))
-    assert list(transfer._read_blocks(alone, block)) == [b"0-%d" % block]
-    monkeypatch.setattr(transfer, "_BLOCK", 4)
-    assert list(transfer._read_blocks(alone, 6)) == [b"0-4", b"4-6"]
-    assert list(transfer._read_blocks(alone, 0)) == []
-
-
 def test_an_outline_says_nothing_of_what_is_no_array_of_its_kind(dataset: Path, tmp_path: Path) -> None:
     first = Manifest.read(dataset).shards[0]
     shard = Path(shutil.copy(dataset / first.file, tmp_path / "shard.h5"))
@@ -193,26 +172,3 @@ def test_an_outline_says_nothing_of_what_is_no_array_of_its_kind(dataset: Path, 
     assert found is not None
     others = [(one.name, two.name) for one, two in zip(found, arrays, strict=True) if one != two]
     assert others == [("sample/file_name", "sample/file_name")]
-
-
-def test_a_shard_that_comes_damaged_is_fetched_three_times(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    shard = ShardRecord(file="a.h5", samples=1, people=1, bytes=3, sha256=SHA, keypoints=(1,))
-    came, asked = ["f" * 64] * 9, list[tuple[Any, ...]]()
-
-    def copy_file(*of: Any) -> str:
-        asked.append(of)
-        of[1].touch()
-        return came[len(asked) - 1]
-
-    monkeypatch.setattr(transfer, "copy_file", copy_file)
-    here, there, url = tmp_path / "here", tmp_path / "there", cast(Any, "s3://pail/a.h5")
-    assert find_error(lambda: transfer.fetch_shard(url, shard, here, there)) == (
-        "s3://pail/a.h5: its bytes have changed (sha256 ffffffffffff..., the manifest says 0123456789ab...); fetched 3 "
-        "times"
-    )
-    assert asked == [(url, here, 3)] * 3
-    assert list(tmp_path.iterdir()) == []
-    asked.clear()
-    came[2] = SHA
-    transfer.fetch_shard(url, shard, here, there)
-    assert (len(asked), list(tmp_path.iterdir())) == (3, [there])
