@@ -126,7 +126,7 @@ def test_that_a_worker_died_is_told_each_time(split: tuple[Path, Path], tmp_path
 
 
 def test_missing_pictures_are_told_before_the_first_is_built(tmp_path: Path) -> None:
-    coco = write_source(tmp_path / "coco")
+    coco, out = write_source(tmp_path / "coco"), tmp_path / "out"
     gone = files_of(coco)[:2]
     for path in gone:
         path.unlink()
@@ -137,7 +137,7 @@ def test_missing_pictures_are_told_before_the_first_is_built(tmp_path: Path) -> 
         assert str(caught.value).splitlines() == [
             "2 of 16 samples could not be built; there is no dataset",
             *said,
-            f"all are in {tmp_path}/out/failures.jsonl; mend the files and run again, or allow them with --max-failures",
+            f"all are in {out}/failures.jsonl; mend the files and run again, or allow them with --max-failures",
         ]
     assert posegen.build(coco, tmp_path / "out", CONFIG, executor=InProcess(), max_failures=2).samples == 14
 
