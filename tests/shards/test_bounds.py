@@ -1,0 +1,127 @@
+"""Bounds that a shard's bytes do not show: what is written at once, who may write a lock, what is measured before."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from written import stored_labels
+
+from posegen.config import BuildConfig
+from posegen.errors import ConfigError, ShardError
+from posegen.labels import ArraySpec
+from posegen.shards import Manifest, ShardRecord, StoredLabel, cache, choose_storage, chunks, reader, transfer, writer
+from posegen.shards.codecs import CODECS, measure_lzf, measure_zstd
+from posegen.shards.pool import ShardPool, _agree
+
+RECORD = ShardRecord(file="a.h5", samples=1, people=1, bytes=3, sha256="ab" * 32, keypoints=(1,))
+
+
+def test_pictures_are_written_by_the_mebibyte() -> None:
+    half, whole = 1 << 19, 1 << 20
+    for sizes, groups in (
+        ([], []), ([5], [(0, 1)]), ([half] * 5, [(0, 2), (2, 4), (4, 5)]), ([whole, whole], [(0, 1), (1, 2)]),
+        ([whole - 1, 5, 7], [(0, 2), (2, 3)]), ([whole - 1, 1, 7], [(0, 2), (2, 3)]),
+        ([3 * whole, 1], [(0, 1), (1, 2)]), ([0, 0, 1], [(0, 3)]),
+    ):  # fmt: skip
+        offsets = writer._offsets(sizes)
+        assert (offsets.dtype, offsets.tolist()) == (np.int64, [sum(sizes[:i]) for i in range(len(sizes) + 1)])
+        assert list(writer._group(offsets)) == groups
+    assert (chunks._MOST_KEPT, reader._MOST_PIXEL_BYTES) == (32, 1100)
+
+
+def test_what_a_stream_comes_to_is_told_from_its_head_or_not_at_all() -> None:
+    frame = bytes.fromhex("28b52ffd 20 05 290000") + b"abcde"  # one piece of five bytes, the last (RFC 8878)
+    assert measure_zstd(memoryview(frame), 5) == 5
+    for wrong in (
+        frame[:4], frame[:-1], frame + b"\0", b"\x29" + frame[1:], frame[:4] + b"\x00" + frame[5:],
+        frame[:6] + b"\x28" + frame[7:],
+    ):  # fmt: skip
+        assert measure_zstd(memoryview(wrong), 5) == -1
+    two = memoryview((b"\x1f" + bytes(32)) * 2)
+    for limit, size in ((31, -1), (32, 64), (63, 64), (64, 64)):
+        assert measure_lzf(two, limit) == size
+    for data, size in ((b"\x00x\x20\x00", 4), (b"\xe0\x00\x00", 9), (b"\xe0\xff\x00", 264), (b"\xe0", -1), (b"", 0)):
+        assert measure_lzf(memoryview(data), 999) == size
+    bounds = {name: codec.most_inflated for name, codec in CODECS.items()}
+    assert bounds == {"zstd": 33_000, "gzip": 1040, "lzf": 90, "none": 1}
+
+
+def test_labels_agree_if_all_do() -> None:
+    labels, halves = stored_labels(BuildConfig()), stored_labels(BuildConfig(label_dtype="float32"))
+    assert _agree(labels, labels)
+    assert _agree([], [])
+    assert not _agree(labels, halves)
+    assert not _agree(labels, [*labels[:-1], halves[-1]])
+    assert not _agree(labels, labels[:-1])
+    assert not _agree(labels[:-1], labels)
+
+
+def test_how_values_are_stored_that_are_unknown_coarse_or_large() -> None:
+    def store(how: Any, cells: tuple[int, ...] = (2, 3), **changes: Any) -> tuple[str, float, float, bool, bool]:
+        found = choose_storage(how, ArraySpec(name="own", channels=("a",), cells=cells, **changes))  # type: ignore[arg-type]
+        return found.dtype, found.scale, found.max_abs_error, found.whole, found.unknown
+
+    step = (0.5 / 255 + 2.0**-22, 1 / 255)
+    for how, changes, expected in (
+        ("uint8", {"unknown": True}, ("float16", 1.0, 2.0**-12, False, True)),
+        ("uint8", {"unknown": True, "high": 65504.0}, ("float16", 1.0, 16.0, False, True)),
+        ("uint8", {"unknown": True, "high": 65505.0}, ("float32", 1.0, 0.0, False, True)),
+        ("float16", {"high": 65504.0}, ("float16", 1.0, 16.0, False, False)),
+        ("float16", {"coarse": True}, ("uint8", step[1], step[0], False, False)),
+        ("float32", {"coarse": True}, ("uint8", step[1], step[0], False, False)),
+        ("uint8", {"cells": ()}, ("float32", 1.0, 0.0, False, False)),
+        ("uint8", {"cells": (), "unknown": True}, ("float32", 1.0, 0.0, False, True)),
+        ("float16", {"dtype": "int16", "high": 9}, ("int16", 1.0, 0.0, True, False)),
+        ("uint8", {"low": -2.0}, ("int8", 2 / 127, (0.5 / 127 + 2.0**-22) * 2, False, False)),
+        ("float16", {"low": -2.0}, ("float16", 1.0, 2.0**-11, False, False)),
+    ):
+        assert store(how, **changes) == expected, changes
+    with pytest.raises(ConfigError) as caught:
+        store("float16", low=-65505.0)
+    assert str(caught.value) == "own has values up to 65505; float16 ends at 65504: use float32"
+    unknown = choose_storage("float16", ArraySpec(name="own", channels=("a",), cells=(2, 2), unknown=True))
+    assert StoredLabel(spec=stored_labels(BuildConfig())[0].spec, storage=unknown, layout="chw").logical == 72
+    values = np.array([[np.nan, 1], [65504, -65504]], np.float32)
+    np.testing.assert_array_equal(unknown.decode(unknown.encode(values)), values)
+
+
+def test_a_pool_that_was_forked_has_nothing_open(dataset: Path) -> None:
+    pool: Any = ShardPool(dataset, Manifest.read(dataset), 2)
+    with pool.use(0):
+        assert len(pool) == 1
+    closed: list[str] = []
+    pool._open = {0: SimpleNamespace(close=lambda: closed.append("parent's"))}
+    pool._process = -1
+    assert len(pool) == 0
+    with pool.use(1):
+        assert (len(pool), closed, pool._process) == (1, ["parent's"], os.getpid())
+    pool.close()
+    assert len(pool) == 0
+
+
+def test_files_that_all_may_write_are_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = cache.ShardCache(9, tmp_path / "home")
+    (kept.directory / "locks").mkdir(parents=True)
+    monkeypatch.setattr(transfer.Place, "identify", lambda _: "3 tag")
+    before = os.umask(0)
+    try:
+        with kept._lock("ab"):
+            pass
+        file: Any = SimpleNamespace(read_range=lambda start, stop: b"abc"[start:stop])
+        transfer.copy_file(file, tmp_path / "copy", 3)
+    finally:
+        os.umask(before)
+    modes = [path.stat().st_mode & 0o777 for path in (kept.directory / "locks" / "ab", tmp_path / "copy")]
+    assert modes == [0o666, 0o666]
+    monkeypatch.setitem(sys.modules, "fcntl", None)
+    with pytest.raises(ShardError) as caught, kept.hold(file, RECORD):
+        pass
+    assert isinstance(caught.value.__cause__, OSError)
+    assert caught.value.__cause__.errno == errno.ENOTSUP
