@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,7 +13,9 @@ from typing import Any
 import numpy as np
 import pytest
 from builds import CONFIG, files_of, shards, write_source
+from conftest import Coco
 from executors import InProcess
+from test_checking import turned
 from test_persons import AT_ONE_SPOT, NO_BOX, POINTS
 from test_persons import make_sample as make_people
 from test_plan import IMAGES, OUT, make_coco, make_sample, task_of
@@ -21,7 +24,7 @@ import posegen
 from posegen.annotations.audit import Audit
 from posegen.build import lock, parts, plan, prepare, run, store
 from posegen.build.checkpoint import read_identities
-from posegen.build.executors import cpus, local, process
+from posegen.build.executors import cpus, create_executor, local, process
 from posegen.build.failures import FAILURES_NAME, Failure, read_failures, write_failures
 from posegen.build.occupied import refuse_other_options
 from posegen.build.persons import split_people
@@ -266,6 +269,37 @@ def test_a_worker_that_is_gone_takes_back_what_it_told() -> None:
         one.connection, one.reported = SimpleNamespace(send_bytes=send_bytes), 5
         one.send(print, "task")
         assert (one.task, one.reported) == ("task", None)
+
+
+def test_an_executor_of_another_package_is_asked_for_with_all_that_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    fake = SimpleNamespace(DaskExecutor=lambda *of, **more: (of, more))
+    monkeypatch.setitem(sys.modules, "posegen.build.executors.dask", fake)
+    made = create_executor("dask", workers=3, scheduler="tcp://a:1", notify=print)
+    assert made == (("tcp://a:1",), {"workers": 3, "notify": print})
+    assert create_executor("dask") == ((None,), {"workers": None, "notify": None})
+
+
+def test_pictures_that_are_to_be_shown_turned_are_stored_so(coco: Coco, tmp_path: Path) -> None:
+    coco.document |= {"images": [], "annotations": []}
+    coco.person(coco.image(60, 40, "turned.jpg", data=turned(coco, 3)))
+    coco.write()
+    small, found = BuildConfig(input_size=(40, 60), stride=4, labels=("mask",), image_encoding="png"), dict[str, Any]()
+    for exif in ("stored", "shown"):
+        told: list[str] = []
+        config, out = dataclasses.replace(small, exif=exif), tmp_path / exif
+        posegen.build(coco.root, out, config, executor=InProcess(), notify=told.append)
+        assert any("not applied" in line for line in told) is (exif == "stored")
+        found[exif] = posegen.PoseDataset(out)[0]["image"].astype(int)
+    assert abs(found["shown"] - found["stored"][::-1, ::-1]).max() <= 1
+    assert abs(found["shown"] - found["stored"]).max() > 9
+
+
+def test_what_is_only_gone_on_with_is_not_copied_from(source: Path, tmp_path: Path) -> None:
+    for limit in (4, 8, None):
+        told: list[str] = []
+        config = dataclasses.replace(CONFIG, limit=limit)
+        posegen.build(source, tmp_path / "out", config, executor=InProcess(), notify=told.append)
+        assert not [line for line in told if "copied" in line]
 
 
 def test_large_numbers_of_megabytes_are_those_of_the_bytes(

@@ -9,16 +9,33 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
+from hostile import find_error, write
 from written import stored_labels
 
 from posegen.config import BuildConfig
 from posegen.errors import ConfigError, ShardError
 from posegen.labels import ArraySpec
-from posegen.shards import Manifest, ShardRecord, StoredLabel, cache, choose_storage, chunks, reader, transfer, writer
+from posegen.shards import (
+    COLUMNS,
+    BuiltSample,
+    Manifest,
+    ShardReader,
+    ShardRecord,
+    StoredLabel,
+    cache,
+    choose_storage,
+    chunks,
+    reader,
+    scene,
+    transfer,
+    writer,
+)
 from posegen.shards.codecs import CODECS, measure_lzf, measure_zstd
 from posegen.shards.pool import ShardPool, _agree
+from posegen.shards.record import parse_json
 
 RECORD = ShardRecord(file="a.h5", samples=1, people=1, bytes=3, sha256="ab" * 32, keypoints=(1,))
 
@@ -125,3 +142,65 @@ def test_files_that_all_may_write_are_so(tmp_path: Path, monkeypatch: pytest.Mon
         pass
     assert isinstance(caught.value.__cause__, OSError)
     assert caught.value.__cause__.errno == errno.ENOTSUP
+
+
+def test_where_a_chunk_is_is_looked_for_once_and_no_byte_behind_the_file(tmp_path: Path) -> None:
+    path = write(tmp_path / "shard.h5")
+    with h5py.File(path) as file:
+        info = file["mask"].id.get_chunk_info(1)
+    for size, sound in ((info.byte_offset + info.size, True), (info.byte_offset + info.size - 1, False)):
+        with ShardReader(path) as opened:
+            guarded: Any = opened._file
+            mask = next(label for label in opened.labels if label.spec.name == "mask")
+            opened.label(mask, 0)
+            guarded.size = size
+            if not sound:
+                said = find_error(lambda: opened.label(mask, 1))  # noqa: B023
+                assert said == f"{path}: is damaged: mask[1] cannot be read: it is not in the file"
+                continue
+            found = opened.label(mask, 1)
+            guarded._find_chunk = None
+            np.testing.assert_array_equal(opened.label(mask, 1), found)
+
+
+def test_what_every_column_is() -> None:
+    plain: dict[str, Any] = {"shape": (), "of": "sample", "kind": "plain", "compared_as": ""}
+    of_person = {**plain, "of": "person"}
+    expected: dict[str, dict[str, Any]] = {
+        "image_id": {**plain, "dtype": "int64"},
+        "file_name": {**plain, "dtype": "S"},
+        "width": {**plain, "dtype": "int32", "compared_as": "image"},
+        "height": {**plain, "dtype": "int32", "compared_as": "image"},
+        "affine": {**plain, "dtype": "float64", "shape": (2, 3), "kind": "affine", "compared_as": "affine"},
+        "keypoints": {
+            **of_person, "dtype": "float32", "shape": ("K", 3), "kind": "points", "compared_as": "keypoints",
+        },
+        "bbox": {**of_person, "dtype": "float32", "shape": (4,), "kind": "boxes", "compared_as": "bbox"},
+        "annotation_id": {**of_person, "dtype": "int64"},
+        "unknown": {**of_person, "dtype": "uint8", "shape": ("K",), "kind": "keypoints", "compared_as": "unknown"},
+        "copy": {**plain, "dtype": "int32"},
+        "view": {**plain, "dtype": "float64", "shape": (5,)},
+        "source": {**plain, "dtype": "S"},
+    }  # fmt: skip
+    told = {column.name: {key: getattr(column, key) for key in expected["image_id"]} for column in COLUMNS}
+    assert told == expected
+    assert list(told) == list(expected)
+    assert [column.path for column in COLUMNS] == [f"{of['of']}/{name}" for name, of in expected.items()]
+    sample = BuiltSample(
+        image_id=1, file_name="a", width=1, height=1, affine=np.eye(2, 3), image=b"", keypoints=np.zeros((0, 17, 3)),
+        bboxes=np.zeros((0, 4)), annotation_ids=np.zeros(0),
+    )  # type: ignore[arg-type]  # fmt: skip
+    assert (sample.box, sample.ignored, sample.copy, sample.view, sample.unknown, sample.source) == (
+        None, None, 0, None, None, "",
+    )  # fmt: skip
+
+
+def test_small_boxes_are_boxes_and_json_is_what_can_be_written_again() -> None:
+    keypoints = np.zeros((3, 2, 3), np.float32)
+    keypoints[:, :, 2], keypoints[:, 1, :2] = 2, (4, 9)
+    boxes = np.array([[0, 0, 1, 64], [0, 0, 0, 64], [0, 0, 0.25, 4]], np.float32)
+    assert scene._find_sizes(keypoints, boxes).tolist() == [8, 6, 1]
+    assert (scene.BASE_SIZE, parse_json('{"a": [1, "\\u00e9"]}')) == (256, {"a": [1, "é"]})
+    for text in ("NaN", "[Infinity]", '"\\ud800"', "{", b"\xff"):
+        with pytest.raises(ValueError):  # noqa: PT011
+            parse_json(text)
