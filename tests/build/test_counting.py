@@ -12,6 +12,7 @@ import pytest
 from builds import CONFIG, write_source
 from conftest import Coco
 from executors import InProcess
+from test_plan import make_sample, task_of
 
 import posegen
 from posegen.annotations import read_annotations
@@ -20,6 +21,7 @@ from posegen.build import lock, pictures, prepare, progress, run, store, worker
 from posegen.build.executors import process
 from posegen.build.pictures import Copier, OldPicture
 from posegen.build.plan import make_plan
+from posegen.build.scene import place
 from posegen.errors import BuildError
 from posegen.labels import ArraySpec
 from posegen.shards import Manifest, SampleKey, ShardReader
@@ -194,3 +196,14 @@ def test_where_a_store_looks_for_names_in_a_bucket_is_believed_for_a_while(monke
         assert kept.has_any("b.json") is there
         assert listed == [home] * times
     assert kept.free() is None
+
+
+def test_a_shard_has_one_digest_wherever_its_samples_are_among_others_and_places_are_floats(source: Path) -> None:
+    samples = [make_sample(number) for number in (4, 9)]
+    tasks = [task_of(order) for order in (samples, samples[::-1])]
+    assert tasks[0].digest == tasks[1].digest
+    assert [pickle.loads(pickle.dumps(task)).digest for task in tasks] == [task.digest for task in tasks]
+    task = make_plan(read_annotations(source, CONFIG), CONFIG).task(0, directory=source)
+    for sample in task.samples:
+        placed = place(sample, task)
+        assert (placed.keypoints.dtype, placed.bboxes.dtype) == ("float32", "float32")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
+import zlib
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -26,14 +27,18 @@ from posegen.shards import (
     ShardRecord,
     StoredLabel,
     cache,
+    checksum,
     choose_storage,
     chunks,
+    fetch,
     reader,
     scene,
     transfer,
     writer,
 )
+from posegen.shards.ahead import Ahead
 from posegen.shards.codecs import CODECS, measure_lzf, measure_zstd
+from posegen.shards.ignored import pack_ignored
 from posegen.shards.pool import ShardPool, _agree
 from posegen.shards.record import parse_json
 
@@ -204,3 +209,18 @@ def test_small_boxes_are_boxes_and_json_is_what_can_be_written_again() -> None:
     for text in ("NaN", "[Infinity]", '"\\ud800"', "{", b"\xff"):
         with pytest.raises(ValueError):  # noqa: PT011
             parse_json(text)
+
+
+def test_what_is_set_and_seen_nowhere_else() -> None:
+    assert (fetch._AT_ONCE, {name: codec.is_plugin for name, codec in CODECS.items()}) == (
+        2, {"zstd": True, "gzip": False, "lzf": False, "none": False},
+    )  # fmt: skip
+    assert all(hasattr(checksum, name) for name in checksum.__all__)
+    brought: list[int] = []
+    Ahead(brought.append).reach(3)
+    assert brought == []
+    rows, columns = np.ogrid[:90, :120]
+    ignored = (rows * columns // 7 % 11 < 5) & (rows + columns > 40)
+    packed = np.packbits(ignored, axis=1).tobytes()
+    assert pack_ignored(ignored) == zlib.compress(packed, 4) not in (zlib.compress(packed, level) for level in (3, 5))
+    assert pack_ignored(np.zeros((3, 3), np.bool_)) == pack_ignored(None) == b""

@@ -251,6 +251,7 @@ class TestReading:
             with borrow(place, record) as there:
                 assert [(p.name, p.read_bytes()) for p in there.iterdir()] == ([(record.file, data)] if data else [])
             assert not there.exists()
+            assert there.name.startswith("posegen-")
 
     def test_what_is_no_dataset_or_in_an_archive_is_said(
         self, elsewhere: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
