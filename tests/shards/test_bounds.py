@@ -222,5 +222,5 @@ def test_what_is_set_and_seen_nowhere_else() -> None:
     rows, columns = np.ogrid[:90, :120]
     ignored = (rows * columns // 7 % 11 < 5) & (rows + columns > 40)
     packed = np.packbits(ignored, axis=1).tobytes()
-    assert pack_ignored(ignored) == zlib.compress(packed, 4) not in (zlib.compress(packed, level) for level in (3, 5))
+    assert pack_ignored(ignored) == zlib.compress(packed, 4)
     assert pack_ignored(np.zeros((3, 3), np.bool_)) == pack_ignored(None) == b""
