@@ -207,3 +207,17 @@ def test_a_shard_has_one_digest_wherever_its_samples_are_among_others_and_places
     for sample in task.samples:
         placed = place(sample, task)
         assert (placed.keypoints.dtype, placed.bboxes.dtype) == ("float32", "float32")
+
+
+def test_a_careful_worker_tells_of_each_sample_and_a_hopeless_one_stops(tmp_path: Path) -> None:
+    coco = write_source(tmp_path / "coco")
+    plan = make_plan(read_annotations(coco, CONFIG), CONFIG)
+    task = plan.task(0, directory=tmp_path, careful=True)
+    told: list[int] = []
+    assert worker.build_shard(task, told.append).failures == ()
+    assert told == [0, 1, 1, 1, 1]
+    for name in task.file_names:
+        (coco / "train2017" / name).write_bytes(b"no picture")
+    for hopeless, count in ((1, 1), (2, 2), (4, 4), (5, 4), (None, 4)):
+        found = worker.build_shard(dataclasses.replace(task, hopeless=hopeless), told.append)
+        assert (found.record, len(found.failures)) == (None, count)

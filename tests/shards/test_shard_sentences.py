@@ -91,6 +91,10 @@ def test_what_a_shard_says_of_itself_and_cannot_be_is_told(shard: Path) -> None:
             lambda path: describe_by(path, labels='["mask", "mask"]'),
             "is damaged: its list of labels is ['mask', 'mask']",
         ),
+        (
+            lambda path: describe_by(path, labels='{"mask": 1}'),
+            "is damaged: its list of labels is {'mask': 1}",
+        ),
         (describe_mask(channels='["a", "a"]'), "is damaged: mask has 2 channels, 1 of different names"),
         (describe_mask(channels="[]"), "is damaged: mask has 0 channels, 0 of different names"),
         (describe_mask(scale=0.5), "is damaged: mask is not laid out as its configuration says"),
@@ -125,6 +129,10 @@ def test_what_a_shard_says_of_itself_and_cannot_be_is_told(shard: Path) -> None:
     for change, said in each(shard, wrong):
         change(shard)
         assert find_error(lambda: ShardReader(shard)) == f"{shard}: {said}"
+    write(shard)
+    describe_mask(max_abs_error=0.125)(shard)
+    with ShardReader(shard) as reader:
+        assert [label.storage.max_abs_error == 0.125 for label in reader.labels] == [False, False, True]
 
 
 def test_what_is_in_the_place_of_an_array_is_told(shard: Path) -> None:
