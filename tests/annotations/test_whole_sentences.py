@@ -94,15 +94,15 @@ def test_what_is_no_annotation_file_is_told_by_its_kind_or_its_bytes(tmp_path: P
         (
             f'{{"a":\n"b",\n"{before}'.encode() + b"\xff",
             (
-                f"is not JSON in UTF-8: byte 0xff in line 3, at 72, behind '{before[:10]}', is none of it; save the file "
-                "as UTF-8"
+                f"is not JSON in UTF-8: byte 0xff in line 3, at 72, behind '{before[:10]}', is none of it; save "
+                "the file as UTF-8"
             ),
         ),
         (
             b'{"a": "' + b"xyz" * 9 + b"\xff",
             (
-                "is not JSON in UTF-8: byte 0xff in line 1, at 34, behind 'yzxyzxyzxyzxyzxyzxyz', is none of it; save the "
-                "file as UTF-8"
+                "is not JSON in UTF-8: byte 0xff in line 1, at 34, behind 'yzxyzxyzxyzxyzxyzxyz', is none of it; save "
+                "the file as UTF-8"
             ),
         ),
         (b'{"images": 5}', "is not COCO: expected a list 'images', found a int (the file has images)"),

@@ -112,8 +112,8 @@ class TestDeciding:
         assert "keypoint outside the image" not in shown.audit.noticed
         assert shown.audit.notes == [
             (
-                "1 of 1 pictures are turned by their EXIF orientation, such as a.jpg; they are read as they are shown, and "
-                "so must be their annotations"
+                "1 of 1 pictures are turned by their EXIF orientation, such as a.jpg; they are read as they are shown, "
+                "and so must be their annotations"
             )
         ]
 

@@ -261,8 +261,12 @@ class TestRefusals:
         older = dataclasses.replace(Manifest.read(path), format_version=1)
         monkeypatch.setattr(Manifest, "read", lambda path: older)
         monkeypatch.setattr(ShardPool, "_compare", lambda self, reader, record: None)
-        with pytest.raises(ConfigError, match="views have no 'mask': shards of format 1 do not say what is ignored"):
+        with pytest.raises(ConfigError) as caught:
             PoseDataset(path, views=USUAL)
+        assert str(caught.value) == (
+            f"{path}: views have no 'mask': shards of format 1 do not say what is ignored in a picture; build the "
+            "dataset again, or leave it out of the fields"
+        )
         assert PoseDataset(path, views=USUAL, fields=["image", "heatmap"])[0]["heatmap"].shape == (18, 12, 16)
 
     def test_another_label_than_the_one_that_was_built_is_refused(
@@ -270,8 +274,12 @@ class TestRefusals:
     ) -> None:
         path = make("coco", input_size=(96, 128))
         monkeypatch.setattr(BuildConfig, "create_labels", lambda self, skeleton: ())
-        with pytest.raises(ConfigError, match="'heatmap' cannot be drawn for views"):
+        with pytest.raises(ConfigError) as caught:
             PoseDataset(path, views=USUAL)
+        assert str(caught.value) == (
+            "'heatmap' cannot be drawn for views: it is another label than when the dataset was built; leave it out of "
+            "the fields, or build the dataset again"
+        )
 
     def test_a_label_of_another_package_that_asks_what_is_ignored_is_told(self, coco: Coco, install: Install) -> None:
         code = (
