@@ -114,6 +114,26 @@ def test_entries_are_read_some_at_a_time_and_all_of_them_counted(
         document["annotations"][6]["id"] = 6
 
 
+def test_files_that_are_to_be_named_otherwise_or_measured_are_left_to_be_read_entry_by_entry(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.json", [{"keypoints": keypoints((20, 30))}])
+    whole = json.loads(path.read_text())
+    for change, is_taken in (
+        ({}, True), ({"file_name": "a/1.jpg"}, True), ({"file_name": "a//1.jpg"}, False), ({"file_name": ""}, False),
+        ({"file_name": "./1.jpg"}, False), ({"file_name": "a\0.jpg"}, False), ({"file_name": "../1.jpg"}, False),
+        ({"file_name": "2.jpg"}, False), ({"width": 0}, False), ({"width": 1, "height": 1}, True),
+        ({"height": 1 << 28, "width": 1}, True), ({"height": 1 << 28, "width": 2}, False), ({"id": 2}, False),
+        ({"height": 1 << 62, "width": 4}, False), ({"id": 1 << 63}, False), ({"ignore_regions_x": []}, False),
+    ):  # fmt: skip
+        document = {
+            **whole,
+            "images": [whole["images"][0] | change, {**whole["images"][0], "id": 9, "file_name": "2.jpg"}],
+        }
+        found = read_quickly(path, json.dumps(document).encode(), BuildConfig(), None)
+        assert (found is not None) is is_taken, change
+    for exif in ("auto", "stored", "shown"):
+        assert (read_quickly(path, path.read_bytes(), BuildConfig(exif=exif), None) is None) is (exif == "shown")
+
+
 def test_text_is_looked_at_piece_by_piece(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = "aä€\U0001f600z".encode()
     for piece in range(1, 13):

@@ -17,7 +17,7 @@ from posegen.errors import ConfigError
 from posegen.images.augment import Augmentation, View
 from posegen.loader import PoseDataset, flip
 from posegen.loader.batch import Packed
-from posegen.loader.decode import decode
+from posegen.loader.decode import decode, find_decoder, find_joiner
 from posegen.loader.fields import Field, list_padded, list_plain, select_fields
 from posegen.loader.flip import Mirror
 from posegen.loader.results import list_results, write_coco_results
@@ -211,3 +211,41 @@ def test_weights_of_sources_that_are_not_there_are_told_whole() -> None:
         sources = [SimpleNamespace(name=name, weight=2.0) for name in names]
         data: Any = SimpleNamespace(path="x", config=SimpleNamespace(sources=sources))
         assert said_by(weigh_samples, data, {"one": 1.0}) == said
+
+
+def test_samples_are_read_together_up_to_so_many_bytes(dataset: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    picture, mask = 368 * 368 * 3, PoseDataset(dataset, raw=True, fields=["mask"])[0]["mask"].nbytes
+    for fields, each in (
+        (["mask", "image_id"], mask), (["image", "mask"], picture + mask), (["image_id", "keypoints"], 1),
+    ):  # fmt: skip
+        data = PoseDataset(dataset, fields=fields)
+        fetched: list[int] = []
+        fetch = data.reader._samples.fetch
+
+        def note(numbers: Any, epoch: int, fetch: Any = fetch, fetched: list[int] = fetched) -> Any:
+            fetched.append(len(numbers))
+            return fetch(numbers, epoch)
+
+        monkeypatch.setattr(data.reader._samples, "fetch", note)
+        for most, together in ((3 * each, [3, 1]), (4 * each - 1, [3, 1]), (4 * each, [4]), (0, [1] * 4)):
+            monkeypatch.setattr("posegen.loader.reading._HELD_BYTES", most)
+            fetched.clear()
+            assert len(data.batch(range(4))[fields[0]]) == 4
+            assert fetched == together, (fields, most)
+
+
+def test_what_decodes_is_found_by_unit_and_nothing_is_made_of_no_samples() -> None:
+    coco, udp = BuildConfig(skeleton=COCO_17), BuildConfig.preset("udp", skeleton=COCO_17)
+    labels, of_person = coco.create_labels(COCO_17), udp.create_labels(COCO_17)
+    joiner: Any = find_joiner(labels, coco)
+    assert (find_decoder(labels, coco), joiner.spec.name) == (("heatmap", "paf"), "paf")
+    assert (find_decoder(of_person, udp), find_joiner(of_person, udp)) == (("heatmap",), None)
+    assert decode(np.zeros((0, 17, 64, 48)), np.zeros((0, 2, 3)), udp) == []
+    # A peak of 0 is no keypoint, wherever it would be.
+    maps = np.zeros((1, 17, 64, 48))
+    maps[0, 3, 20, 30] = 0.5
+    (person,) = decode(maps, np.array([[[1.0, 0, 5], [0, 1, 7]]]), udp)
+    assert person.keypoints.shape == (1, 17, 3)
+    assert np.flatnonzero(person.keypoints.any(axis=2)).tolist() == [3]
+    assert person.keypoints[0, 3, 2] == pytest.approx(0.5, abs=0.2)
+    assert person.scores == pytest.approx(person.keypoints[0, :, 2].mean())
