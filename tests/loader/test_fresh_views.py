@@ -126,6 +126,13 @@ class TestEquality:
                 else:
                     np.testing.assert_allclose(b, a, rtol=0, atol=2e-5, err_msg=name)
         assert known > 1000
+        path, fields = make("centernet", input_size=(96, 96), stride=8, labels=labels), ["keypoint_indices"]
+        values, stored = (PoseDataset(path, views=USUAL, seed=1, fields=fields, raw=raw) for raw in (False, True))
+        for one, other in zip(values, stored, strict=True):
+            assert str(other["keypoint_indices"].dtype) == stored.fields["keypoint_indices"].dtype
+            np.testing.assert_array_equal(
+                one["keypoint_indices"], other["keypoint_indices"] * stored.scales["keypoint_indices"]
+            )
 
     def test_masks_by_channel_know_what_is_unknown(self, make: Make) -> None:
         labels = ("heatmap", "heatmap_mask", "paf_mask")
