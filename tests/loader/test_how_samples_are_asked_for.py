@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import json
 from pathlib import Path
 from types import SimpleNamespace
@@ -84,6 +85,7 @@ def test_a_dataset_is_named_by_how_it_reads_and_what_it_cannot_do_is_told_whole(
     listed = ", ".join(data.fields)
     assert said_by(read, dataset, fields=["flow"]) == f"{dataset}: a sample has no 'flow'; it has {listed}"
     assert said_by(read, dataset, fields="image") == f"{dataset}: fields must be a list of names, as in ['image']"
+    assert inspect.signature(read).parameters["max_open"].default == 64
     assert (data.epoch, data.raw, data.flip, data.seed, data.views, data.undrawn) == (0, False, False, None, None, None)
     assert list(read(dataset, fields=list_plain).fields) == ["image", "heatmap", "paf", "mask", "image_id"]
     assert list(read(dataset, fields=["mask", "image"]).fields) == ["image", "mask"]
