@@ -89,6 +89,9 @@ def test_a_dataset_is_named_by_how_it_reads_and_what_it_cannot_do_is_told_whole(
     assert (data.epoch, data.raw, data.flip, data.seed, data.views, data.undrawn) == (0, False, False, None, None, None)
     assert list(read(dataset, fields=list_plain).fields) == ["image", "heatmap", "paf", "mask", "image_id"]
     assert list(read(dataset, fields=["mask", "image"]).fields) == ["image", "mask"]
+    undrawn = read(dataset, labels="device").fields
+    assert (undrawn["shown"], undrawn["views"]) == (Field((368, 368), "uint8"), Field((5,), "float64"))
+    assert (undrawn["keypoints"], undrawn["bbox"]) == (data.fields["keypoints"], data.fields["bbox"])
 
 
 def test_a_dataset_of_a_relative_path_is_read_from_wherever_one_is(
