@@ -82,7 +82,7 @@ def test_categories_whose_annotations_have_other_numbers_of_keypoints_are_refuse
     assert str(wrong.value) == "a.json: no category 'dog' with keypoints; there is person"
     assert choose([{**PERSON, "name": "a", "skeleton": [[1, 18]]}]).notes == [
         (
-            "category 'a': its limbs are left out, as if there were none: 'skeleton' must be a list of pairs of keypoint "
-            "numbers 1..17, but has [1, 18]"
+            "category 'a': its limbs are left out, as if there were none: 'skeleton' must be a list of pairs of "
+            "keypoint numbers 1..17, but has [1, 18]"
         )
     ]
