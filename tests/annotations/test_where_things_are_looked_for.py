@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,7 @@ def test_a_directory_of_another_name_is_found_by_the_first_names_that_can_be_rea
     for number, text in enumerate((
         '{"file_name": "1.jpg"}', '{"file_name" :\n "1.jpg"}', '{"file_name": "\\u0031.jpg"}',
         '{"file_name": "\\q.jpg", "x": {"file_name": "1.jpg"}}', '{"file_name":"sub\\\\1.jpg"}',
+        '{"file_name": "' + "y" * 300 + '", "x": {"file_name": "1.jpg"}}',
         '{"a": "' + "x" * 200 + '", "file_name": "1.jpg"}',
     )):  # fmt: skip
         monkeypatch.setattr(paths, "_PEEKED", 100)
@@ -65,6 +67,10 @@ def test_annotation_files_that_a_directory_has_are_named_from_two_folders_deep(t
 
     assert said(lay(tmp_path / "one", "a/b/c.JSON", "a/d.txt")) == (
         f"found none; it has a/b/c.JSON: one annotation file may be named itself, as in {tmp_path}/one/a/b/c.JSON"
+    )
+    assert said(lay(tmp_path / "five", "a/1.json", "b/2.json", "b/c/3.json")) == (
+        "found none; it has a/1.json, b/2.json, b/c/3.json: one annotation file may be named itself, as in "
+        f"{tmp_path}/five/a/1.json"
     )
     assert said(lay(tmp_path / "two", "a/b/c/d.json", ".e/f.json")) == "found none"
     assert said(lay(tmp_path / "three", "a/b/c.zip", "a/d.tar")) == "found none; it has a/d.tar: unpack that first"
@@ -93,3 +99,25 @@ def test_what_may_be_meant_by_a_name_for_which_there_is_no_file_is_told(tmp_path
         with pytest.raises(ValueError, match="leaves the image directory") as caught:
             names.find(name)
         assert str(caught.value) == f"file_name {name!r} leaves the image directory{said}"
+
+
+def test_what_cannot_be_opened_is_told_of_archives_and_left_to_be_told_of_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("a.json", "{}")
+    inside = f"{tmp_path}/a.zip/a.json"
+    for error, said in ((OSError(5, "it is gone", "/x/y"), "/x/y: it is gone"), (OSError("odd"), None)):
+
+        def fail(*_: object, error: OSError = error, **options: bool) -> None:
+            assert options == {"need_images": True}
+            raise error
+
+        monkeypatch.setattr(paths, "_find", fail)
+        with pytest.raises(OSError, match=r"gone|odd") as raised:
+            find_coco(tmp_path, images=tmp_path)
+        assert raised.value is error
+        for path, images in ((inside, None), (inside, tmp_path), (tmp_path, inside)):
+            with pytest.raises(ConfigError) as caught:
+                find_coco(path, images=images)
+            assert str(caught.value) == (said or f"{path}: odd")

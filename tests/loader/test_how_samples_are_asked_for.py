@@ -124,6 +124,7 @@ def test_views_of_chance_need_a_seed_to_be_decoded_and_others_do_not(dataset: Pa
         "nothing does not tell where people are; it takes labels that can be decoded, such as heatmap and paf, cif and "
         "caf, centernet, by the names of the dataset's: mask"
     )
+    assert said_by(decode, {}, np.zeros((0, 2, 3)), BuildConfig(labels=()), COCO_17).endswith("dataset's: it has none")
 
 
 def test_views_are_the_same_however_many_are_drawn_at_once(dataset: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -254,3 +255,26 @@ def test_what_decodes_is_found_by_unit_and_nothing_is_made_of_no_samples() -> No
     assert np.flatnonzero(person.keypoints.any(axis=2)).tolist() == [3]
     assert person.keypoints[0, 3, 2] == pytest.approx(0.5, abs=0.2)
     assert person.scores == pytest.approx(person.keypoints[0, :, 2].mean())
+
+
+def test_outputs_have_the_channels_of_their_label_but_for_a_background() -> None:
+    coco, udp = BuildConfig(skeleton=COCO_17), BuildConfig.preset("udp", skeleton=COCO_17)
+    affine, fields = np.array([[[1.0, 0, 0], [0, 1, 0]]]), np.zeros((1, 38, 46, 46))
+    for channels in (16, 17, 18, 19, 36):
+        maps = {"heatmap": np.zeros((1, channels, 46, 46)), "paf": fields}
+        if channels in (17, 18):
+            assert len(decode(maps, affine, coco)) == 1
+        else:
+            assert said_by(decode, maps, affine, coco) == (
+                f"heatmap: expected (B, channel, y, x) = (1, 18, 46, 46), found (1, {channels}, 46, 46)"
+            )
+    for channels in (16, 18, 34):
+        assert said_by(decode, np.zeros((1, channels, 64, 48)), affine, udp) == (
+            f"heatmap: expected (B, channel, y, x) = (1, 17, 64, 48), found (1, {channels}, 64, 48)"
+        )
+    of_axes = BuildConfig.preset("udp", skeleton=COCO_17, labels=("simcc",))
+    for name in ("simcc_x", "simcc_y"):
+        assert said_by(decode, {name: np.zeros((1, 17, 96))}, affine, of_axes) == (
+            f"{name} does not tell where a person's keypoints lie; it takes labels that can be decoded, such as "
+            "heatmap, offset or simcc, by the names of the dataset's: simcc_x, simcc_y"
+        )
