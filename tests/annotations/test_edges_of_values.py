@@ -11,10 +11,13 @@ import pytest
 from conftest import Coco
 from reading import afresh, explain, people, read
 
+from posegen.annotations import read_coco
 from posegen.annotations.audit import Audit
 from posegen.annotations.coco import held
 from posegen.annotations.coco.checks import are_numbers, as_flag, as_whole, is_number, is_size
+from posegen.annotations.coco.keypoints import are_pairs
 from posegen.annotations.coco.paths import find_coco
+from posegen.config import BuildConfig
 from posegen.errors import ConfigError
 from posegen.storage import find_place
 
@@ -132,6 +135,21 @@ def test_numbers_are_taken_up_to_the_largest_that_are_exact() -> None:
     assert are_numbers([])
     assert not are_numbers((1, 2))
     assert [is_size(value) for value in (1, 640.0, 0, 0.5, 1.5, -1, True)] == [True, True, *[False] * 5]
+
+
+def test_pairs_are_as_many_as_the_keypoints_and_all_of_two_numbers() -> None:
+    for values, pairs in (
+        ([1, 2, 3, 4], True), ([[1, 2], [3, 4]], True), ([[1, 2]], False), ([[1, 2, 3], [4, 5, 6]], False),
+        ([[1, 2], [3, 4], [5, 6]], False), ([[1, 2], [3]], False), ([1, 2, 3], False), ("abcd", False), (None, False),
+    ):  # fmt: skip
+        assert are_pairs(values, 2) is pairs, values
+
+
+def test_without_pictures_nothing_is_turned(coco: Coco) -> None:
+    expected = people(read(coco))
+    for directory in (None, coco.root / "nothing"):
+        found = read_coco(coco.annotations, BuildConfig(exif="shown"), directory)
+        assert ({s.image_id: s.annotation_ids.tolist() for s in found.samples}, found.audit.notes) == (expected, [])
 
 
 def test_a_picture_of_the_most_pixels_is_taken_and_a_larger_one_refused(coco: Coco) -> None:

@@ -84,7 +84,8 @@ def test_who_is_drawn_is_judged_alike(tmp_path: Path) -> None:
         {"keypoints": points, **change}
         for points in (one, five, keypoints())
         for change in (
-            {}, {"area": 99}, {"area": 100}, {"area": None}, {"area": None, "bbox": None}, {"iscrowd": 1},
+            {}, {"area": 99}, {"area": 100}, {"area": 1e15, "bbox": [1, 2, 9, 9]},
+            {"area": None}, {"area": None, "bbox": None}, {"iscrowd": 1},
             {"area": None, "bbox": [1, 2, 10, 10]}, {"area": None, "bbox": [1, 2, 11, 9]}, {"segmentation": None},
             {"bbox": None, "segmentation": []}, {"segmentation": [[1, 2, 3]]}, {"iscrowd": 1, "bbox": []},
         )
@@ -132,6 +133,29 @@ def test_files_that_are_to_be_named_otherwise_or_measured_are_left_to_be_read_en
         assert (found is not None) is is_taken, change
     for exif in ("auto", "stored", "shown"):
         assert (read_quickly(path, path.read_bytes(), BuildConfig(exif=exif), None) is None) is (exif == "shown")
+
+
+def test_values_that_are_not_as_coco_has_them_are_left_to_be_read_entry_by_entry(tmp_path: Path) -> None:
+    path, most = tmp_path / "a.json", np.nextafter(1e15, 0).item()
+    for change, is_taken in (
+        ({}, True), ({"keypoints": keypoints((most, 5))}, True), ({"keypoints": keypoints((1e15, 5))}, False),
+        ({"keypoints": keypoints((-1e15, 5))}, False), ({"keypoints": keypoints((5, 5, 1.5))}, False),
+        ({"keypoints": keypoints((5, 5, 3))}, False), ({"keypoints": keypoints((5, 5, -1))}, False),
+        ({"keypoints": keypoints((5, 5, 1))}, True), ({"keypoints": [[0, 0, 0]] * 17}, False),
+        ({"keypoints": []}, True),
+        ({"keypoints": [0] * 48}, False), ({"keypoints": [0] * 54}, False), ({"keypoints": [0.0] * 51}, True),
+        ({"bbox": [1, 2, 0, 0]}, True), ({"bbox": [1, 2, -1, 3]}, False), ({"bbox": [1, 2, 3, -0.5]}, False),
+        ({"bbox": [1, 2, 3]}, False), ({"bbox": [1e15, 2, 3, 4]}, False), ({"bbox": [-most, 2, 3, 4]}, True),
+        ({"bbox": None}, True), ({"iscrowd": 2}, False), ({"iscrowd": True}, True), ({"iscrowd": None}, True),
+        ({"iscrowd": "0"}, False), ({"area": "9"}, False), ({"area": 1e15}, True), ({"num_keypoints": "1"}, False),
+        ({"image_id": 2}, False), ({"image_id": 0}, False), ({"id": 1 << 63}, False), ({"category_id": 7}, False),
+        ({"category_id": None}, True), ({"foot_kpts": []}, False), ({"segmentation": 7}, False),
+    ):  # fmt: skip
+        write(path, [{"keypoints": keypoints((20, 30))}, {"keypoints": keypoints((20, 31)), **change}])
+        found = read_quickly(path, path.read_bytes(), BuildConfig(), None)
+        assert (found is not None) is is_taken, change
+        if is_taken:
+            read_both(path)
 
 
 def test_text_is_looked_at_piece_by_piece(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -117,6 +117,13 @@ class TestDeciding:
             )
         ]
 
+    def test_a_size_that_is_neither_of_a_turned_picture_stays_as_it_is_stated(self, sideways: Coco) -> None:
+        for stated, shown in (((30, 20), (20, 30)), ((20, 30), (20, 30)), ((31, 20), (31, 20)), ((30, 40), (30, 40))):
+            sideways.document["images"][0] |= {"width": stated[0], "height": stated[1]}
+            sideways.write()
+            found = read_annotations(sideways.annotations, BuildConfig(exif="shown"), images=sideways.images)
+            assert (found.samples[0].width, found.samples[0].height) == shown
+
     def test_points_may_lie_a_pixel_outside(self, tmp_path: Path) -> None:
         for number, (far, near, refused) in enumerate((
             (21.0, 0, False), (21.5, 0, True), (30.5, 0, True), (31.5, 0, False), (25.0, -1, True), (25.0, -1.5, False)
