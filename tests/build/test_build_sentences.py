@@ -167,7 +167,7 @@ def test_what_does_not_go_with_a_build_is_told(tmp_path: Path, monkeypatch: pyte
     assert str(sources.value) == (
         "annotations of several sources need a configuration that has them: see JoinedSource.configure"
     )
-    monkeypatch.setattr(sys.modules["__main__"], "__file__", __file__)
+    monkeypatch.setattr(sys.modules["__main__"], "__file__", __file__, raising=False)
     said = "a script that builds a dataset must do so under if __name__ == '__main__':, because workers import it"
     assert process._explain_import() == said
     monkeypatch.delattr(sys.modules["__main__"], "__file__")
