@@ -63,9 +63,7 @@ def configure(config: BuildConfig, rules: SourceRules) -> BuildConfig:
         If keypoints are to be renamed, and there is no skeleton that says how.
     """
     if config.skeleton is None and rules.rename:
-        raise ConfigError(
-            f"source '{rules.name}': rename needs a skeleton whose keypoints they become; name one with --skeleton"
-        )
+        raise ConfigError("rename needs a skeleton whose keypoints they become; name one with --skeleton")
     skeleton = None if config.skeleton is None else PartialSkeleton.of(config.skeleton, rules.rename)
     return dataclasses.replace(config, sources=(), skeleton=skeleton, category=rules.category or config.category)
 

@@ -72,9 +72,11 @@ def decode(
         )
     labels = config.create_labels(skeleton)
     maps = _Outputs.read(outputs, labels, config, len(affines))
+    if not len(affines):
+        return []
     if config.unit == "person":
         found = maps.locate()
-        means = found[..., 2].mean(axis=1) if found.size else np.zeros(len(found))
+        means = found[..., 2].mean(axis=1)
         people = [(one[None], np.array([score])) for one, score in zip(found, means, strict=True)]
     else:
         people = list(maps.join())

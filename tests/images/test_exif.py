@@ -98,13 +98,31 @@ def sideways(tmp_path: Path) -> Coco:
 class TestDeciding:
     def test_points_that_fit_only_the_picture_as_shown_are_refused_with_both_ways_out(self, sideways: Coco) -> None:
         sideways.write()
-        with pytest.raises(AnnotationError, match=r"such as a.jpg, leave the 30x20 .*--exif shown .*--exif stored"):
+        with pytest.raises(AnnotationError) as caught:
             read_annotations(sideways.annotations, BuildConfig(), images=sideways.images)
+        assert str(caught.value) == (
+            f"{sideways.annotations}: the points of 1 images, such as a.jpg, leave the 30x20 pixels that are stored, "
+            "but fit the 20x30 that are shown: the annotating tool turned these pictures by their EXIF orientation. "
+            "--exif shown turns all pictures so; --exif stored takes the points as they are"
+        )
         stored = read_annotations(sideways.annotations, BuildConfig(exif="stored"), images=sideways.images)
         shown = read_annotations(sideways.annotations, BuildConfig(exif="shown"), images=sideways.images)
         assert (stored.samples[0].width, stored.samples[0].height) == (30, 20)
         assert (shown.samples[0].width, shown.samples[0].height) == (20, 30)
         assert "keypoint outside the image" not in shown.audit.noticed
+        assert shown.audit.notes == [
+            (
+                "1 of 1 pictures are turned by their EXIF orientation, such as a.jpg; they are read as they are shown, "
+                "and so must be their annotations"
+            )
+        ]
+
+    def test_a_size_that_is_neither_of_a_turned_picture_stays_as_it_is_stated(self, sideways: Coco) -> None:
+        for stated, shown in (((30, 20), (20, 30)), ((20, 30), (20, 30)), ((31, 20), (31, 20)), ((30, 40), (30, 40))):
+            sideways.document["images"][0] |= {"width": stated[0], "height": stated[1]}
+            sideways.write()
+            found = read_annotations(sideways.annotations, BuildConfig(exif="shown"), images=sideways.images)
+            assert (found.samples[0].width, found.samples[0].height) == shown
 
     def test_points_may_lie_a_pixel_outside(self, tmp_path: Path) -> None:
         for number, (far, near, refused) in enumerate((
@@ -134,7 +152,13 @@ class TestDeciding:
         found = read_annotations(sideways.annotations, BuildConfig(), images=sideways.images)
         assert (found.samples[0].width, found.samples[0].height) == (20, 30)
         assert not found.audit.noticed
-        assert any("they are read as shown" in note for note in found.audit.notes)
+        assert found.audit.notes == [
+            "1 of 1 images state no size; it was read from their pictures",
+            (
+                "1 of them lie on their side by their EXIF orientation, and their points fit only the picture as it is "
+                "shown, such as a.jpg; they are read as shown"
+            ),
+        ]
 
     def test_orientations_that_were_not_applied_are_counted(self, tmp_path: Path) -> None:
         coco = Coco(tmp_path / "coco")

@@ -92,6 +92,8 @@ class TestDamage:
         with h5py.File(path, "r+") as file:
             file["image/bytes"][: file["image/offsets"][1]] = 0
         sum_again(path)
-        with pytest.raises(ShardError, match=r"shard-00002-of-00003\.h5: the picture of sample 0: is not an image"):
-            posegen.PoseDataset(copy)[6]
+        for options in ({}, {"views": "rotate=4"}, {"labels": "device"}):
+            data = posegen.PoseDataset(copy, **options)  # type: ignore[arg-type]
+            with pytest.raises(ShardError, match=r"shard-00002-of-00003\.h5: the picture of sample 0: is not an image"):
+                data[6]
         assert posegen.PoseDataset(copy)[7]["image"].any()

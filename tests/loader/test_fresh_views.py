@@ -126,6 +126,13 @@ class TestEquality:
                 else:
                     np.testing.assert_allclose(b, a, rtol=0, atol=2e-5, err_msg=name)
         assert known > 1000
+        path, fields = make("centernet", input_size=(96, 96), stride=8, labels=labels), ["keypoint_indices"]
+        values, stored = (PoseDataset(path, views=USUAL, seed=1, fields=fields, raw=raw) for raw in (False, True))
+        for one, other in zip(values, stored, strict=True):
+            assert str(other["keypoint_indices"].dtype) == stored.fields["keypoint_indices"].dtype
+            np.testing.assert_array_equal(
+                one["keypoint_indices"], other["keypoint_indices"] * stored.scales["keypoint_indices"]
+            )
 
     def test_masks_by_channel_know_what_is_unknown(self, make: Make) -> None:
         labels = ("heatmap", "heatmap_mask", "paf_mask")
@@ -261,8 +268,12 @@ class TestRefusals:
         older = dataclasses.replace(Manifest.read(path), format_version=1)
         monkeypatch.setattr(Manifest, "read", lambda path: older)
         monkeypatch.setattr(ShardPool, "_compare", lambda self, reader, record: None)
-        with pytest.raises(ConfigError, match="views have no 'mask': shards of format 1 do not say what is ignored"):
+        with pytest.raises(ConfigError) as caught:
             PoseDataset(path, views=USUAL)
+        assert str(caught.value) == (
+            f"{path}: views have no 'mask': shards of format 1 do not say what is ignored in a picture; build the "
+            "dataset again, or leave it out of the fields"
+        )
         assert PoseDataset(path, views=USUAL, fields=["image", "heatmap"])[0]["heatmap"].shape == (18, 12, 16)
 
     def test_another_label_than_the_one_that_was_built_is_refused(
@@ -270,8 +281,12 @@ class TestRefusals:
     ) -> None:
         path = make("coco", input_size=(96, 128))
         monkeypatch.setattr(BuildConfig, "create_labels", lambda self, skeleton: ())
-        with pytest.raises(ConfigError, match="'heatmap' cannot be drawn for views"):
+        with pytest.raises(ConfigError) as caught:
             PoseDataset(path, views=USUAL)
+        assert str(caught.value) == (
+            "'heatmap' cannot be drawn for views: it is another label than when the dataset was built; leave it out of "
+            "the fields, or build the dataset again"
+        )
 
     def test_a_label_of_another_package_that_asks_what_is_ignored_is_told(self, coco: Coco, install: Install) -> None:
         code = (

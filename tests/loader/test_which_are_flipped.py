@@ -73,3 +73,10 @@ def test_without_a_seed_each_process_draws_anew(monkeypatch: pytest.MonkeyPatch)
     generator = copies[0]._random
     copies[0].is_flipped(0, 0)
     assert copies[0]._random is generator
+
+
+def test_without_a_seed_half_of_them_are_flipped(monkeypatch: pytest.MonkeyPatch) -> None:
+    seeded = np.random.default_rng(3)
+    monkeypatch.setattr("posegen.loader.flip.np.random.default_rng", lambda *_: seeded)
+    flips = RandomFlips(None)
+    assert abs(np.mean([flips.is_flipped(0, 0) for _ in range(2000)]) - 0.5) < 0.05
