@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from posegen.annotations.coco.images import Image
-from posegen.annotations.coco.turning import refuse_turned, turn_unstated
+from posegen.annotations.coco.judging import _fit_only_turned, _Points
+from posegen.annotations.coco.turning import fit_only_turned, refuse_turned, turn_unstated
 from posegen.errors import AnnotationError, ImageError
 
 
@@ -68,3 +70,16 @@ def test_pictures_that_cannot_be_read_or_lie_as_they_are_stored_are_not_refused(
         "are shown: the annotating tool turned these pictures by their EXIF orientation. --exif shown turns all "
         "pictures so; --exif stored takes the points as they are"
     )
+
+
+def test_points_at_every_edge_fit_the_image_on_its_side_by_both_readers() -> None:
+    image = Image("a.jpg", 30, 20)
+    # One pixel beside an edge is on the image; here it is what fits, whichever way the image lies.
+    edges = np.array([-1.5, -1.0, 5.0, 20.5, 21.0, 21.5, 30.5, 31.0, 31.5])
+    x, y = (at.ravel() for at in np.meshgrid(edges, edges))
+    people = np.stack([np.stack([x, y, np.ones_like(x)], axis=1), np.full((len(x), 3), (99.0, 99.0, 0.0))], axis=1)
+    expected = (np.minimum(x, y) >= -1) & ((x > 31) | (y > 21)) & (x <= 21) & (y <= 31)
+    assert [fit_only_turned(points, image) for points in people] == expected.tolist()
+    found = _fit_only_turned(_Points.of(people), np.tile((20, 30), (len(people), 1)))
+    np.testing.assert_array_equal(found, expected)
+    assert 0 < expected.sum() < len(expected)
