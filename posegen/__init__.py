@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from posegen.skeleton import COCO_17, OPENPOSE_18, SKELETONS, Skeleton, load_skeleton
     from posegen.synthetic import write_sample_coco
 
-__version__ = "0.4.0"
+__version__ = "0.4.1"
 
 __all__ = [
     "COCO_17",
