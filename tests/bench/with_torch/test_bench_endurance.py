@@ -39,6 +39,7 @@ def test_loaders_are_looked_at_early_and_after_every_epoch(tmp_path: Path, monke
 
 @needs_proc
 def test_what_is_held_is_seen_and_what_is_let_go(tmp_path: Path) -> None:
+    gc.collect()  # what tests before this one have left is not to be let go in the middle of it
     before = endurance.look(os.getpid())
     files = [(tmp_path / f"{i}").open("wb") for i in range(20)]
     memory = bytearray(os.urandom(1 << 16)) * (100 << 4)
@@ -50,7 +51,7 @@ def test_what_is_held_is_seen_and_what_is_let_go(tmp_path: Path) -> None:
     del memory
     gc.collect()
     after = endurance.look(os.getpid())
-    assert after.files == before.files
+    assert after.files <= before.files
     assert after.bytes < before.bytes + 50e6
 
 
