@@ -165,9 +165,7 @@ def map_boxes(boxes: NDArray[np.floating], affine: Affine) -> NDArray[np.float64
     Of a box that is turned the upright box around it is taken.
     """
     if affine.is_upright:  # as `map_each_box` does, in a quarter of its time: of every sample of a build
-        scale = np.array([affine.xx, affine.yy])
-        corner = (boxes[:, :2] - 0.5) * scale + np.array([affine.x0, affine.y0]) + 0.5
-        return np.concatenate([corner, boxes[:, 2:] * scale], axis=1)
+        return _map_upright(boxes, np.array([affine.xx, affine.yy]), np.array([affine.x0, affine.y0]))
     return map_each_box(boxes, np.broadcast_to(affine.matrix, (len(boxes), 2, 3)))
 
 
@@ -180,11 +178,16 @@ def map_each_box(boxes: NDArray[np.floating], maps: NDArray[np.float64]) -> NDAr
     scale = maps[:, [0, 1], [0, 1]]
     upright = ~maps[:, [0, 1], [1, 0]].any(axis=1) & (scale > 0).all(axis=1)
     if upright.any():
-        # Their sides are no differences, which would be rounded.
-        scale, boxes = scale[upright], boxes[upright]
-        corner = (boxes[:, :2] - 0.5) * scale + maps[upright, :, 2] + 0.5
-        found[upright] = np.concatenate([corner, boxes[:, 2:] * scale], axis=1)
+        found[upright] = _map_upright(boxes[upright], scale[upright], maps[upright, :, 2])
     return found
+
+
+def _map_upright(
+    boxes: NDArray[np.floating], scale: NDArray[np.float64], offset: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Map (n, 4) boxes by maps that only scale and move; their sides are no differences, which would be rounded."""
+    corner = (boxes[:, :2] - 0.5) * scale + offset + 0.5
+    return np.concatenate([corner, boxes[:, 2:] * scale], axis=1)
 
 
 def overlap(pixels: int, scale: float, offset: float, cells: int, stride: float) -> NDArray[np.float64]:

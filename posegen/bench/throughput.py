@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from posegen.annotations import CocoPaths
+from posegen.annotations.audit import counted
 from posegen.bench.plain import run_plain_loop
 from posegen.bench.source import PRESET, Source, replicate
 from posegen.bench.turns import Notify, Spread, compare, take_in_turn
@@ -79,10 +80,11 @@ def measure_build(
     shutil.rmtree(out)
     shutil.rmtree(found.old)
     rates = {name: [samples / s for s in values] for name, values in taken.items()}
-    measured = (f"build, {workers} worker{'' if workers == 1 else 's'}", rates["build"])
+    team = counted(workers, "worker")
+    measured = f"build, {team}", rates["build"]
     against_floor = FLOOR, rates["floor"]
     against_one = "build, 1 worker", rates["one worker"]
-    copying = f"its pictures copied, {measured[0].partition(', ')[2]}", rates["relabel"]
+    copying = f"its pictures copied, {team}", rates["relabel"]
     return {
         "comparisons": [
             compare("build", "samples/s", measured, against_floor, kind="share", samples=samples),

@@ -22,7 +22,7 @@ def find_ignored(sample: Sample) -> Region | None:
     ignored = _union(sample.ignored, size)
     if ignored is None or not len(edges := find_edges(ignored["counts"])):
         return None
-    box = coco_mask.toBbox(ignored)
+    box = coco_mask.toBbox(ignored).tolist()
     drawn = _union([shape for shape in sample.drawn if _may_touch(shape, box)], size)
     if drawn is not None:
         # What is left where some pixels are taken away has the edges of both; where two meet, a run has no pixels.
@@ -147,11 +147,11 @@ def _union(shapes: Sequence[Shape], size: Size) -> dict[str, Any] | None:
     return coco_mask.merge(encoded) if encoded else None
 
 
-def _may_touch(shape: Shape, box: NDArray[np.float64]) -> bool:
+def _may_touch(shape: Shape, box: Sequence[float]) -> bool:
     """Tell whether a shape can have pixels in a box x, y, width, height; what is no polygon is not asked."""
     if not isinstance(shape.segmentation, list):
         return True
-    left, top, width, height = box.tolist()
+    left, top, width, height = box
     # pycocotools rounds a polygon's corners to pixels: by less than one.
     return any(
         max(polygon[0::2]) > left - 1

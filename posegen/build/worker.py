@@ -130,11 +130,11 @@ def build_shard(task: ShardTask, report: Callable[[int], None]) -> ShardResult:
 
 def cut_batches(samples: Sequence[_Item], labels: Sequence[Label]) -> Iterator[Sequence[_Item]]:
     """Cut samples, or their scenes, into the batches whose labels are drawn together."""
-    sizes = {1: 1, 4: 1}  # masks as they are stored, and the rest: masks must not cut others into smaller batches
-    for spec in (label.spec for label in labels):
-        size = 1 if spec.coarse else np.dtype(np.float32).itemsize
-        sizes[size] += math.prod(spec.shape) * size
-    step = max(1, min(_MOST_TOGETHER, *(_BATCH_BYTES // size for size in sizes.values())))
+    specs = [label.spec for label in labels]
+    masks = sum(math.prod(spec.shape) for spec in specs if spec.coarse)
+    rest = sum(math.prod(spec.shape) for spec in specs if not spec.coarse) * np.dtype(np.float32).itemsize
+    # Not both together: masks must not cut others into smaller batches.
+    step = max(1, min(_MOST_TOGETHER, _BATCH_BYTES // (1 + max(masks, rest))))
     for start in range(0, len(samples), step):
         yield samples[start : start + step]
 

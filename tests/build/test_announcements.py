@@ -10,7 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from builds import CONFIG, change_annotations, write_source
+from builds import CONFIG, change_annotations
 from executors import InProcess
 
 import posegen
@@ -21,12 +21,9 @@ from posegen.build.executors import Lost
 from posegen.build.plan import make_plan
 from posegen.errors import BuildError
 
+pytest_plugins = ("built",)
+
 build = partial(posegen.build, executor=InProcess())
-
-
-@pytest.fixture(scope="module")
-def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_source(tmp_path_factory.mktemp("source") / "coco")
 
 
 def test_how_much_a_build_takes_is_said_and_warned_of_where_there_is_less(

@@ -34,12 +34,9 @@ from posegen.errors import BuildError, ShardError, UnfinishedError
 from posegen.images.augment import Augmentation
 from posegen.shards import Manifest, SampleKey, ShardRecord
 
+pytest_plugins = ("built",)
+
 SHARD = ShardRecord(file="shard-00001-of-00004.h5", samples=4, people=5, bytes=3, sha256="a" * 64, keypoints=(1,))
-
-
-@pytest.fixture(scope="module")
-def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_source(tmp_path_factory.mktemp("source") / "coco")
 
 
 class Backwards(InProcess):

@@ -11,10 +11,8 @@ from typing import Any
 import pytest
 from builds import CONFIG, write_source
 from conftest import Coco
-from executors import InProcess
 from test_plan import make_sample, task_of
 
-import posegen
 from posegen.annotations import read_annotations
 from posegen.annotations.audit import Audit
 from posegen.build import lock, pictures, prepare, progress, run, store, worker
@@ -26,17 +24,7 @@ from posegen.errors import BuildError
 from posegen.labels import ArraySpec
 from posegen.shards import Manifest, SampleKey, ShardReader
 
-
-@pytest.fixture(scope="module")
-def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_source(tmp_path_factory.mktemp("source") / "coco")
-
-
-@pytest.fixture(scope="module")
-def built(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("built") / "out"
-    posegen.build(source, out, CONFIG, executor=InProcess())
-    return out
+pytest_plugins = ("built",)
 
 
 def test_samples_are_reported_at_most_once_in_a_while_and_none_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:

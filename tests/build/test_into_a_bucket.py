@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from builds import CONFIG, write_source
+from builds import CONFIG
 from executors import InProcess
 
 import posegen
@@ -21,14 +21,9 @@ from posegen.storage import find_place
 if TYPE_CHECKING:
     from bucket import Bucket
 
-pytest_plugins = ("bucket",)
+pytest_plugins = ("bucket", "built")
 build = partial(posegen.build, executor=InProcess())
 URL = "pail://some/pose"
-
-
-@pytest.fixture(scope="module")
-def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_source(tmp_path_factory.mktemp("source") / "coco")
 
 
 @pytest.fixture(scope="module")

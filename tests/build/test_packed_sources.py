@@ -8,7 +8,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from builds import CONFIG, build_command, files_of, shards, write_source
+from builds import CONFIG, build_command, files_of, shards
 from conftest import Coco, Run
 from executors import InProcess
 from packing import pack
@@ -19,12 +19,9 @@ from posegen.errors import BuildError, ConfigError
 from posegen.skeleton import OPENPOSE_18
 from posegen.storage.archives import ArchivePath
 
+pytest_plugins = ("built",)
+
 NAME = "person_keypoints_train2017.json"
-
-
-@pytest.fixture(scope="module")
-def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_source(tmp_path_factory.mktemp("source") / "coco")
 
 
 @pytest.fixture(scope="module")

@@ -12,12 +12,11 @@ from typing import Any
 
 import cv2
 import pytest
-from builds import CONFIG, write_source
+from builds import CONFIG
 from conftest import Coco
 from executors import InProcess
 from test_persons import AT_ONE_SPOT, NO_BOX, make_sample
 
-import posegen
 from posegen.annotations import read_annotations
 from posegen.annotations.audit import Audit
 from posegen.build import checkpoint, parts, relabel, repair, store, worker
@@ -34,17 +33,7 @@ from posegen.errors import BuildError, ConfigError, ImageError, ShardError
 from posegen.images.augment import Augmentation
 from posegen.shards import Manifest, SampleKey
 
-
-@pytest.fixture(scope="module")
-def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_source(tmp_path_factory.mktemp("source") / "coco")
-
-
-@pytest.fixture(scope="module")
-def built(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("built") / "out"
-    posegen.build(source, out, CONFIG, executor=InProcess())
-    return out
+pytest_plugins = ("built",)
 
 
 def refuse(action: Any) -> str:

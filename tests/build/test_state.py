@@ -33,12 +33,9 @@ from posegen.config import BuildConfig
 from posegen.errors import BuildError, ConfigError
 from posegen.shards import Manifest, SampleKey, ShardRecord, library_versions
 
+pytest_plugins = ("built",)
+
 SHARD = ShardRecord(file="shard-00001-of-00004.h5", samples=4, people=5, bytes=3, sha256="a" * 64, keypoints=(1,))
-
-
-@pytest.fixture(scope="module")
-def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_source(tmp_path_factory.mktemp("source") / "coco")
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from pathlib import Path
 import fsspec
 import numpy as np
 import pytest
-from builds import CONFIG, build_command, shards, write_source
+from builds import CONFIG, build_command, shards
 from executors import InProcess
 
 from posegen import PoseDataset
@@ -21,6 +21,8 @@ from posegen.build.pipeline import build
 from posegen.inspect.diff import compare
 from posegen.inspect.verify import verify
 from posegen.shards.fetch import fetch
+
+pytest_plugins = ("built",)
 
 BUCKET = "gs://pose"
 _PATIENCE_S = 30.0
@@ -67,28 +69,15 @@ def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
             return
 
 
-@pytest.fixture(scope="module")
-def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_source(tmp_path_factory.mktemp("source") / "coco")
-
-
-@pytest.fixture(scope="module")
-def expected(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The dataset as it is built on the disk."""
-    out = tmp_path_factory.mktemp("expected") / "out"
-    build(source, out, CONFIG, executor=InProcess())
-    return out
-
-
 @pytest.mark.usefixtures("server")
-def test_a_dataset_built_there_has_the_bytes_of_one_on_the_disk(source: Path, expected: Path, tmp_path: Path) -> None:
+def test_a_dataset_built_there_has_the_bytes_of_one_on_the_disk(source: Path, built: Path, tmp_path: Path) -> None:
     url = f"{BUCKET}/built"
     build(source, url, CONFIG, workers=2)
     fetch(url, tmp_path / "fetched")
-    assert shards(tmp_path / "fetched") == shards(expected)
+    assert shards(tmp_path / "fetched") == shards(built)
     assert verify(url, executor=InProcess()) == []
-    assert compare(url, expected, executor=InProcess()).equal
-    there, here = PoseDataset(url), PoseDataset(expected)
+    assert compare(url, built, executor=InProcess()).equal
+    there, here = PoseDataset(url), PoseDataset(built)
     assert len(there) == len(here) == 16
     for index in (0, 15):
         for name, values in here[index].items():
@@ -97,27 +86,27 @@ def test_a_dataset_built_there_has_the_bytes_of_one_on_the_disk(source: Path, ex
 
 
 @pytest.mark.usefixtures("server")
-def test_annotations_and_pictures_are_read_there(source: Path, expected: Path, tmp_path: Path) -> None:
+def test_annotations_and_pictures_are_read_there(source: Path, built: Path, tmp_path: Path) -> None:
     fsspec.filesystem("gs").put(str(source), f"{BUCKET}/coco", recursive=True)
     build(f"{BUCKET}/coco", tmp_path / "out", CONFIG, workers=2)
-    assert shards(tmp_path / "out") == shards(expected)
+    assert shards(tmp_path / "out") == shards(built)
 
 
 @pytest.mark.usefixtures("server")
-def test_what_was_changed_there_is_found_and_built_again(source: Path, expected: Path, tmp_path: Path) -> None:
+def test_what_was_changed_there_is_found_and_built_again(source: Path, built: Path, tmp_path: Path) -> None:
     url, bucket = f"{BUCKET}/changed", fsspec.filesystem("gs")
     build(source, url, CONFIG, workers=2)
-    name = sorted(shards(expected))[1]
-    bucket.pipe(f"{url}/{name}", shards(expected)[name][:-1] + b"\1")
+    name = sorted(shards(built))[1]
+    bucket.pipe(f"{url}/{name}", shards(built)[name][:-1] + b"\1")
     assert {problem.file for problem in verify(url, executor=InProcess())} == {name}
     build(source, url, CONFIG, workers=2)
     assert verify(url, executor=InProcess()) == []
 
 
 @pytest.mark.usefixtures("server")
-def test_the_command_line_takes_such_urls(source: Path, expected: Path) -> None:
+def test_the_command_line_takes_such_urls(source: Path, built: Path) -> None:
     url = f"{BUCKET}/commanded"
     done = subprocess.run(build_command(source, url), capture_output=True, text=True, check=False, env=dict(os.environ))
     assert done.returncode == 0, done.stderr
     assert url in done.stdout
-    assert len(PoseDataset(url)) == len(PoseDataset(expected))
+    assert len(PoseDataset(url)) == len(PoseDataset(built))

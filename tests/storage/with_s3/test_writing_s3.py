@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from builds import CONFIG, build_command, shards, write_source
+from builds import CONFIG, build_command, shards
 from executors import InProcess
 
 from posegen import PoseDataset
@@ -24,12 +24,7 @@ from posegen.storage import find_place
 if TYPE_CHECKING:
     from s3_server import Bucket, Spoil
 
-pytest_plugins = ("s3_server",)
-
-
-@pytest.fixture(scope="module")
-def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_source(tmp_path_factory.mktemp("source") / "coco")
+pytest_plugins = ("s3_server", "built")
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,23 @@
+"""Fixtures, made once a module: the images that `builds.write_source` writes, and the dataset that is built of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from builds import CONFIG, write_source
+from executors import InProcess
+
+import posegen
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_source(tmp_path_factory.mktemp("source") / "coco")
+
+
+@pytest.fixture(scope="module")
+def built(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("built") / "out"
+    posegen.build(source, out, CONFIG, executor=InProcess())
+    return out
