@@ -263,7 +263,7 @@ def test_a_worker_that_is_gone_takes_back_what_it_told() -> None:
             raise broken
 
         one: Any = object.__new__(process.WorkerProcess)
-        one.connection, one.reported = SimpleNamespace(send_bytes=send_bytes), 5
+        one.connection, one.reported, one.started = SimpleNamespace(send_bytes=send_bytes), 5, True
         one.send(print, "task")
         assert (one.task, one.reported) == ("task", None)
 

@@ -17,6 +17,7 @@ import pytest
 from executors import InProcess, Threads
 
 from posegen.build.executors import Done, Executor, LocalExecutor, Lost, available_cpus
+from posegen.build.executors.process import WorkerProcess
 from posegen.errors import AnnotationError, BuildError, ConfigError, ImageError, MissingExtraError
 
 Report = Callable[[int], None]
@@ -31,6 +32,10 @@ def report_three(task: int, report: Report) -> int:
     for _ in range(3):
         report(1)
     return task
+
+
+def measure(task: bytes, report: Report) -> int:
+    return len(task)
 
 
 def who(task: int, report: Report) -> int:
@@ -230,6 +235,22 @@ def test_no_process_is_left_when_the_results_are_abandoned() -> None:
     results.close()
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
+
+
+def test_a_task_waits_for_its_worker_to_start_and_nobody_for_either() -> None:
+    # More than a pipe takes, for a process that does not read.
+    worker, task = WorkerProcess[bytes](), bytes(1 << 22)
+    assert worker.process.pid is not None
+    os.kill(worker.process.pid, signal.SIGSTOP)
+    worker.send(measure, task)
+    assert worker.task == task
+    os.kill(worker.process.pid, signal.SIGCONT)
+    assert worker.connection.recv() == ("started", None)
+    assert not worker.connection.poll(0.2)
+    worker.begin()
+    assert worker.connection.recv() == ("result", 1 << 22)
+    worker.stop()
+    assert worker.process.exitcode == 0
 
 
 def test_workers_keep_numerical_libraries_to_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:

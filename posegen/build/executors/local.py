@@ -106,7 +106,7 @@ class _Team(Generic[Task, Result]):
             self.assign()
             return
         if kind == "started":
-            worker.started = True
+            worker.begin()
         elif kind == "progress":
             worker.reported = (worker.reported or 0) + value
             self.on_progress(value)

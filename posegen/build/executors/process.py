@@ -60,6 +60,7 @@ class WorkerProcess(Generic[Task]):
         theirs.close()
         self.started = False
         self.reported: int | None = None
+        self._held: bytes | None = None
 
     def send(self, function: object, task: Task) -> None:
         """Send a task. A worker that is dead by now is noticed when its answer is waited for."""
@@ -67,10 +68,24 @@ class WorkerProcess(Generic[Task]):
         self.send_pickled(pickle.dumps((function, task)))
 
     def send_pickled(self, work: bytes) -> None:
-        """Send a function and a task, a pair that is pickled."""
+        """Send a function and a task, a pair that is pickled; it is held until the worker says that it has started.
+
+        A pipe takes less than a task, so that whoever sent it at once would wait until the worker has imported what it
+        needs, and could not start another one meanwhile.
+        """
         self.reported = None
+        if not self.started:
+            self._held = work
+            return
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             self.connection.send_bytes(work)
+
+    def begin(self) -> None:
+        """Note that the worker has said that it has started, and send what was held until then."""
+        self.started = True
+        if self._held is not None:
+            held, self._held = self._held, None
+            self.send_pickled(held)
 
     def lose(self) -> Lost[Task]:
         """Say how the worker died with its task."""
@@ -187,6 +202,11 @@ def _serve(connection: Connection) -> None:
             except Exception as error:  # noqa: BLE001 (whatever it is, the parent has to know)
                 answer = ("error", _portable(error))
             connection.send(answer)
+    # Python would take all modules apart first, and the parent wait for it.
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(AttributeError, ValueError, OSError):  # there is none, or nobody reads it
+            stream.flush()
+    os._exit(0)
 
 
 def _follow_parent() -> None:

@@ -128,7 +128,7 @@ def _follow(process: WorkerProcess[Any], worker: Any, key: str, topic: str | Non
             except BuildError as error:
                 return End(error=error)
         if kind == "started":
-            process.started = True
+            process.begin()
         elif kind == "progress":
             process.reported = (process.reported or 0) + value
             untold += value
