@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from posegen.build.worker import cut_batches
+from posegen.build.batches import cut_batches
 from posegen.labels import Label, Scene, render_scenes
 
 Draw = Callable[[Scene], NDArray[np.float32]]

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from posegen.bench.drawing import Draw, draw_all, draw_batches, find_difference
 from posegen.bench.source import Source
 from posegen.bench.turns import Notify, Spread, compare, take_in_turn
+from posegen.build.batches import cut_batches
 from posegen.build.scene import place
-from posegen.build.worker import cut_batches
 from posegen.errors import ConfigError
 from posegen.images import codec, files
 from posegen.images.parallel import one_thread

@@ -47,9 +47,16 @@ def find_ignored_boxes(sample: Sample, affine: Affine) -> NDArray[np.float32] | 
 
 
 class IgnoredRegions:
-    """Finds what is ignored of the samples of a task, and keeps the last: an image's people and views share it."""
+    """Finds what is ignored of the samples of a task, and keeps the last: an image's people and views share it.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    wanted
+        Whether anybody asks; if not, nothing is found.
+    """
+
+    def __init__(self, *, wanted: bool = True) -> None:
+        self._wanted = wanted
         self._last: Sample | None = None
         self._region: Region | None = None
         self._pixels: NDArray[np.bool_] | None = None
@@ -57,6 +64,8 @@ class IgnoredRegions:
     def find(self, sample: Sample) -> Region | None:
         """Find what `find_ignored` does."""
         last = self._last
+        if not self._wanted:
+            return None
         if last is None or last.ignored is not sample.ignored or last.drawn is not sample.drawn:
             self._last, self._region, self._pixels = sample, find_ignored(sample), None
         return self._region

@@ -7,6 +7,7 @@ place are the same (`Copier`), and encodes the others.
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -108,6 +109,12 @@ class Copier:
             return None
         self.copied += 1
         return picture.data, picture.box
+
+    def open_first(self) -> ShardReader | None:
+        """Open the shard that has the first picture, until `close`; None if there is none, or it cannot be read."""
+        with contextlib.suppress(ShardError, StopIteration):
+            return self._open(next(iter(self._old.values())).shard).reader
+        return None
 
     def close(self) -> None:
         """Close the shards."""

@@ -71,11 +71,19 @@ class ShardTask:
     @property
     def digest(self) -> str:
         """A hash of all that determines the shard but the pictures (sha256, hexadecimal), which takes its time."""
-        build = [self.config.digest, self.names, self.skeleton.to_dict()]
-        hashed = hashlib.sha256(canonical_json(build).encode())
-        for described in PlannedSamples.of(self.samples).describe(unknown=self.config.reads_unknown):
-            hashed.update(described)
-        return hashed.hexdigest()
+        return self.hash_with([self.config])[0]
+
+    def hash_with(self, configs: Sequence[BuildConfig]) -> list[str]:
+        """Return the digests that the task has with some configurations."""
+        samples, described, digests = PlannedSamples.of(self.samples), dict[bool, bytes](), []
+        for config in configs:
+            unknown = config.reads_unknown
+            if unknown not in described:
+                described[unknown] = b"".join(samples.describe(unknown=unknown))
+            hashed = hashlib.sha256(canonical_json([config.digest, self.names, self.skeleton.to_dict()]).encode())
+            hashed.update(described[unknown])
+            digests.append(hashed.hexdigest())
+        return digests
 
     @property
     def file_names(self) -> list[str]:

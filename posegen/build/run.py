@@ -220,9 +220,11 @@ class Run:
         copied = sum(result.copied for result in self.results.values())
         afresh = sum((Counter(result.afresh) for result in self.results.values()), Counter[str]())
         why = ", ".join(f"{count} {reason}" for reason, count in sorted(afresh.items()))
+        same = {name: None for result in self.results.values() for name in result.unchanged}
+        labels = f", with the labels that stay as they were: {', '.join(same)}" if same else ""
         rest = f"; {afresh.total()} encoded afresh: {why}" if afresh else ""
         if copied or afresh:
-            self.notify(f"{counted(copied, 'picture')} copied from {self.old.directory}{rest}")
+            self.notify(f"{counted(copied, 'picture')} copied from {self.old.directory}{labels}{rest}")
 
     def _give_up(self) -> None:
         """Raise `BuildError` where the first samples of a run have all failed: so will the others."""

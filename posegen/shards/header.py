@@ -36,6 +36,8 @@ class Header:
         Of the libraries that wrote it.
     labels
         How its labels are stored.
+    task_digest
+        Of all that it was built from but the pictures; None if it does not say.
     """
 
     version: int
@@ -43,6 +45,7 @@ class Header:
     skeleton: Skeleton
     versions: dict[str, str]
     labels: tuple[StoredLabel, ...]
+    task_digest: str | None
 
 
 def read_header(file: GuardedFile) -> Header:
@@ -66,7 +69,15 @@ def read_header(file: GuardedFile) -> Header:
         skeleton = Skeleton.from_dict(_parse(file, "skeleton"))
         versions = dict(_parse(file, "versions"))
     labels = tuple(_read_label(file, name, config) for name in _list_labels(file, config))
-    return Header(version=version, config=config, skeleton=skeleton, versions=versions, labels=labels)
+    digest = file.attribute("task_digest")
+    return Header(
+        version=version,
+        config=config,
+        skeleton=skeleton,
+        versions=versions,
+        labels=labels,
+        task_digest=digest if isinstance(digest, str) else None,
+    )
 
 
 def _parse(file: GuardedFile, attribute: str, of: str = "") -> Any:

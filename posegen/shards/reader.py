@@ -232,7 +232,7 @@ class ShardReader:
     def _read_header(self) -> None:
         file = self._file
         header = read_header(file)
-        self.format_version, self.versions = header.version, header.versions
+        self.format_version, self.versions, self.task_digest = header.version, header.versions, header.task_digest
         self.config, self.skeleton, self._labels = header.config, header.skeleton, header.labels
         self._length = file.length("sample/image_id")
         picture_bytes = 0 if self.config.image_encoding == "raw" else file.length("image/bytes")

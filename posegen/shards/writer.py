@@ -116,6 +116,13 @@ class ShardWriter:
         self._ignored += [pack_ignored(sample.ignored) for sample in samples]
         self._samples += [dataclasses.replace(sample, image=b"", ignored=None) for sample in samples]
 
+    def copy(self, name: str, packed: Iterable[bytes]) -> None:
+        """Take a label of all samples as it is packed in another shard, in place of what `append` is given of it.
+
+        It must be no label by person, and of the codecs one that `find_deflate` knows.
+        """
+        self._datasets[name].copy(packed)
+
     def finish(self, path: AnyPath, preview: Sequence[Plot] = ()) -> ShardRecord:
         """Write the shard to `path`, whole or not at all, and close it.
 

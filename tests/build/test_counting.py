@@ -15,7 +15,7 @@ from test_plan import make_sample, task_of
 
 from posegen.annotations import read_annotations
 from posegen.annotations.audit import Audit
-from posegen.build import lock, pictures, prepare, progress, run, store, worker
+from posegen.build import batches, lock, pictures, prepare, progress, run, store, worker
 from posegen.build.executors import process
 from posegen.build.pictures import Copier, OldPicture
 from posegen.build.plan import make_plan
@@ -56,9 +56,9 @@ def test_labels_are_drawn_together_as_far_as_they_fit_the_cache() -> None:
     def cut(*specs: ArraySpec) -> list[int]:
         labels: Any = [SimpleNamespace(spec=spec) for spec in specs]
         samples = list(range(40))
-        batches = list(worker.cut_batches(samples, labels))
-        assert [sample for batch in batches for sample in batch] == samples
-        return [len(batch) for batch in batches]
+        cut = list(batches.cut_batches(samples, labels))
+        assert [sample for batch in cut for sample in batch] == samples
+        return [len(batch) for batch in cut]
 
     def label(megabytes: float, *, coarse: bool = False) -> ArraySpec:
         count = int(megabytes * (1 << 20)) // (1 if coarse else 4) // 1024
@@ -70,7 +70,7 @@ def test_labels_are_drawn_together_as_far_as_they_fit_the_cache() -> None:
     assert cut(label(0.125), label(1, coarse=True)) == [3] * 13 + [1]
     assert cut(label(8)) == cut(label(5, coarse=True)) == [1] * 40
     assert (worker._TOLD_EVERY_S, worker._SILENT) == (0.2, 0)
-    assert [[*batch] for batch in worker._cut_one_by_one([5, 7])] == [[5], [7]]
+    assert [[*batch] for batch in batches.cut_batches([5, 7], [], one_by_one=True)] == [[5], [7]]
 
 
 def test_of_a_dataset_that_pictures_are_copied_from_few_shards_are_open(

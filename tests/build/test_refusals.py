@@ -161,7 +161,7 @@ def test_what_is_said_of_pictures_and_people(tmp_path: Path, monkeypatch: pytest
         )
     plan = make_plan(read_annotations(source, CONFIG), CONFIG)
     failures: list[Failure] = []
-    builder, sample = worker._SampleBuilder(plan.task(0, directory=tmp_path), failures), plan.shards[0][0]
+    builder, sample = worker._SampleBuilder(plan.task(0, directory=tmp_path), failures, []), plan.shards[0][0]
     place, key = sample.file_name, SampleKey(sample.image_id)
     refused = f"{place}: there is not enough memory for it, or OpenCV refuses it: "
     for error, reason in (

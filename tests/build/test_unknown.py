@@ -13,8 +13,8 @@ from conftest import KEYPOINTS, Coco
 from executors import InProcess
 
 import posegen
+from posegen.build.batches import cut_batches
 from posegen.build.pipeline import audit
-from posegen.build.worker import cut_batches
 from posegen.config import BuildConfig
 from posegen.images.augment import Augmentation
 from posegen.inspect.diff import compare

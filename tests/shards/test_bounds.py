@@ -177,10 +177,10 @@ def test_all_chunks_are_listed_once_many_are_read_and_those_that_are_bad_are_tol
         guarded: Any = opened._file
         mask, known = next(label for label in opened.labels if label.spec.name == "mask"), []
         for index in [3, *range(16, 31), 5, 38]:
-            try:
+            if index == 30:
+                assert find_error(lambda: opened.label(mask, 30)).endswith("its checksum is switched off")
+            else:
                 opened.label(mask, index)
-            except ShardError as error:
-                assert (index, "its checksum is switched off" in str(error)) == (30, True)
             known.append(int((guarded._arrays["mask"].chunks[:, 1] > 0).sum()))
         # Sixteen one by one, and with the next all but the one that is bad.
         assert known == [*range(1, 16), 15, 16, 39]
