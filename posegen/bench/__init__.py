@@ -27,8 +27,8 @@ a round, and its `kind`: `times` or `share`), `per_round` (what a round covers: 
                                `us_keypoint`; `memory`: `label`, `grid`, `people`, `keypoints`, `cells`, `peak_bytes`,
                                `output_bytes`, `full_resolution_bytes`
     sections.build             `comparisons`, `workers`, `samples`, `shards`; `seconds` and `cpu_ms_sample` (spreads
-                               by `build`, `floor`, `one worker`, `relabel`); `starting_s`, from the plan to the first
-                               sample
+                               by `build`, `floor`, `one worker`, `sigma`, `relabel`); `starting_s`, from the plan to
+                               the first sample
     sections.growth            `workers`, `rows`: `images`, `seconds`, `ms_sample`, `planning_share` and `again_s`, of a
                                run with nothing to do (spreads), `parent_peak_bytes`, `worker_peak_bytes` (None where
                                the system does not tell); `ratio`

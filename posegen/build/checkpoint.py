@@ -25,9 +25,11 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from posegen.build.executors import available_cpus
 from posegen.build.failures import Failure, from_record, to_record
 from posegen.build.lock import STATE_NAME, take_lock
 from posegen.build.occupied import OPTIONS_NAME, SHARD_FILE, refuse_foreign, refuse_other_options
@@ -178,8 +180,10 @@ class BuildState:
     def _find_places(self, manifest: Manifest) -> dict[str, AnyPath]:
         """Find the files of all shards by name; raises `BuildError` if one has gone since it was finished."""
         places = {}
-        for shard in manifest.shards:
-            place = self.store.find(shard)
+        # All are read once more, and nothing else is left to do.
+        with ThreadPoolExecutor(available_cpus()) as threads:
+            found = list(threads.map(self.store.find, manifest.shards))
+        for shard, place in zip(manifest.shards, found, strict=True):
             if place is None:
                 raise BuildError(f"{self.out}: {shard.file} was changed or removed while others were built; run again")
             places[shard.file] = place

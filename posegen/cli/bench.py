@@ -19,7 +19,7 @@ _TITLES = {
     "labels": "labels: all of a sample's labels, against decoding its JPEG",
     "presets": "presets: their heatmaps, against patches drawn one by one as MMPose does",
     "scaling": "scaling: {width}x{height} pixels, by people (rows), keypoints and cells of a bilinear grid (columns)",
-    "build": "build: {samples} samples in {shards} shards, against OpenCV alone, one worker, and copying pictures",
+    "build": "build: {samples} samples in {shards} shards, against OpenCV alone, one worker, and what copies pictures",
     "growth": "growth: many images against few, {workers} workers",
     "plan": "plan: {annotations} annotations of {images} images, {megabytes:.0f} MB, from the file to the tasks",
     "read": "read: {samples} samples in {shards} shards, by {workers} workers in batches of {batch}",

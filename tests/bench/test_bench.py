@@ -189,9 +189,11 @@ def test_the_floor_holds_the_pictures_of_the_build_and_no_labels(coco: Path, tmp
 def test_a_build_is_measured_against_its_floor_one_worker_and_copied_pictures(source: Source, tmp_path: Path) -> None:
     told: list[str] = []
     found = measure_build(source, tmp_path, 1, told.append, workers=2, seconds=0.2)
-    assert told[2:] == [f"{name}, round 1 of 1" for name in ("build", "floor", "one worker", "relabel")]
-    assert [c["compared_with"]["name"] for c in found["comparisons"]] == [FLOOR, "build, 1 worker", "build, 2 workers"]
-    assert found["comparisons"][2]["measured"]["name"] == "its pictures copied, 2 workers"
+    assert told[2:] == [f"{name}, round 1 of 1" for name in ("build", "floor", "one worker", "sigma", "relabel")]
+    against = [FLOOR, "build, 1 worker", "build, 2 workers", "build, 2 workers"]
+    assert [c["compared_with"]["name"] for c in found["comparisons"]] == against
+    copying = [c["measured"]["name"] for c in found["comparisons"][2:]]
+    assert copying == ["another sigma, pictures copied", "all labels others, pictures copied"]
     for c in found["comparisons"]:
         assert c["unit"] == "samples/s"
         assert is_spread(c["measured"])
@@ -199,7 +201,7 @@ def test_a_build_is_measured_against_its_floor_one_worker_and_copied_pictures(so
         assert is_spread(c["ratio"])
         assert c["per_round"] == {"samples": found["samples"]}
     assert found["samples"] % found["shards"] == 0
-    for name in ("build", "floor", "one worker", "relabel"):
+    for name in ("build", "floor", "one worker", "sigma", "relabel"):
         assert is_spread(found["seconds"][name])
         assert is_spread(found["cpu_ms_sample"][name])
     rate = found["comparisons"][0]["measured"]["median"]
