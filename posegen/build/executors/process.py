@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Iterator
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from types import FrameType
-from typing import Generic
+from typing import Any, Generic
 
 from posegen.build.executors.base import Lost, Task
 from posegen.errors import BuildError
@@ -86,6 +86,21 @@ class WorkerProcess(Generic[Task]):
         if self._held is not None:
             held, self._held = self._held, None
             self.send_pickled(held)
+
+    def receive(self) -> tuple[str, Any]:
+        """Wait for the next message: its kind, and what it says.
+
+        Raises
+        ------
+        EOFError
+            If the worker has died, be it in the middle of a message.
+        """
+        try:
+            data = self.connection.recv_bytes()
+        except OSError as error:  # a connection was reset, or a message broken off
+            raise EOFError from error
+        kind, value = pickle.loads(data)  # noqa: S301 (our own worker's)
+        return kind, value
 
     def lose(self) -> Lost[Task]:
         """Say how the worker died with its task."""
