@@ -41,6 +41,11 @@ def threads(task: int, report: Report) -> tuple[str, int]:
     return os.environ["OPENBLAS_NUM_THREADS"], count
 
 
+def die_of(number: int, report: Report) -> int:
+    os.kill(os.getpid(), number)
+    return number
+
+
 def ignore(units: int) -> None:
     pass
 
@@ -48,6 +53,15 @@ def ignore(units: int) -> None:
 def test_a_worker_that_is_killed_while_it_answers_is_lost() -> None:
     outcomes = list(LocalExecutor(1).run(die_while_it_answers, [1, 2], ignore))
     assert [(type(o), "SIGKILL" in o.reason) for o in outcomes if isinstance(o, Lost)] == [(Lost, True)] * 2
+
+
+def test_what_a_worker_was_killed_by_is_named_or_numbered() -> None:
+    outcomes = LocalExecutor(1).run(die_of, [signal.SIGKILL, signal.SIGSEGV, signal.SIGRTMIN + 3], ignore)
+    assert [o.reason for o in outcomes if isinstance(o, Lost)] == [
+        "was killed by SIGKILL (out of memory?)",
+        "was killed by SIGSEGV",
+        f"was killed by signal {signal.SIGRTMIN + 3}",
+    ]
 
 
 def test_a_task_waits_for_its_worker_to_start_and_nobody_for_either() -> None:

@@ -111,8 +111,8 @@ class WorkerProcess(Generic[Task]):
         self.process.join(timeout=_TIMEOUT_S)
         code = self.process.exitcode
         if code is not None and code < 0:
-            reason = f"was killed by {signal.Signals(-code).name}"
-            reason += " (out of memory?)" if signal.Signals(-code).name == "SIGKILL" else ""
+            name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"  # of real time
+            reason = f"was killed by {name}" + (" (out of memory?)" if name == "SIGKILL" else "")
         else:
             reason = f"ended with status {code}"
         self.stop()
