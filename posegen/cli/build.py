@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 @click.option(
     "--overwrite",
     is_flag=True,
-    help="Replace what was built there with other options, when its successor is whole; pictures are copied.",
+    help="Replace what was built there with other options, when its successor is whole; what stays the same is copied.",
 )
 @click.option("--part", metavar="K/N", help="Build every N-th shard alone, from the K-th on, on any machine.")
 @click.option("--finish", is_flag=True, help="Make a dataset of parts that are all built.")
