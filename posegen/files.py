@@ -64,10 +64,12 @@ def refuse_target(path: Path, start: bytes) -> None:
     Raises
     ------
     ConfigError
-        If there is no directory, or a file of another kind.
+        If there is no directory, or a file of another kind, or a pipe or a device.
     """
     if not path.parent.is_dir():
         raise ConfigError(f"{path}: cannot be written: there is no directory {path.parent}; create it first")
+    if path.exists() and not path.is_file() and not path.is_dir():  # a pipe would be read for ever
+        raise ConfigError(f"{path}: is no file; choose another name")
     with contextlib.suppress(OSError), path.open("rb") as file:
         if (found := file.read(len(start))) and found != start:
             raise ConfigError(f"{path}: is another kind of file, which is not replaced; choose another name")

@@ -253,8 +253,13 @@ def test_the_command_prints_draws_and_mends(original: Document, sample: Path, tm
     assert report["suspicions"][0]["mend"] == {"what": "unlabelled", "keypoints": [9]}
     for wrong in (("--sheet", sheet), ("--fix", mended), ("--against", path)):
         assert run("audit", path, *wrong).status == 2
-    with pytest.raises(ConfigError, match="is the file that is corrected"):
-        write_mended(path, path, [])
+    for target, why in (
+        (path, "is the file that is corrected"),
+        (sheet, "is another kind of file, which is not replaced"),
+        (tmp_path / "no" / "mended.json", "there is no directory .*no; create it first"),
+    ):
+        with pytest.raises(ConfigError, match=why):
+            write_mended(path, target, [])
 
 
 def test_the_measurement_counts_what_was_planted(sample: Path, tmp_path: Path) -> None:
