@@ -11,10 +11,12 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from posegen.build.executors import LocalExecutor, Lost
+from posegen.build.executors import LocalExecutor, Lost, local, process
 from posegen.build.executors.process import WorkerProcess
 
 Report = Callable[[int], None]
@@ -148,3 +150,29 @@ def test_a_script_that_is_standard_input_is_told_so(tmp_path: Path) -> None:
     run = subprocess.run([sys.executable, "-"], input=script, capture_output=True, text=True, timeout=60, check=False)
     assert run.returncode == 1
     assert "no file <stdin>; save a script that is read from standard input to a file" in run.stderr.splitlines()[-1]
+
+
+def test_a_worker_that_is_gone_takes_back_what_it_told() -> None:
+    told: list[int] = []
+    for reported, back in ((None, 0), (0, 0), (3, -3)):
+        for error in (EOFError, ConnectionResetError):
+
+            def recv_bytes(error: Any = error) -> Any:
+                raise error
+
+            worker: Any = object.__new__(WorkerProcess)
+            worker.connection, worker.reported = SimpleNamespace(recv_bytes=recv_bytes), reported
+            worker.lose = lambda: "lost"
+            team: Any = local._Team(print, iter(()), told.append)
+            team.busy = type("Busy", (dict,), {"__delitem__": lambda *_: None})()
+            assert list(team.receive(worker)) == ["lost"]
+            assert told.pop() == back
+    for broken in (BrokenPipeError, ConnectionResetError):
+
+        def send_bytes(_: bytes, broken: Any = broken) -> None:
+            raise broken
+
+        one: Any = object.__new__(process.WorkerProcess)
+        one.connection, one.reported, one.started = SimpleNamespace(send_bytes=send_bytes), 5, True
+        one.send(print, "task")
+        assert (one.task, one.reported) == ("task", None)
