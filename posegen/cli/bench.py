@@ -28,6 +28,15 @@ _TITLES = {
     "suspects": "suspects: errors planted among {people} people on {images} images, {rounds} rounds",
 }
 
+_RUNS = {
+    "build": "build",
+    "floor": "OpenCV's pictures alone",
+    "one worker": "build, 1 worker",
+    "sigma": "another sigma, pictures copied",
+    "relabel": "all labels others, pictures copied",
+}
+"""What is built, as it is called in the other table."""
+
 
 @click.command("bench", short_help="Measure the labels and the build on this machine.")
 @click.argument("sections", nargs=-1, metavar="[SECTION]...")
@@ -128,7 +137,7 @@ def _comparisons(section: Mapping[str, Any]) -> list[str]:
     unit = section["comparisons"][0]["unit"]
     rows = [("", unit, "compared with", unit, "ratio", "max. difference", "over", "rounds")]
     for c in section["comparisons"]:
-        shown = ".3g" if unit == "samples/s" else ".3f"
+        shown = ",.0f" if unit == "samples/s" else ".3f"
         difference = c["max_abs_difference"]
         covered = ", ".join(f"{count} {what}" for what, count in c["per_round"].items())
         rows.append(
@@ -149,7 +158,7 @@ def _comparisons(section: Mapping[str, Any]) -> list[str]:
 def _costs(section: Mapping[str, Any]) -> list[str]:
     rows = []
     for run, seconds in section["seconds"].items():
-        rows.append((run, _spread(seconds, ".1f"), _spread(section["cpu_ms_sample"][run], ".2f")))
+        rows.append((_RUNS[run], _spread(seconds, ".1f"), _spread(section["cpu_ms_sample"][run], ".2f")))
     table = align(("", "seconds", "CPU ms/sample"), rows)
     return [*table, f"  of a build, starting the workers took {_spread(section['starting_s'], '.1f')} s"]
 
