@@ -24,6 +24,7 @@ from posegen.errors import BuildError, ImageError, PosegenError, ShardError
 from posegen.geometry import Affine, Box
 from posegen.images import codec, files, warp
 from posegen.images.augment import View
+from posegen.images.parallel import one_thread
 from posegen.labels import Label, Scene, render_scenes
 from posegen.labels.base import Drawn
 from posegen.labels.direct import draw_stored
@@ -72,6 +73,7 @@ class ShardResult:
     unchanged: tuple[str, ...] = ()
 
 
+@one_thread()
 def build_shard(task: ShardTask, report: Callable[[int], None]) -> ShardResult:
     """Build one shard.
 
@@ -88,7 +90,6 @@ def build_shard(task: ShardTask, report: Callable[[int], None]) -> ShardResult:
     OSError
         If the shard cannot be written.
     """
-    cv2.setNumThreads(1)
     silence = getattr(cv2, "setLogLevel", None) or cv2.utils.logging.setLogLevel  # of OpenCV 4, of 5
     silence(_SILENT)
     config = task.config

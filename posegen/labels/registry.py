@@ -19,13 +19,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import lru_cache
 from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from posegen.errors import ConfigError, PosegenError, nearest
 from posegen.labels.base import Label
 from posegen.labels.grid import Grid
 from posegen.skeleton import Skeleton
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 GROUP = "posegen.labels"
 """The group of the entry points."""
@@ -223,6 +225,8 @@ def _find_entry(name: str) -> EntryPoint:
 @lru_cache(maxsize=1)
 def _entries() -> tuple[EntryPoint, ...]:
     """List what other packages register; our own names are not for them."""
+    from importlib.metadata import entry_points  # which takes a while, and is seldom asked
+
     return tuple(entry for entry in entry_points(group=GROUP) if entry.name not in BUILT_IN)
 
 

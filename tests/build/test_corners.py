@@ -10,6 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from builds import CONFIG, files_of, shards, write_source
@@ -274,6 +275,20 @@ def test_an_executor_of_another_package_is_asked_for_with_all_that_is_told(monke
     made = create_executor("dask", workers=3, scheduler="tcp://a:1", notify=print)
     assert made == (("tcp://a:1",), {"workers": 3, "notify": print})
     assert create_executor("dask") == ((None,), {"workers": None, "notify": None})
+
+
+def test_opencv_has_one_thread_in_a_task_and_then_what_it_had(coco: Coco, tmp_path: Path) -> None:
+    coco.person(coco.image(60, 40, "one.jpg"))
+    coco.write()
+    before, seen = cv2.getNumThreads(), []
+    cv2.setNumThreads(3)
+    try:
+        config = dataclasses.replace(CONFIG, labels=())
+        tell = lambda *_: seen.append(cv2.getNumThreads())  # noqa: E731
+        posegen.build(coco.root, tmp_path / "out", config, executor=InProcess(), progress=tell)
+        assert (seen[-1], cv2.getNumThreads()) == (1, 3)
+    finally:
+        cv2.setNumThreads(before)
 
 
 def test_pictures_that_are_to_be_shown_turned_are_stored_so(coco: Coco, tmp_path: Path) -> None:

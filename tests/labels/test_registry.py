@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import textwrap
+from importlib import metadata
 
 import h5py
 import hdf5plugin  # noqa: F401 (registers the compressor)
@@ -192,7 +193,7 @@ def test_nobody_can_take_the_place_of_our_labels(install):
 
 
 def test_our_labels_are_made_without_a_look_at_other_packages(monkeypatch):
-    monkeypatch.setattr(registry, "entry_points", lambda **_: pytest.fail("looked"))
+    monkeypatch.setattr(metadata, "entry_points", lambda **_: pytest.fail("looked"))
     registry._entries.cache_clear()
     BuildConfig(labels=("heatmap", "paf", "mask")).create_labels(COCO_17)
     library_versions(("heatmap", "paf", "mask"))
