@@ -76,6 +76,7 @@ def find_unchanged(task: ShardTask, labels: Sequence[Label], reader: ShardReader
     there = {label.spec.name: label for label in reader.labels}
     found = {name: (there[name], chunks) for name in names if (chunks := _read(reader, there[name])) is not None}
     drawn = [label for label in labels if label.spec.name not in found]
+    # A label of another package may read what is ignored and not say so, and a fresh build would show it that.
     exact = any(needs_ignored(label) or _is_foreign(label, task.config) for label in drawn)
     return Unchanged(digest=digest, labels=found, ignored=None if exact or not found else reader)
 
