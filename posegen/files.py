@@ -51,6 +51,30 @@ def write_atomically(path: AnyPath, data: bytes | memoryview) -> None:
     sync_directory(path.parent)
 
 
+def refuse_target(path: Path, start: bytes) -> None:
+    """Keep a result from being written where it cannot be, or in place of a file of another kind, as of a shard.
+
+    Parameters
+    ----------
+    path
+        Where to write.
+    start
+        What files of the result's kind begin with; one that is there is replaced, and so is one that is empty.
+
+    Raises
+    ------
+    ConfigError
+        If there is no directory, or a file of another kind, or a pipe or a device.
+    """
+    if not path.parent.is_dir():
+        raise ConfigError(f"{path}: cannot be written: there is no directory {path.parent}; create it first")
+    if path.exists() and not path.is_file() and not path.is_dir():  # a pipe would be read for ever
+        raise ConfigError(f"{path}: is no file; choose another name")
+    with contextlib.suppress(OSError), path.open("rb") as file:
+        if (found := file.read(len(start))) and found != start:
+            raise ConfigError(f"{path}: is another kind of file, which is not replaced; choose another name")
+
+
 def sync_directory(directory: Path) -> None:
     """Make the names in a directory durable: a renamed file survives a power cut only after this."""
     descriptor = os.open(directory, os.O_RDONLY)

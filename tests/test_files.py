@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from posegen.errors import ConfigError
-from posegen.files import canonical_json, load_toml, write_atomically
+from posegen.files import canonical_json, load_toml, refuse_target, write_atomically
 
 
 class TestWriteAtomically:
@@ -124,3 +124,21 @@ class TestLoadToml:
         path.write_bytes(data)
         with pytest.raises(ConfigError, match=r"a\.toml: is not TOML: "):
             load_toml(path)
+
+
+def test_a_result_takes_the_place_of_its_own_kind_of_file_alone(tmp_path: Path) -> None:
+    for data in (b"", b"{", b"{}", b"{ "):
+        (tmp_path / "there").write_bytes(data)
+        refuse_target(tmp_path / "there", b"{")
+    refuse_target(tmp_path / "not there", b"{")
+    refuse_target(tmp_path, b"{")  # which writing says
+    (tmp_path / "other").write_bytes(b"\x89HDF")
+    os.mkfifo(tmp_path / "pipe")
+    for name, why in (
+        ("other", "is another kind of file, which is not replaced; choose another name"),
+        ("pipe", "is no file; choose another name"),
+        ("no/where", f"cannot be written: there is no directory {tmp_path}/no; create it first"),
+    ):
+        with pytest.raises(ConfigError) as caught:
+            refuse_target(tmp_path / name, b"{")
+        assert str(caught.value) == f"{tmp_path / name}: {why}"

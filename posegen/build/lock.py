@@ -127,7 +127,7 @@ def _lock(descriptor: int, *, shared: bool) -> None:
     try:
         import fcntl
     except ModuleNotFoundError as error:
-        raise OSError(errno.ENOTSUP, "posegen builds under Linux and macOS, and reads anywhere") from error
+        raise OSError(errno.ENOTSUP, "posegen works under Linux and macOS") from error
     fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
 
 

@@ -62,7 +62,7 @@ def refuse_other_options(out: AnyPath, config: BuildConfig) -> None:
             raise ConfigError(
                 f"{out}: was built with other options\n  " + "\n  ".join(lines) + "\n"
                 "use the same options to go on, another directory, or --overwrite to replace what is there: it stays "
-                "until its successor is whole, and pictures that only get other labels are copied from it"
+                "until its successor is whole, and pictures and labels that stay the same are copied from it"
             )
 
 

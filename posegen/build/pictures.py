@@ -72,7 +72,7 @@ class Copier:
         self.afresh: Counter[str] = Counter()
 
     def find(self, key: SampleKey, identity: PictureIdentity | None) -> OldPicture | None:
-        """Find the picture of a sample whose file is what it was; otherwise it counts as one that is encoded afresh."""
+        """Find the picture of a sample whose file is what it was; otherwise it counts as one that is not copied."""
         found = self._old.get(key)
         if found is None:
             self.afresh["not there"] += 1

@@ -16,7 +16,7 @@ from posegen.config import BuildConfig
 from posegen.errors import ConfigError, ShardError
 from posegen.shards import FORMAT_VERSION, Manifest, SampleKey, ShardReader, ShardRecord, library_versions
 from posegen.storage import AnyPath
-from posegen.storage.find import is_url
+from posegen.storage.find import is_url, strip_file
 
 _LIBRARIES = ("posegen", "numpy", "opencv")
 """Those that determine a picture's bytes."""
@@ -94,7 +94,7 @@ def find_old_pictures(
     if chosen is not None:
         if is_url(chosen):
             raise ConfigError(f"{chosen}: pictures are copied from a dataset on this disk: posegen fetch brings it")
-        return OldPictures(Path(chosen), config)
+        return OldPictures(strip_file(chosen), config)
     with contextlib.suppress(ConfigError, ShardError):
         if isinstance(replaced, Path) and Manifest.read(replaced).config != config:
             return OldPictures(replaced, config)

@@ -225,7 +225,7 @@ class Run:
         why = ", ".join(f"{count} {reason}" for reason, count in sorted(afresh.items()))
         same = {name: None for result in self.results.values() for name in result.unchanged}
         labels = f", with the labels that stay as they were: {', '.join(same)}" if same else ""
-        rest = f"; {afresh.total()} encoded afresh: {why}" if afresh else ""
+        rest = f"; {afresh.total()} not: {why}" if afresh else ""
         if copied or afresh:
             self.notify(f"{counted(copied, 'picture')} copied from {self.old.directory}{labels}{rest}")
 

@@ -17,7 +17,7 @@ from posegen.files import hash_file
 from posegen.shards import ShardRecord
 from posegen.shards.record import compare_bytes, locate
 from posegen.storage import AnyPath, Location, Place, find_place, list_names
-from posegen.storage.find import is_url
+from posegen.storage.find import is_url, strip_file
 
 _SETTLED_NS = 2_000_000_000
 """What was written so long ago would have another time of change if it were written again: clocks tick coarsely."""
@@ -30,7 +30,7 @@ def find_output(out: Location) -> AnyPath:
     """Return where a dataset is to be built; raises `ConfigError` for a URL of no known scheme."""
     if isinstance(out, Place):
         return out
-    return find_place(out) if is_url(out) else Path(out)
+    return find_place(out) if is_url(out) else strip_file(out)
 
 
 class Store:

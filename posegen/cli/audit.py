@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from posegen.annotations.audit import counted
 from posegen.cli.options import PATH, choose_preset, field_options, json_option, preset_option, run_option
 from posegen.cli.progress import show_samples
 from posegen.cli.tables import align
@@ -93,8 +94,7 @@ def command(  # noqa: PLR0917 (one argument an option)
         examination, changes = _examine(paths[0], own, against, sheet, fix, quiet=as_json, **where)
         plain["suspects"] = examination.to_dict() | {"changes": changes}
         lines += ["", *_describe(examination)]
-        lines += [f"\nlook at: {sheet}"] if sheet and examination.suspicions else []
-        lines += [f"\n{fix}: {len(changes)} changes", *(f"  {change}" for change in changes)] if fix else []
+        lines += _describe_files(examination, changes, sheet, fix)
     click.echo(json.dumps(plain, indent=2) if as_json else "\n".join(lines))
     click.get_current_context().exit(1 if found.bad_pictures else 0)
 
@@ -119,6 +119,16 @@ def _examine(
     if fix is None:
         return examination, []
     return examination, write_mended(path, fix, examination.suspicions, split=where["split"])
+
+
+def _describe_files(
+    examination: Examination, changes: Sequence[str], sheet: Path | None, fix: Path | None
+) -> Iterator[str]:
+    if sheet is not None:
+        yield f"\nlook at: {sheet}" if examination.suspicions else f"\n{sheet} is not drawn: nothing is suspicious"
+    if fix is not None:
+        yield f"\n{fix}: {counted(len(changes), 'change')}"
+        yield from (f"  {change}" for change in changes)
 
 
 def _describe(examination: Examination) -> Iterator[str]:

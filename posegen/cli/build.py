@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from posegen.annotations.audit import Audit
+from posegen.annotations.audit import Audit, counted
 from posegen.cli.options import PATH, choose_preset, field_options, preset_option, run_option
 from posegen.cli.progress import Bar, show_samples
+from posegen.cli.tables import count_samples
 from posegen.config import DEFAULT_PRESET, BuildConfig, Options, read_options, read_words, write_options
 from posegen.errors import ConfigError
 from posegen.shards.manifest import Manifest
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 @click.option(
     "--overwrite",
     is_flag=True,
-    help="Replace what was built there with other options, when its successor is whole; pictures are copied.",
+    help="Replace what was built there with other options, when its successor is whole; what stays the same is copied.",
 )
 @click.option("--part", metavar="K/N", help="Build every N-th shard alone, from the K-th on, on any machine.")
 @click.option("--finish", is_flag=True, help="Make a dataset of parts that are all built.")
@@ -125,8 +126,7 @@ def _work(config: BuildConfig, options: Options, part: str | None, finish: bool,
 
 
 def _tell_part(report: PartReport, out: str) -> str:
-    shards = f"{report.shards} shard{'' if report.shards == 1 else 's'}"
-    lines = [f"part {report.part}: {report.samples} samples in {shards}"]
+    lines = [f"part {report.part}: {counted(report.samples, 'sample')} in {counted(report.shards, 'shard')}"]
     if report.failures:
         lines[0] += f"; {report.failures} could not be built"
     if report.manifest is not None:
@@ -139,10 +139,9 @@ def _tell_part(report: PartReport, out: str) -> str:
 
 
 def _summary(manifest: Manifest, out: str) -> str:
-    shards = len(manifest.shards)
-    held = f"{manifest.samples} samples with {manifest.people} people in {shards} shard{'' if shards == 1 else 's'}"
+    held = f"{count_samples(manifest.samples, manifest.people)} in {counted(len(manifest.shards), 'shard')}"
     lines = [f"{held}, {manifest.bytes / 1e6:.1f} MB: {out}"]
     lines += Audit.from_dict(manifest.audit).describe_left_out()
     if manifest.failures:
-        lines.append(f"{manifest.failures} samples could not be built: {out}/failures.jsonl")
+        lines.append(f"{counted(manifest.failures, 'sample')} could not be built: {out}/failures.jsonl")
     return "\n".join(lines)

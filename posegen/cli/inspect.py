@@ -9,9 +9,9 @@ from typing import Any
 
 import click
 
-from posegen.annotations.audit import Audit
+from posegen.annotations.audit import Audit, counted
 from posegen.cli.options import PATH, json_option
-from posegen.cli.tables import align, wrap
+from posegen.cli.tables import align, count_samples, wrap
 from posegen.config import PRESETS, BuildConfig
 from posegen.errors import ConfigError
 
@@ -70,7 +70,7 @@ def _format(description: dict[str, Any]) -> str:
     config, skeleton = d["config"], d["skeleton"]
     shards = f" in {d['shards']} shard{'' if d['shards'] == 1 else 's'}" if d["kind"] == "dataset" else ""
     lines = [
-        f"{d['path']}: {d['kind']}, {d['samples']} samples with {d['people']} people{shards}, {_bytes(d['bytes'])}",
+        f"{d['path']}: {d['kind']}, {count_samples(d['samples'], d['people'])}{shards}, {_bytes(d['bytes'])}",
         *([d["description"]] if d.get("description") else []),
         *([", ".join(_count_sources(d["sources"], config["sources"]))] if "sources" in d else []),
         *(f"{n} people left out: without a place in {name}" for name, n in d.get("left_out", {}).items() if n),
@@ -112,7 +112,7 @@ def _format(description: dict[str, Any]) -> str:
         if title in d:
             lines += ["", title, *wrap(f"{key}={value}" for key, value in d[title].items())]
     if d.get("failures"):
-        lines.append(f"\n{d['failures']} samples could not be built; see failures.jsonl beside the shards")
+        lines.append(f"\n{counted(d['failures'], 'sample')} could not be built; see failures.jsonl beside the shards")
     return "\n".join(lines)
 
 

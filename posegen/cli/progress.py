@@ -1,4 +1,7 @@
-"""How commands show what they do meanwhile, on standard error: a bar on a terminal, elsewhere lines now and then."""
+"""How commands show what they do meanwhile, on standard error: a bar on a terminal, elsewhere lines now and then.
+
+Where standard error is closed, nothing is shown.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +42,7 @@ class Bar:
 
     def tell(self, line: str) -> None:
         """Print a line above it."""
-        if not self.quiet:
+        if not self.quiet and sys.stderr is not None:  # otherwise tqdm would write it to standard output
             tqdm.write(line, file=sys.stderr)
 
     def _write(self, done: int, total: int) -> None:
@@ -58,14 +61,14 @@ class Bar:
 @contextlib.contextmanager
 def show_samples(*, quiet: bool = False) -> Iterator[Bar]:
     """Show how many samples are done while a command works; `quiet` shows and tells nothing."""
-    with tqdm(unit=" samples", dynamic_ncols=True, disable=True if quiet else None) as bar:
+    with tqdm(unit=" samples", dynamic_ncols=True, disable=_hide(quiet=quiet)) as bar:
         yield Bar(bar=bar, quiet=quiet)
 
 
 @contextlib.contextmanager
 def show_share() -> Iterator[Callable[[int, int], None]]:
     """Show how much of the work is done."""
-    with tqdm(bar_format="{percentage:3.0f} % |{bar}| {elapsed}, {remaining} left", disable=None) as bar:
+    with tqdm(bar_format="{percentage:3.0f} % |{bar}| {elapsed}, {remaining} left", disable=_hide()) as bar:
 
         def show(done: int, total: int) -> None:
             bar.total = total
@@ -77,8 +80,13 @@ def show_share() -> Iterator[Callable[[int, int], None]]:
 @contextlib.contextmanager
 def show_steps() -> Iterator[Callable[[str], None]]:
     """Show the name of the step that a command is at."""
-    with tqdm(bar_format="{desc}", leave=False, disable=None) as bar:
+    with tqdm(bar_format="{desc}", leave=False, disable=_hide()) as bar:
         yield bar.set_description_str
+
+
+def _hide(*, quiet: bool = False) -> bool | None:
+    """Say whether tqdm draws no bar: None for where there is no terminal, of which it knows by itself."""
+    return True if quiet or sys.stderr is None else None
 
 
 def _duration(seconds: float) -> str:

@@ -43,3 +43,8 @@ def fill(text: str) -> Iterator[str]:
             continue
         indent = "  " if line.startswith("- ") else ""
         yield from textwrap.wrap(line, _WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+
+
+def count_samples(samples: int, people: int) -> str:
+    """Write how many samples there are, and how many people on them."""
+    return f"{samples} sample{'' if samples == 1 else 's'} with {people} {'person' if people == 1 else 'people'}"

@@ -14,7 +14,7 @@ from posegen.cli.progress import show_samples
 from posegen.config import read_words
 from posegen.errors import ConfigError, ShardError
 from posegen.shards import find_dataset
-from posegen.shards.manifest import Manifest
+from posegen.shards.manifest import MANIFEST_NAME, Manifest
 from posegen.storage.find import spell
 
 if TYPE_CHECKING:
@@ -79,7 +79,9 @@ def command(  # noqa: PLR0917 (one argument an option)
         click.echo("\n".join(_report(directory, problems, repaired, partly=deep and not coco)))
     if problems:
         files = _number(len({problem.file for problem in problems}), "file")
-        advice = "" if mend else "; --repair --coco PATH builds shards again whose bytes are not the recorded ones"
+        advice = "; --repair --coco PATH builds shards again whose bytes are not the recorded ones"
+        if mend or all(problem.file == MANIFEST_NAME for problem in problems):  # of which nothing can be built again
+            advice = ""
         raise ShardError(f"{spell(directory)}: {_number(len(problems), 'problem')} in {files}{advice}")
 
 

@@ -178,10 +178,8 @@ class BuildConfig:
         if self.unit == "person" and self.keep_empty:
             raise ConfigError("keep_empty goes with the unit image: without people there is nobody to crop")
         if self.augment is None and (self.copies > 1 or self.plain_copy):
-            raise ConfigError(
-                "copies of an image would all be the same: say with augment how they vary, as in "
-                "scale=0.5-1.1,rotate=40,shift=40,flip=0.5"
-            )
+            why = "copies of an image would all be the same" if self.copies > 1 else "plain_copy is for views"
+            raise ConfigError(f"{why}: say with augment how they vary, as in scale=0.5-1.1,rotate=40,shift=40,flip=0.5")
         if (self.sigma_px is None) == (self.sigma_cells is None):
             given = f"one of them, not {self.sigma_px} and {self.sigma_cells}"
             raise ConfigError(f"sigma must be given in pixels (sigma_px) or in cells (sigma_cells), {given}")

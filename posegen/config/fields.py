@@ -168,7 +168,7 @@ FIELDS: tuple[Field, ...] = (
     Field(
         name="seed",
         kind=kinds.Whole(low=0, high=(1 << 63) - 1),
-        help="What the order of the samples is drawn from.",
+        help="What the order and the views of samples are drawn from.",
         metavar="N",
     ),
     Field(

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from posegen.errors import ConfigError, nearest
-from posegen.storage.find import is_url, spell
+from posegen.storage.find import is_url, spell, strip_file
 
 
 class Kind:
@@ -131,8 +131,8 @@ class FilePath(Kind):
         return value
 
     def read(self, value: Any) -> Any:
-        """Read text."""
-        return Path(value) if isinstance(value, str) else value
+        """Read text, or a path that may have been a URL."""
+        return strip_file(value) if isinstance(value, (str, Path)) else value
 
     def write(self, value: Any) -> Any:
         """Write it from the root on."""

@@ -31,10 +31,7 @@ def write(path: Path, samples: Iterable[ExportedSample], description: dict[str, 
     OSError
         If it cannot be written.
     """
-    try:
-        arrow, parquet = importlib.import_module("pyarrow"), importlib.import_module("pyarrow.parquet")
-    except ModuleNotFoundError as error:
-        raise MissingExtraError("pyarrow", "export") from error
+    arrow, parquet = load()
     writer = None
     waiting = iter(samples)
     try:
@@ -45,6 +42,14 @@ def write(path: Path, samples: Iterable[ExportedSample], description: dict[str, 
     finally:
         if writer is not None:
             writer.close()
+
+
+def load() -> tuple[Any, Any]:
+    """Import pyarrow and what writes its files; raises `MissingExtraError` if it is not installed."""
+    try:
+        return importlib.import_module("pyarrow"), importlib.import_module("pyarrow.parquet")
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("pyarrow", "export") from error
 
 
 def _tabulate(arrow: Any, rows: Sequence[ExportedSample], description: dict[str, Any]) -> Any:

@@ -63,9 +63,11 @@ def export(
     directory = Path(out)
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
         raise ConfigError(f"{directory}: is not empty; choose a new directory")
+    writer = _WRITERS[form]
+    writer.load()
     data = PoseDataset(dataset, raw=True)
     directory.mkdir(parents=True, exist_ok=True)
-    writer, description, written = _WRITERS[form], describe(data), []
+    description, written = describe(data), []
     data.pool.expect(range(len(data)))
     done = 0
     for shard, record in enumerate(data.manifest.shards):

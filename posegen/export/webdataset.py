@@ -28,7 +28,7 @@ def write(path: Path, samples: Iterable[ExportedSample], description: dict[str, 
     OSError
         If it cannot be written.
     """
-    with path.open("wb") as file, _find_writer()(file, encoder=False, mtime=0.0) as archive:
+    with path.open("wb") as file, load()(file, encoder=False, mtime=0.0) as archive:
         for sample in samples:
             known = {name: _plain(value) for name, value in sample.known.items()}
             record = {
@@ -39,7 +39,8 @@ def write(path: Path, samples: Iterable[ExportedSample], description: dict[str, 
             archive.write(record | {f"{name}.npy": _save(label) for name, label in sample.labels.items()})
 
 
-def _find_writer() -> Any:
+def load() -> Any:
+    """Import what writes archives; raises `MissingExtraError` if webdataset is not installed."""
     try:
         return importlib.import_module("webdataset").TarWriter
     except ModuleNotFoundError as error:

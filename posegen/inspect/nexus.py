@@ -16,11 +16,14 @@ from numpy.typing import NDArray
 
 from posegen.config import BuildConfig
 from posegen.errors import ConfigError
-from posegen.files import write_atomically
+from posegen.files import refuse_target, write_atomically
 from posegen.inspect.people import Shards
 from posegen.inspect.summary import list_shards
 from posegen.labels import ArraySpec
+from posegen.shards.manifest import MANIFEST_NAME
 from posegen.shards.nexus import Axis, plot_label, plot_picture, write_plots
+
+_HDF5_START = b"\x89HDF"
 
 
 def save_nexus(path: Path, count: int, out: Path) -> None:
@@ -35,7 +38,7 @@ def save_nexus(path: Path, count: int, out: Path) -> None:
     count
         How many samples.
     out
-        Where to write; a file that is there is replaced.
+        Where to write; an HDF5 file that is there is replaced, but none of a dataset.
 
     Raises
     ------
@@ -44,8 +47,9 @@ def save_nexus(path: Path, count: int, out: Path) -> None:
     ShardError, ImageError
         If a sample is damaged.
     """
-    if not out.parent.is_dir():
-        raise ConfigError(f"{out}: cannot be written: there is no directory {out.parent}; create it first")
+    refuse_target(out, _HDF5_START)
+    if out.exists() and (out.parent / MANIFEST_NAME).exists():
+        raise ConfigError(f"{out}: is a file of a dataset, which is not replaced; choose another name")
     shards = Shards(files=list_shards(path))
     pictures: list[NDArray[np.uint8]] = []
     names: list[str] = []

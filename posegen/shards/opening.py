@@ -19,6 +19,8 @@ def open_file(path: Path) -> tuple[h5py.File, int]:
     ShardError
         If it is missing, cannot be opened, or is no HDF5.
     """
+    if not hasattr(os, "pread"):  # which would be told as damage
+        raise ShardError(f"{path}: cannot be read here: posegen works under Linux and macOS")
     size = _find_size(path)
     try:
         return _open(path), size

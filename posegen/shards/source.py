@@ -14,15 +14,16 @@ from posegen.shards.reader import ShardReader
 from posegen.shards.record import ShardRecord, locate
 from posegen.shards.transfer import copy_file
 from posegen.storage import AnyPath, Location, Place, find_place
-from posegen.storage.find import is_url
+from posegen.storage.find import is_url, strip_file
 from posegen.storage.remote import RemotePath
 
 
 def find_directory(path: Location) -> AnyPath:
     """Return what the path or the URL of a dataset or a shard means; raises `ConfigError` for an unknown scheme."""
-    if isinstance(path, (Place, Path)) and not is_url(str(path)):
+    if isinstance(path, Place):
         return path
-    return find_place(path) if is_url(str(path)) else Path(str(path))
+    # Nobody looks into an archive here: shards are not read from one.
+    return find_place(path) if is_url(str(path)) else strip_file(path)
 
 
 def find_dataset(directory: Location) -> AnyPath:

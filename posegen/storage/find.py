@@ -32,13 +32,10 @@ def find_place(path: str | os.PathLike[str] | Place) -> AnyPath:
     """
     if isinstance(path, Place):
         return path
-    text = os.fspath(path)
-    match = _URL.fullmatch(text)
-    if match is None or Path(text).exists():
-        return _look_inside(Path(text))
+    match = _URL.fullmatch(os.fspath(path))
+    if match is None or not is_url(path):
+        return _look_inside(strip_file(path))
     scheme, rest = match[1].lower(), match[2].rstrip("/")
-    if scheme == "file":
-        return _look_inside(Path("/" + rest))
     root = f"{scheme}://"
     if scheme in _WITH_SERVER:
         server, _, rest = rest.partition("/")
@@ -50,6 +47,12 @@ def is_url(path: str | os.PathLike[str]) -> bool:
     """Tell whether a path is a URL of another scheme than `file`, and not the name of a file on the disk."""
     match = _URL.fullmatch(os.fspath(path))
     return match is not None and match[1].lower() != "file" and not Path(path).exists()
+
+
+def strip_file(path: str | os.PathLike[str]) -> Path:
+    """Return a path on the disk, of which `file://` may stand before it."""
+    match = _URL.fullmatch(os.fspath(path))
+    return Path(path) if match is None or match[1].lower() != "file" or Path(path).exists() else Path("/" + match[2])
 
 
 def spell(path: str | os.PathLike[str]) -> str:

@@ -121,9 +121,9 @@ class TestRanges:
         assert again == config
         assert again.digest != dataclasses.replace(config, copies=4).digest
 
-    @each(options=[{"copies": 2}, {"plain_copy": True}])
-    def test_copies_that_would_be_the_same_are_refused(self, options: dict[str, Any]) -> None:
-        with pytest.raises(ConfigError, match="would all be the same"):
+    @each("options, said", [({"copies": 2}, "would all be the same"), ({"plain_copy": True}, "is for views")])
+    def test_copies_without_views_are_refused(self, options: dict[str, Any], said: str) -> None:
+        with pytest.raises(ConfigError, match=said):
             BuildConfig(**options)
 
     @each(augment=["flip=0.5", 3, {"flip": 0.5}])

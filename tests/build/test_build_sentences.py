@@ -190,7 +190,7 @@ def test_other_options_and_other_annotations_are_told_line_by_line(tmp_path: Pat
     assert line.startswith("  sigma_px")
     assert last == (
         "use the same options to go on, another directory, or --overwrite to replace what is there: it stays until its "
-        "successor is whole, and pictures that only get other labels are copied from it"
+        "successor is whole, and pictures and labels that stay the same are copied from it"
     )
     manifest = Manifest.read(out)
     plan = make_plan(read_annotations(coco, CONFIG), CONFIG)

@@ -25,7 +25,7 @@ import posegen
 from posegen.annotations.audit import Audit
 from posegen.build import lock, parts, plan, prepare, run, store
 from posegen.build.checkpoint import read_identities
-from posegen.build.executors import cpus, create_executor, local, process
+from posegen.build.executors import cpus, create_executor
 from posegen.build.failures import FAILURES_NAME, Failure, read_failures, write_failures
 from posegen.build.occupied import refuse_other_options
 from posegen.build.persons import split_people
@@ -242,31 +242,6 @@ def test_quotas_that_mean_nothing_and_groups_above_a_container_are_passed_over(
     assert cpus.available_cpus() == 2
     monkeypatch.setattr("os.cpu_count", lambda: None)
     assert cpus.available_cpus() == 1
-
-
-def test_a_worker_that_is_gone_takes_back_what_it_told() -> None:
-    told: list[int] = []
-    for reported, back in ((None, 0), (0, 0), (3, -3)):
-        for error in (EOFError, ConnectionResetError):
-
-            def recv(error: Any = error) -> Any:
-                raise error
-
-            connection = SimpleNamespace(recv=recv)
-            worker: Any = SimpleNamespace(connection=connection, reported=reported, lose=lambda: "lost")
-            team: Any = local._Team(print, iter(()), told.append)
-            team.busy = type("Busy", (dict,), {"__delitem__": lambda *_: None})()
-            assert list(team.receive(worker)) == ["lost"]
-            assert told.pop() == back
-    for broken in (BrokenPipeError, ConnectionResetError):
-
-        def send_bytes(_: bytes, broken: Any = broken) -> None:
-            raise broken
-
-        one: Any = object.__new__(process.WorkerProcess)
-        one.connection, one.reported, one.started = SimpleNamespace(send_bytes=send_bytes), 5, True
-        one.send(print, "task")
-        assert (one.task, one.reported) == ("task", None)
 
 
 def test_an_executor_of_another_package_is_asked_for_with_all_that_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

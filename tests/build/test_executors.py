@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
-import textwrap
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -17,7 +14,6 @@ import pytest
 from executors import InProcess, Threads
 
 from posegen.build.executors import Done, Executor, LocalExecutor, Lost, available_cpus
-from posegen.build.executors.process import WorkerProcess
 from posegen.errors import AnnotationError, BuildError, ConfigError, ImageError, MissingExtraError
 
 Report = Callable[[int], None]
@@ -32,10 +28,6 @@ def report_three(task: int, report: Report) -> int:
     for _ in range(3):
         report(1)
     return task
-
-
-def measure(task: bytes, report: Report) -> int:
-    return len(task)
 
 
 def who(task: int, report: Report) -> int:
@@ -84,16 +76,6 @@ class UnpicklableError(Exception):
 
 def refuse_unpicklably(task: int, report: Report) -> int:
     raise UnpicklableError("the reason")
-
-
-def threads(task: int, report: Report) -> tuple[str, int]:
-    """What libraries are told, and how many threads are not Python's, where the system tells."""
-    import numpy as np
-
-    np.ones((400, 400)) @ np.ones((400, 400))
-    listed = Path("/proc/self/task")
-    count = len(list(listed.iterdir())) - threading.active_count() if listed.exists() else 0
-    return os.environ["OPENBLAS_NUM_THREADS"], count
 
 
 def ignore(units: int) -> None:
@@ -237,34 +219,6 @@ def test_no_process_is_left_when_the_results_are_abandoned() -> None:
         os.kill(pid, 0)
 
 
-def test_a_task_waits_for_its_worker_to_start_and_nobody_for_either() -> None:
-    # More than a pipe takes, for a process that does not read.
-    worker, task = WorkerProcess[bytes](), bytes(1 << 22)
-    assert worker.process.pid is not None
-    os.kill(worker.process.pid, signal.SIGSTOP)
-    worker.send(measure, task)
-    assert worker.task == task
-    os.kill(worker.process.pid, signal.SIGCONT)
-    assert worker.connection.recv() == ("started", None)
-    assert not worker.connection.poll(0.2)
-    worker.begin()
-    assert worker.connection.recv() == ("result", 1 << 22)
-    worker.stop()
-    assert worker.process.exitcode == 0
-
-
-def test_workers_keep_numerical_libraries_to_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OMP_NUM_THREADS", "7")
-    monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
-    (outcome,) = LocalExecutor(1).run(threads, [1], ignore)
-    told, of_libraries = outcome.result
-    assert told == "1"
-    # Whatever imports NumPy before a worker is asked to do anything: it has started its threads by then.
-    assert of_libraries == 0
-    assert os.environ["OMP_NUM_THREADS"] == "7"
-    assert "OPENBLAS_NUM_THREADS" not in os.environ
-
-
 def test_fewer_than_one_worker_is_refused() -> None:
     for workers in (0, -1):
         with pytest.raises(ConfigError, match="at least 1"):
@@ -273,61 +227,3 @@ def test_fewer_than_one_worker_is_refused() -> None:
 
 def test_the_default_number_of_workers_is_what_this_process_may_use() -> None:
     assert available_cpus() == len(os.sched_getaffinity(0))
-
-
-def test_a_script_without_a_main_guard_is_told_so(tmp_path: Path) -> None:
-    script = tmp_path / "script.py"
-    script.write_text(
-        textwrap.dedent(
-            """
-            from operator import add
-            from posegen.build.executors import LocalExecutor
-            list(LocalExecutor(1).run(add, [1], print))
-            """
-        )
-    )
-    run = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=60, check=False)
-    assert run.returncode != 0
-    assert "if __name__ == '__main__'" in run.stderr.splitlines()[-1]
-
-
-def test_workers_end_when_their_parent_is_killed(tmp_path: Path) -> None:
-    script = tmp_path / "script.py"
-    script.write_text(
-        textwrap.dedent(
-            """
-            import os, time
-            from posegen.build.executors import LocalExecutor
-
-            def sleep(task, report):
-                print(os.getpid(), flush=True)
-                time.sleep(60)
-
-            if __name__ == "__main__":
-                list(LocalExecutor(2).run(sleep, range(2), print))
-            """
-        )
-    )
-    with subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, text=True) as parent:
-        assert parent.stdout is not None
-        workers = [int(parent.stdout.readline()) for _ in range(2)]
-        parent.kill()
-    deadline = time.monotonic() + 10
-    while any(_runs(pid) for pid in workers) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not any(_runs(pid) for pid in workers)
-
-
-def _runs(pid: int) -> bool:
-    """Tell whether a process runs; one that has ended and was not waited for (a zombie) does not."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
-
-
-def test_a_script_that_is_standard_input_is_told_so(tmp_path: Path) -> None:
-    script = "from posegen.build.executors import LocalExecutor\nlist(LocalExecutor(1).run(len, [1], print))\n"
-    run = subprocess.run([sys.executable, "-"], input=script, capture_output=True, text=True, timeout=60, check=False)
-    assert run.returncode == 1
-    assert "no file <stdin>; save a script that is read from standard input to a file" in run.stderr.splitlines()[-1]

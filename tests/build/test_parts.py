@@ -254,7 +254,7 @@ class TestLock:
         with pytest.raises(BuildError) as caught:
             build(coco, out, CONFIG)
         assert str(caught.value) == (
-            f"{out}/.posegen/lock: cannot be locked: posegen builds under Linux and macOS, and reads anywhere; build "
+            f"{out}/.posegen/lock: cannot be locked: posegen works under Linux and macOS; build "
             "on a file system with locks, and copy, or in parts, which need none"
         )
         assert isinstance(caught.value.__cause__, OSError)

@@ -150,7 +150,7 @@ def test_what_is_other_than_it_was_is_encoded_afresh_and_counted(
     said: list[str] = []
     build(copy, tmp_path / "out", now, pictures_from=old, notify=said.append)
     why = "1 cannot be read, 1 file changed, 3 not there"
-    assert told(said) == f"11 pictures copied from {old}; 5 encoded afresh: {why}"
+    assert told(said) == f"11 pictures copied from {old}; 5 not: {why}"
     assert (len(decoded), changed.name in decoded) == (5, True)
     build(copy, tmp_path / "fresh", now)
     assert contents(tmp_path / "out") == contents(tmp_path / "fresh")
@@ -166,7 +166,7 @@ def test_who_is_cropped_elsewhere_now_is_encoded_afresh(copy: Path, tmp_path: Pa
     change_annotations(copy, move)
     said: list[str] = []
     build(copy, tmp_path / "out", now, pictures_from=old, notify=said.append)
-    assert told(said) == f"{people - 1} pictures copied from {old}; 1 encoded afresh: 1 mapped elsewhere"
+    assert told(said) == f"{people - 1} pictures copied from {old}; 1 not: 1 mapped elsewhere"
     build(copy, tmp_path / "fresh", now)
     assert contents(tmp_path / "out") == contents(tmp_path / "fresh")
 
@@ -184,7 +184,7 @@ def test_pictures_that_could_not_be_read_then_are_tried_again(copy: Path, tmp_pa
     build(copy, tmp_path / "out", now, pictures_from=old, notify=said.append)
     build(copy, tmp_path / "fresh", now)
     assert contents(tmp_path / "out") == contents(tmp_path / "fresh")
-    assert told(said) == f"3 pictures copied from {old}; 1 encoded afresh: 1 not there", "in its shard alone"
+    assert told(said) == f"3 pictures copied from {old}; 1 not: 1 not there", "in its shard alone"
 
 
 def test_other_label_options_with_overwrite_copy_by_themselves_what_is_replaced(

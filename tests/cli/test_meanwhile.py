@@ -49,6 +49,18 @@ def test_quiet_is_quiet_and_short_work_needs_no_line(
     assert capsys.readouterr().err == ""
 
 
+def test_a_command_works_where_its_streams_are_closed(tmp_path: Path) -> None:
+    root = dataset_source(tmp_path)
+    environment = os.environ | {"PYTHONPATH": str(Path(posegen.__file__).parents[1])}
+    for name, closed in (("err", "2>&-"), ("both", ">&- 2>&-")):
+        words = ["build", "--coco", str(root), "--out", str(tmp_path / name), "--workers", "1"]
+        shell = ["sh", "-c", f'exec "$@" {closed}', "sh", sys.executable, "-m", "posegen", *words]
+        done = subprocess.run(shell, capture_output=True, text=True, env=environment, timeout=60, check=False)
+        assert done.returncode == 0
+        assert (tmp_path / name / "manifest.json").exists()
+        assert "disk" not in done.stdout, "what is said meanwhile"
+
+
 def test_a_directory_that_cannot_be_made_speaks_of_no_shards(run: Run, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     root = dataset_source(tmp_path)

@@ -162,6 +162,17 @@ class TestPictures:
         records = [json.loads(line) for line in (tmp_path / "out/failures.jsonl").read_text().splitlines()]
         assert {r["image_id"]: r["file"] for r in records} == {i: name for i, (name, _) in expected.items()}
 
+    def test_one_is_told_as_one(self, run: Run, coco: Coco, tmp_path: Path) -> None:
+        coco.write()
+        min(coco.images.iterdir()).write_bytes(b"no picture")
+        out = tmp_path / "out"
+        built = run("build", "--coco", coco.root, "--out", out, "--workers", 1, "--max-failures", 1).out
+        assert built.startswith("1 sample with 1 person in 1 shard, ")
+        assert built.endswith(f"\n1 sample could not be built: {out / 'failures.jsonl'}\n")
+        inspected = run("inspect", out).out
+        assert inspected.startswith(f"{out}: dataset, 1 sample with 1 person in 1 shard, ")
+        assert "\n1 sample could not be built; see failures.jsonl beside the shards\n" in inspected
+
     def test_as_many_as_are_allowed_may_fail(
         self, run: Run, broken: tuple[Path, dict[int, tuple[str, str]]], tmp_path: Path
     ) -> None:

@@ -153,5 +153,6 @@ def test_options_are_for_labels_that_are_rendered_and_have_values_that_can_be_st
 
 def test_copies_of_an_image_have_to_vary_and_an_empty_image_has_nobody_to_crop():
     refuse("copies of an image would all be the same", copies=2)
-    refuse("copies of an image would all be the same", plain_copy=True)
+    refuse("plain_copy is for views: say with augment how they vary", plain_copy=True)
+    refuse("copies of an image would all be the same", copies=2, plain_copy=True)
     refuse("keep_empty goes with the unit image", unit="person", keep_empty=True)

@@ -67,7 +67,7 @@ def written_in(directory: Path) -> Iterator[Open]:
 
 
 def _arrange(sample: Drawn, stored: list[StoredLabel]) -> dict[str, NDArray[Any]]:
-    blank = {label.spec.name: np.zeros(label.spec.shape, np.float32) for label in stored}
+    blank = {label.spec.name: np.zeros(label.spec.shape, label.spec.dtype) for label in stored}
     if "mask" in blank:
         blank["mask"] += 1
     values = {**blank, **(sample.labels or {})}

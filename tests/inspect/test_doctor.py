@@ -242,16 +242,24 @@ def test_the_command_prints_draws_and_mends(original: Document, sample: Path, tm
     outcome = run("audit", *where, "--sheet", sheet, "--fix", mended)
     assert outcome.status == 0, outcome.err
     assert "1 visibility misused, 1 of them certain" in outcome.out
-    assert f"{mended}: 1 changes" in outcome.out
+    assert f"\n\nlook at: {sheet}\n\n{mended}: 1 change\n" in outcome.out
     assert cv2.imread(str(sheet)).shape[1] > 300
+    none = run("audit", mended, *where[1:], "--sheet", tmp_path / "none.png", "--fix", tmp_path / "again.json").out
+    assert f"\n{tmp_path}/none.png is not drawn: nothing is suspicious\n\n{tmp_path}/again.json: 0 changes\n" in none
+    assert not (tmp_path / "none.png").exists()
     assert run("audit", mended, "--images", sample / "train2017").status == 0
     report = json.loads(run("audit", *where, "--json").out)["suspects"]
     assert report["counts"]["visibility"] == 1
     assert report["suspicions"][0]["mend"] == {"what": "unlabelled", "keypoints": [9]}
     for wrong in (("--sheet", sheet), ("--fix", mended), ("--against", path)):
         assert run("audit", path, *wrong).status == 2
-    with pytest.raises(ConfigError, match="is the file that is corrected"):
-        write_mended(path, path, [])
+    for target, why in (
+        (path, "is the file that is corrected"),
+        (sheet, "is another kind of file, which is not replaced"),
+        (tmp_path / "no" / "mended.json", "there is no directory .*no; create it first"),
+    ):
+        with pytest.raises(ConfigError, match=why):
+            write_mended(path, target, [])
 
 
 def test_the_measurement_counts_what_was_planted(sample: Path, tmp_path: Path) -> None:

@@ -36,6 +36,8 @@ def test_the_legend_tells_the_signs_of_the_labels_that_there_are(open_shard: Ope
         (("mask",), [*people, mask]),
         (("paf",), [*people, field]),
         (("heatmap", "paf", "mask"), [*people, mask, field]),
+        (("cif", "caf"), [*people, field]),
+        (("centernet",), people),  # whose masks have no cells, and so no panel
     ):
         texts.clear()
         draw_sample(open_shard(Drawn(), labels=labels), 0, legend=True)

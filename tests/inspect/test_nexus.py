@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -70,3 +71,32 @@ def test_mistakes_are_named(dataset: Path, tmp_path: Path, run: Run) -> None:
         outcome = run("inspect", dataset, *arguments)
         assert outcome.status == 2
         assert said in outcome.err
+
+
+def test_no_result_takes_the_place_of_another_kind_of_file_or_of_a_shard(
+    dataset: Path, tmp_path: Path, run: Run
+) -> None:
+    copy = Path(shutil.copytree(dataset, tmp_path / "copy"))
+    shard, before = min(copy.glob("*.h5")), {path.name: path.read_bytes() for path in copy.iterdir() if path.is_file()}
+    for command, target in (
+        (("inspect", copy, "--sample", 0, "--save"), shard),
+        (("inspect", copy, "--sheet"), copy / "manifest.json"),
+        (("skeleton", "show", "coco-17", "--save"), shard),
+        (("report", copy, "--out"), copy / "manifest.json"),
+        (("inspect", copy, "--nexus"), copy / "manifest.json"),
+        (("inspect", copy, "--nexus"), shard),
+    ):
+        outcome = run(*command, target)
+        assert outcome.status == 2
+        assert outcome.err.startswith(f"Error: {target}: is a")
+        assert outcome.err.endswith("not replaced; choose another name\n")
+    assert {path.name: path.read_bytes() for path in copy.iterdir() if path.is_file()} == before
+    for command, name in (
+        (("inspect", copy, "--sample", 0, "--save"), "picture"),
+        (("report", copy, "--samples", 1, "--out"), "page"),
+        (("inspect", copy, "--nexus"), "samples"),
+    ):
+        target = tmp_path / name
+        target.touch()
+        first, second = ((run(*command, target).status, target.stat().st_size) for _ in range(2))
+        assert first == second == (0, target.stat().st_size)

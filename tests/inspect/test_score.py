@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -243,8 +244,20 @@ def test_results_are_scored_instead_of_labels(
     found = posegen.score(path, source.root, results=file)
     assert found.coco["AP"] < 0.6
     assert len(found.lost["not found, or mixed with others"]) == 15
-    file.write_text("[{}]")
-    with pytest.raises(ConfigError, match="expected COCO results, a list of image_id, 17 keypoints and score"):
+    what = "expected COCO results, a list of image_id, 17 keypoints and score"
+    short = json.dumps([right[0], right[1] | {"keypoints": [1, 2, 3]}])
+    for text, why in (
+        ("[{}]", f"{what}; entry 0 has no keypoints"),
+        (short, f"{what}; entry 1 is something else: cannot reshape array of size 3 into shape (17,3)"),
+        ('["people"]', f"{what}; entry 0 is something else: "),
+        ('{"annotations": []}', f"{what}; it holds no list"),
+        ("[", f"{what}; it is not JSON: "),
+    ):
+        file.write_text(text)
+        with pytest.raises(ConfigError, match=re.escape(f"{file}: {why}")):
+            posegen.score(path, source.root, results=file)
+    file.unlink()
+    with pytest.raises(ConfigError, match="cannot be read: No such file or directory"):
         posegen.score(path, source.root, results=file)
 
 

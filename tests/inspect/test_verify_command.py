@@ -42,6 +42,12 @@ class TestCommand:
         assert outcome.err.startswith(f"Error: {copy}: 2 problems in 2 files; --repair --coco PATH builds")
         assert len(outcome.err.splitlines()) == 1
 
+    def test_nothing_is_to_be_repaired_where_the_manifest_is_to_blame(self, run: Run, copy: Path) -> None:
+        (copy / "manifest.json").unlink()
+        outcome = run("verify", copy)
+        assert (outcome.status, outcome.err) == (1, f"Error: {copy}: 1 problem in 1 file\n")
+        assert outcome.out.endswith("no manifest.json, so it is no dataset, or its build has not ended\n")
+
     def test_json_is_all_there_is_on_stdout(self, run: Run, copy: Path, dataset: Path) -> None:
         gone = shards_of(copy)[0]
         gone.unlink()

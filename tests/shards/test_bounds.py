@@ -169,21 +169,21 @@ def test_where_a_chunk_is_is_looked_for_once_and_no_byte_behind_the_file(tmp_pat
 
 
 def test_all_chunks_are_listed_once_many_are_read_and_those_that_are_bad_are_told(tmp_path: Path) -> None:
-    path = write(tmp_path / "shard.h5", samples=40)
+    path = write(tmp_path / "shard.h5", samples=48)
     put_chunk(path, "mask", 30, b"whatever", mask=2)
     with h5py.File(path) as file:
-        infos = [file["mask"].id.get_chunk_info_by_coord((i, 0, 0, 0)) for i in range(40)]
+        infos = [file["mask"].id.get_chunk_info_by_coord((i, 0, 0, 0)) for i in range(48)]
     with ShardReader(path) as opened:
         guarded: Any = opened._file
         mask, known = next(label for label in opened.labels if label.spec.name == "mask"), []
-        for index in [3, *range(16, 31), 5, 38]:
+        for index in [3, *range(8, 39), 5, 40]:
             if index == 30:
                 assert find_error(lambda: opened.label(mask, 30)).endswith("its checksum is switched off")
             else:
                 opened.label(mask, index)
             known.append(int((guarded._arrays["mask"].chunks[:, 1] > 0).sum()))
-        # Sixteen one by one, and with the next all but the one that is bad.
-        assert known == [*range(1, 16), 15, 16, 39]
+        # Thirty-two one by one, and with the next all but the one that is bad.
+        assert known == [*range(1, 24), *range(23, 32), 32, 47]
         places = guarded._arrays["mask"].chunks.tolist()
     wanted = [[info.byte_offset, info.size, info.filter_mask] for info in infos]
     assert places == [*wanted[:30], [0, 0, 0], *wanted[31:]]

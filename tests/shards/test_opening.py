@@ -151,3 +151,12 @@ def test_a_dataset_is_read_wherever_the_process_goes(
     monkeypatch.chdir(tmp_path)
     assert data[0]["image_id"] == posegen.PoseDataset(dataset)[0]["image_id"]
     assert str(dataset) in repr(data)
+
+
+def test_a_system_that_cannot_read_shards_says_so_and_nothing_of_damage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shard = write(tmp_path / "shard.h5")
+    monkeypatch.delattr(os, "pread")
+    said = find_error(lambda: ShardReader(shard))
+    assert said == f"{shard}: cannot be read here: posegen works under Linux and macOS"

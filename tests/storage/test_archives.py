@@ -12,8 +12,11 @@ from pathlib import Path
 import pytest
 from packing import pack
 
+from posegen.build.store import find_output
+from posegen.config.kinds import FilePath
 from posegen.errors import ConfigError, ImageError
 from posegen.images.files import read_file
+from posegen.shards.source import find_directory
 from posegen.storage import find_place, identify, list_names
 from posegen.storage.find import is_url
 
@@ -81,6 +84,19 @@ def test_urls_are_known_as_a_path_writes_them_too() -> None:
     assert str(find_place("https://host.org/d/x")) == "https://host.org/d/x"
     for text in ("/data/s3", "c:/data", "file:///data", "data:x"):
         assert not is_url(text)
+
+
+def test_a_url_of_a_file_is_a_path_but_for_a_folder_of_that_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for text in ("file:///some/pose", Path("file:///some/pose"), "FILE:///some/pose/"):
+        for find in (find_place, find_output, find_directory, FilePath().read):
+            assert find(text) == Path("/some/pose")
+    (tmp_path / "file:" / "some" / "pose").mkdir(parents=True)
+    assert find_place("file:///some/pose") == Path("file:/some/pose")
+    for text in ("/some/pose", "some/file:/pose", "files:x"):
+        assert find_place(text) == find_output(text) == Path(text)
 
 
 def test_what_changes_a_file_changes_its_identity(folder: Path, tmp_path: Path) -> None:

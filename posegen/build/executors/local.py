@@ -98,8 +98,8 @@ class _Team(Generic[Task, Result]):
     def receive(self, worker: WorkerProcess[Task]) -> Iterator[Done[Task, Result] | Lost[Task]]:
         """Take one message of a worker; yields what has become of its task, if that is known now."""
         try:
-            kind, value = worker.connection.recv()
-        except (EOFError, ConnectionResetError):
+            kind, value = worker.receive()
+        except EOFError:
             del self.busy[worker.connection]
             self.on_progress(-(worker.reported or 0))
             yield worker.lose()

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Iterator
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from types import FrameType
-from typing import Generic
+from typing import Any, Generic
 
 from posegen.build.executors.base import Lost, Task
 from posegen.errors import BuildError
@@ -87,6 +87,21 @@ class WorkerProcess(Generic[Task]):
             held, self._held = self._held, None
             self.send_pickled(held)
 
+    def receive(self) -> tuple[str, Any]:
+        """Wait for the next message: its kind, and what it says.
+
+        Raises
+        ------
+        EOFError
+            If the worker has died, be it in the middle of a message.
+        """
+        try:
+            data = self.connection.recv_bytes()
+        except OSError as error:  # a connection was reset, or a message broken off
+            raise EOFError from error
+        kind, value = pickle.loads(data)  # noqa: S301 (our own worker's)
+        return kind, value
+
     def lose(self) -> Lost[Task]:
         """Say how the worker died with its task."""
         return Lost(self.task, self.reported, self.find_end())
@@ -96,8 +111,8 @@ class WorkerProcess(Generic[Task]):
         self.process.join(timeout=_TIMEOUT_S)
         code = self.process.exitcode
         if code is not None and code < 0:
-            reason = f"was killed by {signal.Signals(-code).name}"
-            reason += " (out of memory?)" if signal.Signals(-code).name == "SIGKILL" else ""
+            name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"  # of real time
+            reason = f"was killed by {name}" + (" (out of memory?)" if name == "SIGKILL" else "")
         else:
             reason = f"ended with status {code}"
         self.stop()

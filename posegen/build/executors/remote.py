@@ -121,8 +121,8 @@ def _follow(process: WorkerProcess[Any], worker: Any, key: str, topic: str | Non
                 return End(reason="was stopped")
             continue
         try:
-            kind, value = process.connection.recv()
-        except (EOFError, ConnectionResetError):
+            kind, value = process.receive()
+        except EOFError:
             try:
                 return End(reason=process.find_end(), reported=process.reported)
             except BuildError as error:

@@ -12,7 +12,7 @@ from posegen.annotations import find_annotations
 from posegen.annotations.coco.document import load_document
 from posegen.annotations.coco.ids import read_id
 from posegen.errors import ConfigError
-from posegen.files import write_atomically
+from posegen.files import refuse_target, write_atomically
 from posegen.inspect.doctor.suspicion import Mend, Suspicion
 
 LIST = "mended"
@@ -36,7 +36,7 @@ def write_mended(
     path, split
         Of the annotations that were examined.
     out
-        The file to write; a file that is there is replaced, but not the one that is read.
+        The file to write; a JSON file that is there is replaced, but not the one that is read.
     suspicions
         What was found; those without `mend` are left alone.
 
@@ -54,6 +54,7 @@ def write_mended(
     source, target = find_annotations(path, split=split, need_images=False).path, Path(out)
     if isinstance(source, Path) and target.exists() and target.samefile(source):
         raise ConfigError(f"{target}: is the file that is corrected; write the correction to another one")
+    refuse_target(target, b"{")
     document = load_document(source)
     entries = {read_id(entry.get("id")): entry for entry in document["annotations"] if isinstance(entry, dict)}
     names = _find_names(document)

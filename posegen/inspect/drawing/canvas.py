@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posegen.errors import ConfigError
-from posegen.files import write_atomically
+from posegen.files import refuse_target, write_atomically
 from posegen.images import codec
 
 Picture = NDArray[np.uint8]
@@ -26,6 +26,8 @@ Colour = tuple[int, int, int]
 INK, PAPER = (30, 26, 22), (255, 255, 255)
 SHIFT = 6
 """Points are given to OpenCV in units of 2^-6 pixels."""
+
+_PNG_START = b"\x89PNG"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,7 +59,7 @@ def write_png(path: Path, picture: Picture) -> None:
     Parameters
     ----------
     path
-        Where to; a file that is there is replaced.
+        Where to; a PNG file that is there is replaced.
     picture
         (rows, columns, 3) uint8 B, G, R.
 
@@ -68,8 +70,7 @@ def write_png(path: Path, picture: Picture) -> None:
     ImageError
         If OpenCV cannot encode the picture.
     """
-    if not path.parent.is_dir():
-        raise ConfigError(f"{path}: cannot be written: there is no directory {path.parent}; create it first")
+    refuse_target(path, _PNG_START)
     try:
         write_atomically(path, codec.encode(picture, "png", 100))
     except OSError as error:

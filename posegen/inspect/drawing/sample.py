@@ -85,9 +85,9 @@ def draw_sample(reader: ShardReader, index: int, *, number: int | None = None, l
     picture = _join_rows(frame(people, caption), _draw_labels(canvas, reader, sample, index))
     if not legend:
         return picture
-    names = {without_stride(label.spec.name) for label in reader.labels}
+    names = {without_stride(label.spec.name) for label in reader.labels if label.spec.cells}
     masks = any(name == "mask" or name.endswith("_mask") for name in names)
-    signs = list_signs(crosses=len(crossed) > 0, masks=masks, fields="paf" in names)
+    signs = list_signs(crosses=len(crossed) > 0, masks=masks, fields=not names.isdisjoint({"paf", "caf"}))
     remarks = [f"file: {sample['file_name']}", *_tell_view(sample), *_tell_weights(reader, sample, weights)]
     return add_legend(picture, signs, remarks)
 

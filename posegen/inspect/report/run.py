@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from posegen.errors import ConfigError
-from posegen.files import write_atomically
+from posegen.files import refuse_target, write_atomically
 from posegen.inspect.people import Progress
 from posegen.inspect.report.gallery import choose_strange, fill_sheets
 from posegen.inspect.report.heat import measure_labels
@@ -24,6 +24,7 @@ DEFAULT_SAMPLES = 24
 _READ_LABELS = 300
 """Of so many samples labels are read; means change little beyond."""
 _MOST_SAMPLES = 1000
+_PAGE_START = b"<!DOCTYPE html>"
 
 
 def write_report(
@@ -69,8 +70,7 @@ def write_report(
         raise ConfigError(f"a report is of one dataset, or of two side by side, not of {len(paths)}")
     if not 0 <= samples <= _MOST_SAMPLES:
         raise ConfigError(f"samples must be from 0 to {_MOST_SAMPLES}, not {samples}: the page holds them all")
-    if not target.parent.is_dir():
-        raise ConfigError(f"{target}: cannot be written: there is no directory {target.parent}; create it first")
+    refuse_target(target, _PAGE_START)
     steps = _Steps(progress, len(paths))
     subjects, sheets, shown = [], [], []
     for path in paths:

@@ -43,11 +43,20 @@ def read_results_file(path: Path, names: Sequence[str], skeleton: Skeleton) -> d
 
 
 def _list_results(path: Path, count: int) -> Iterator[tuple[int, NDArray[np.float64], float]]:
+    expected = f"expected COCO results, a list of image_id, {count} keypoints and score"
     try:
-        for entry in json.loads(path.read_bytes()):
+        listed = json.loads(path.read_bytes())
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except ValueError as error:
+        raise ConfigError(f"{path}: {expected}; it is not JSON: {error}") from error
+    if not isinstance(listed, list):
+        raise ConfigError(f"{path}: {expected}; it holds no list")
+    for number, entry in enumerate(listed):
+        try:
             keypoints = np.array(entry["keypoints"], np.float64).reshape(count, 3)
             yield int(entry["image_id"]), keypoints, float(entry["score"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ConfigError(
-            f"{path}: expected COCO results, a list of image_id, {count} keypoints and score: {error!r}"
-        ) from error
+        except KeyError as error:
+            raise ConfigError(f"{path}: {expected}; entry {number} has no {error.args[0]}") from error
+        except (ValueError, TypeError) as error:
+            raise ConfigError(f"{path}: {expected}; entry {number} is something else: {error}") from error

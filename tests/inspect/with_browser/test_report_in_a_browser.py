@@ -50,6 +50,16 @@ return [...document.querySelectorAll("main *")].filter((e) => !e.closest(".scrol
 """
 
 
+BROKEN_NAMES = """
+const lines = (e) => {
+  const range = document.createRange();
+  range.selectNodeContents(e);
+  return range.getClientRects().length;
+};
+return [...document.querySelectorAll("dl.facts dt")].filter((e) => lines(e) > 1).map((e) => e.textContent);
+"""
+
+
 @contextmanager
 def open_page(page: Path, size: tuple[int, int], *, dark: bool = False) -> Iterator[Any]:
     with browse(page.as_uri(), size, dark=dark) as driver:
@@ -77,6 +87,7 @@ def test_all_is_seen_and_nothing_lies_over_anything(pages: dict[str, Path], what
         assert driver.execute_script(HIDDEN) == []
         assert driver.execute_script(OVERLAPS) == []
         assert driver.execute_script(STICKING_OUT) == []
+        assert driver.execute_script(BROKEN_NAMES) == []
         assert driver.execute_script("return document.documentElement.scrollWidth") <= size[0]
         assert len(driver.find_elements("css selector", "nav a")) == len(
             driver.find_elements("css selector", "section")
