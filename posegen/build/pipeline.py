@@ -68,8 +68,8 @@ def build(
     pictures_from
         A dataset whose encoded pictures are copied instead of encoded again, which changes no byte. What determines
         their bytes has to agree: the size, fit or crop, views, encoding, exif and the libraries. Of which the file has
-        changed since, or which are not there, are encoded afresh, and counted. Labels that would be drawn just the same
-        are copied with them: `posegen.build.unchanged` says which.
+        changed since, or which are not there, are encoded afresh, and counted. Labels of posegen's own that would be
+        drawn just the same are copied with them: `posegen.build.unchanged` says which.
     preset, description
         For the record: the name of what `config` was laid over, and what the dataset is.
     progress

@@ -2,8 +2,9 @@
 
 Another sigma changes heatmaps; fields and masks stay what they are. That they do takes three things to know. A shard's
 `task_digest` is a hash of all it was built from but the pictures: if a task has the same one under the shard's options,
-both have the same samples, to the last number. Options that are not of labels alone must agree. And a label that
-equals the one of before, as Python compares them, draws the same people alike.
+both have the same samples, to the last number. Options that are not of labels alone must agree. And a label of ours
+that equals the one of before, as Python compares them, draws the same people alike. Those of other packages are drawn:
+neither how they compare nor their version vouches for them, as whoever works on one changes its code alone.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from posegen.build.plan import ShardTask
 from posegen.config import BuildConfig
 from posegen.errors import ConfigError, ShardError
 from posegen.labels import Label, needs_ignored
+from posegen.labels.registry import BUILT_IN
 from posegen.shards import ShardReader, StoredLabel, library_versions
 from posegen.shards.codecs import CODECS
 from posegen.shards.hdf5 import Chunk
@@ -73,7 +75,9 @@ def find_unchanged(task: ShardTask, labels: Sequence[Label], reader: ShardReader
         return Unchanged(digest=digest)
     there = {label.spec.name: label for label in reader.labels}
     found = {name: (there[name], chunks) for name in names if (chunks := _read(reader, there[name])) is not None}
-    exact = any(needs_ignored(label) for label in labels if label.spec.name not in found)
+    drawn = [label for label in labels if label.spec.name not in found]
+    # A label of another package may read what is ignored and not say so, and a fresh build would show it that.
+    exact = any(needs_ignored(label) or _is_foreign(label, task.config) for label in drawn)
     return Unchanged(digest=digest, labels=found, ignored=None if exact or not found else reader)
 
 
@@ -105,9 +109,11 @@ def _find_equal(labels: Sequence[Label], before: BuildConfig, task: ShardTask) -
         there = {label.spec.name: label for label in before.create_labels(task.skeleton)}
     except ConfigError:  # one of a package that is not here
         return []
-    equal = []
-    for label in labels:
-        with contextlib.suppress(Exception):  # a label of another package may refuse to be compared in any way
-            if not label.spec.by_person and bool(there.get(label.spec.name) == label):
-                equal.append(label.spec.name)
-    return equal
+    ours = (label for label in labels if not label.spec.by_person and not _is_foreign(label, task.config))
+    return [label.spec.name for label in ours if there.get(label.spec.name) == label]
+
+
+def _is_foreign(label: Label, config: BuildConfig) -> bool:
+    """Tell whether another package brings a label: its array is called as it is asked for, or that and `_` and more."""
+    name = f"{label.spec.name}_"
+    return any(name.startswith(f"{of}_") for of in config.labels if of not in BUILT_IN)

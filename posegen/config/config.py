@@ -106,7 +106,7 @@ class BuildConfig:
     layout
         Axis order of a stored label.
     compression
-        Of the label chunks.
+        Of the label chunks; of `lzf` not always to the same bytes, though to the same values: see `shards.codecs`.
     image_encoding, jpeg_quality
         How pictures are stored.
     picture_size

@@ -224,6 +224,9 @@ GZIP = Codec(
     inflate=_inflate_gzip,
 )
 
+# Of the same values it packs other bytes once in some hundred chunks: HDF5's filter, as h5py brings it, looks earlier
+# bytes up in a table on the stack that it never clears (INIT_HTAB 0 in lzfP.h), so that what was there before decides
+# which of several repetitions is found. Whatever it packs unpacks to the same values.
 LZF = Codec(
     name="lzf",
     filter_id=h5py.h5z.FILTER_LZF,

@@ -163,8 +163,11 @@ def test_a_shard_without_a_sample_that_can_be_built_is_no_missing_one(copy: Path
         names = [reader.sample(i)["file_name"] for i in range(len(reader))]
     for name in names:
         (copy / "train2017" / name).write_bytes(b"no picture")
-    build_part(copy, tmp_path / "out", CONFIG, part="1/1", max_failures=4)
-    assert len(finish(copy, tmp_path / "out", CONFIG, max_failures=4).shards) == 3
+    for of in (1, 4):
+        out = tmp_path / f"{of} parts"
+        reports = [build_part(copy, out, CONFIG, part=f"{n}/{of}", max_failures=4) for n in range(1, of + 1)]
+        assert (reports[0].failures, reports[0].samples) == (4, 12 if of == 1 else 0)
+        assert len(finish(copy, out, CONFIG, max_failures=4).shards) == 3
 
 
 def test_what_is_replaced_stays_until_the_parts_are_finished(

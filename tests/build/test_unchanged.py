@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,13 +12,13 @@ from typing import Any
 import h5py
 import pytest
 from builds import change_annotations, files_of, shards, write_source
+from conftest import Install
 from executors import InProcess
 
 import posegen
 from posegen.build import unchanged, worker
 from posegen.build.ignored import IgnoredRegions
 from posegen.config import BuildConfig
-from posegen.errors import ShardError
 from posegen.images.augment import Augmentation
 from posegen.labels import Label
 from posegen.shards import ShardReader
@@ -29,6 +30,24 @@ PEOPLE = dataclasses.replace(
     SMALL, unit="person", labels=("heatmap", "weight", "simcc"), skeleton=COCO_17, input_size=(64, 48), stride=4
 )
 SIGMA = {"sigma_px": 5.0}
+FOREIGN = """
+import numpy as np
+from posegen.labels import ArraySpec
+
+FACTOR = 0.5
+
+class Count:
+    spec = ArraySpec(name="count", channels=("people",), cells=(2, 2), high=100.0)
+
+    def __eq__(self, other):
+        return True
+
+    def render(self, scene):  # which reads what is ignored, and does not say so
+        return np.full((1, 2, 2), FACTOR * len(scene.points) + (scene.ignored is not None), np.float32)
+
+def create(context):
+    return [Count()]
+"""
 
 
 @pytest.fixture(scope="module")
@@ -237,18 +256,12 @@ def test_a_shard_that_other_libraries_wrote_or_that_says_something_else_is_not_b
     monkeypatch.undo()
 
 
-def test_labels_that_cannot_be_compared_are_drawn() -> None:
-    class Odd:
-        def __init__(self, spec: Any) -> None:
-            self.spec = spec
-
-        def __eq__(self, other: object) -> bool:
-            raise ShardError("not to be compared")
-
-        __hash__ = None  # type: ignore[assignment]
-
-    labels = SMALL.create_labels(SMALL.skeleton)
-    task: Any = type("Task", (), {"skeleton": SMALL.skeleton})
-    odd: Any = [Odd(label.spec) for label in labels]
-    assert unchanged._find_equal(labels, SMALL, task) == ["heatmap", "paf", "mask"]
-    assert unchanged._find_equal(odd, SMALL, task) == []
+def test_labels_of_other_packages_are_drawn_whatever_they_say_of_themselves(
+    coco: Path, tmp_path: Path, drawn: list[str], install: Install
+) -> None:
+    install("pose-count", FOREIGN, count="pose_count:create")
+    before = dataclasses.replace(SMALL, labels=("heatmap", "paf", "count"))
+    seen = relabel(coco, drawn, tmp_path, before)
+    sys.modules["pose_count"].FACTOR = 0.25  # as if somebody worked on it: its version stays
+    assert seen.build(coco, dataclasses.replace(before, **SIGMA)) == {"heatmap", "count", "region"}
+    assert seen.told == "paf"
