@@ -244,7 +244,7 @@ VARIANTS = {
     "plain": "",
     "packed": "--preset coco --input-size 96x64 --fit cover --keep-empty --label-dtype uint8 --layout hwc "
     "--compression gzip --image-encoding png",
-    "raw": "--input-size 128x72 --stride 4 --visibility visible --label-dtype float32 --compression lzf "
+    "raw": "--input-size 128x72 --stride 4 --visibility visible --label-dtype float32 --compression none "
     "--image-encoding raw --labels paf,heatmap",
 }
 Build = Callable[..., Path]

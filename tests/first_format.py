@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 import cv2
 import h5py
@@ -42,11 +43,11 @@ def write_first_format(source: Path, target: Path, *, mirrors: bool = True) -> P
 def write_label(old: h5py.File, array: h5py.Dataset, *, mirrors: bool) -> None:
     filters = array.id.get_create_plist()
     (kind, _, options, _) = filters.get_filter(0)
-    compression = {} if kind == h5py.h5z.FILTER_FLETCHER32 else {"compression": kind}
-    if kind not in {h5py.h5z.FILTER_LZF, h5py.h5z.FILTER_FLETCHER32}:
-        compression["compression_opts"] = options[0] if kind == h5py.h5z.FILTER_DEFLATE else options
-    if kind in {h5py.h5z.FILTER_LZF, h5py.h5z.FILTER_DEFLATE}:
-        compression["compression"] = {h5py.h5z.FILTER_LZF: "lzf", h5py.h5z.FILTER_DEFLATE: "gzip"}[kind]
+    compression: dict[str, Any] = {"compression": kind, "compression_opts": options}
+    if kind == h5py.h5z.FILTER_FLETCHER32:
+        compression = {}
+    elif kind == h5py.h5z.FILTER_DEFLATE:
+        compression = {"compression": "gzip", "compression_opts": options[0]}
     name = array.name.strip("/")
     label = old.create_dataset(name, data=array[...], chunks=array.chunks, fletcher32=True, **compression)
     for key in OF_LABELS:

@@ -11,9 +11,10 @@ from posegen.build.checkpoint import BuildState, open_state
 from posegen.build.plan import BuildPlan, make_plan
 from posegen.build.store import find_output
 from posegen.config import BuildConfig
-from posegen.errors import BuildError
+from posegen.errors import BuildError, ConfigError
 from posegen.labels.registry import require_labels
 from posegen.shards import Manifest, ShardRecord, library_versions
+from posegen.shards.codecs import CODECS
 from posegen.storage import Location
 
 
@@ -78,6 +79,7 @@ def prepare(
     out = find_output(out)
     source = find_annotations(coco, split=split, images=images)
     config = source.configure(config)
+    _refuse_unstable(config)
     state: BuildState | None = None
     try:
         with open_state(out, config, overwrite=overwrite, shared=shared) as state:
@@ -89,6 +91,16 @@ def prepare(
     except OSError as error:
         rest = "; finished shards stay, run again to go on" if state is not None and state.has_records() else ""
         raise BuildError(f"{error.filename or out}: {error.strerror or error}{rest}") from error
+
+
+def _refuse_unstable(config: BuildConfig) -> None:
+    """Raise `ConfigError` where the same labels would not always have the same bytes."""
+    if not CODECS[config.compression].stable:
+        stable = ", ".join(name for name, codec in CODECS.items() if codec.stable)
+        raise ConfigError(
+            f"compression: {config.compression} packs the same labels to other bytes now and then, so no dataset is "
+            f"built with it any more, only read; take one of {stable}"
+        )
 
 
 def _why_empty(plan: BuildPlan) -> str:

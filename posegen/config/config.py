@@ -106,7 +106,7 @@ class BuildConfig:
     layout
         Axis order of a stored label.
     compression
-        Of the label chunks; of `lzf` not always to the same bytes, though to the same values: see `shards.codecs`.
+        Of the label chunks. `lzf` is what datasets of before may have; it is read, and none is built with it.
     image_encoding, jpeg_quality
         How pictures are stored.
     picture_size

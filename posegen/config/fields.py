@@ -146,7 +146,11 @@ FIELDS: tuple[Field, ...] = (
     Field(name="keep_empty", kind=kinds.Flag(), help="Keep images on which nobody is drawn."),
     Field(name="label_dtype", kind=_words(choices.LabelDtype), help="How label values are stored."),
     Field(name="layout", kind=_words(choices.Layout), help="Axis order of stored labels."),
-    Field(name="compression", kind=_words(choices.Compression), help="Compressor of the labels; gzip reads anywhere."),
+    Field(
+        name="compression",
+        kind=_words(choices.Compression),
+        help="Compressor of the labels; gzip reads anywhere, lzf is read alone.",
+    ),
     Field(name="image_encoding", kind=_words(ImageEncoding), help="How pictures are stored."),
     Field(name="jpeg_quality", kind=kinds.Whole(low=1, high=100), help="For JPEG.", metavar="1-100"),
     Field(

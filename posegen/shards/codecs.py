@@ -68,6 +68,8 @@ class Codec:
         Says before HDF5 unpacks a chunk what that comes to; needed where there is no `inflate`.
     find_deflate
         Finds what packs chunks sooner than HDF5, which may be nothing; None where there never is anything.
+    stable
+        Whether it packs equal values to equal bytes: with no other a dataset is built.
     """
 
     name: str
@@ -79,6 +81,7 @@ class Codec:
     inflate: Inflate | None = None
     measure: Measure | None = None
     find_deflate: Callable[[], Deflate | None] | None = None
+    stable: bool = True
 
     def __post_init__(self) -> None:
         if self.inflate is None and self.measure is None:
@@ -231,6 +234,7 @@ LZF = Codec(
     name="lzf",
     filter_id=h5py.h5z.FILTER_LZF,
     options={"compression": "lzf"},
+    stable=False,
     most_inflated=90,  # 3 bytes repeat 264
     size_option=2,
     measure=measure_lzf,

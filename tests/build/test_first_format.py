@@ -26,7 +26,7 @@ HERE = InProcess()
 CONFIGS = {
     "png": posegen.BuildConfig(input_size=(64, 96), shard_size=3, image_encoding="png"),
     "raw": posegen.BuildConfig(
-        input_size=(64, 96), shard_size=3, image_encoding="raw", compression="lzf", label_dtype="float32"
+        input_size=(64, 96), shard_size=3, image_encoding="raw", compression="gzip", label_dtype="float32"
     ),
     "packed": posegen.BuildConfig(
         input_size=(96, 64), shard_size=3, image_encoding="png", compression="gzip", label_dtype="uint8", layout="hwc"
