@@ -67,8 +67,7 @@ def _find_share(name: str, config: BuildConfig) -> float:
     """Guess what compression leaves of a label."""
     if config.compression == "none":
         return 1.0
-    share = next((share for kind, share in _SHARES.items() if name.startswith(kind)), _OTHER_SHARE)
-    return share * (2.0 if config.compression == "lzf" else 1.0)
+    return next((share for kind, share in _SHARES.items() if name.startswith(kind)), _OTHER_SHARE)
 
 
 def _find_content(samples: Sequence[Sample], config: BuildConfig) -> float:
