@@ -33,6 +33,15 @@ FLOOR = "OpenCV's pictures alone"
 Nothing is drawn, checked or indexed, and the JPEG files have Huffman tables of their own, as a build's have.
 """
 
+RUNS = {
+    "build": "build",
+    "floor": FLOOR,
+    "one worker": "build, 1 worker",
+    "sigma": "another sigma, pictures copied",
+    "relabel": "all labels others, pictures copied",
+}
+"""What is built, by its key in the results, and what it is called."""
+
 _SHARDS_A_WORKER = 2
 """Of ten seconds: about as large ones as a build has by default, as each takes its time to close."""
 
@@ -88,16 +97,11 @@ def measure_build(
     rates = {name: [samples / s for s in values] for name, values in taken.items()}
     team = counted(workers, "worker")
     measured = f"build, {team}", rates["build"]
-    against_floor = FLOOR, rates["floor"]
-    against_one = "build, 1 worker", rates["one worker"]
-    sigma, relabel = (
-        (f"{what}, pictures copied", rates[name])
-        for what, name in (("another sigma", "sigma"), ("all labels others", "relabel"))
-    )
+    floor, one, sigma, relabel = ((RUNS[key], rates[key]) for key in ("floor", "one worker", "sigma", "relabel"))
     return {
         "comparisons": [
-            compare("build", "samples/s", measured, against_floor, kind="share", samples=samples),
-            compare("build", "samples/s", measured, against_one, kind="times", samples=samples),
+            compare("build", "samples/s", measured, floor, kind="share", samples=samples),
+            compare("build", "samples/s", measured, one, kind="times", samples=samples),
             *(compare("build", "samples/s", of, measured, kind="times", samples=samples) for of in (sigma, relabel)),
         ],
         "workers": workers,

@@ -220,7 +220,7 @@ class _SampleBuilder:
         return _Shown(*_show(self._open(sample), way, config), way)
 
     def _place(self, sample: Sample, picture: _Shown, row: int) -> tuple[BuiltSample, Scene]:
-        """Map what is annotated of a sample, the task's so many'th, which has a picture, into the input."""
+        """Map what is annotated of a sample that has a picture, `row` among the task's, into the input."""
         image, box, way = picture
         scene, keypoints, bboxes, unknown = place(sample, self._task, self._regions, way)
         built = BuiltSample(

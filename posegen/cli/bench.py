@@ -28,15 +28,6 @@ _TITLES = {
     "suspects": "suspects: errors planted among {people} people on {images} images, {rounds} rounds",
 }
 
-_RUNS = {
-    "build": "build",
-    "floor": "OpenCV's pictures alone",
-    "one worker": "build, 1 worker",
-    "sigma": "another sigma, pictures copied",
-    "relabel": "all labels others, pictures copied",
-}
-"""What is built, as it is called in the other table."""
-
 
 @click.command("bench", short_help="Measure the labels and the build on this machine.")
 @click.argument("sections", nargs=-1, metavar="[SECTION]...")
@@ -156,9 +147,11 @@ def _comparisons(section: Mapping[str, Any]) -> list[str]:
 
 
 def _costs(section: Mapping[str, Any]) -> list[str]:
+    from posegen.bench.throughput import RUNS
+
     rows = []
     for run, seconds in section["seconds"].items():
-        rows.append((_RUNS[run], _spread(seconds, ".1f"), _spread(section["cpu_ms_sample"][run], ".2f")))
+        rows.append((RUNS[run], _spread(seconds, ".1f"), _spread(section["cpu_ms_sample"][run], ".2f")))
     table = align(("", "seconds", "CPU ms/sample"), rows)
     return [*table, f"  of a build, starting the workers took {_spread(section['starting_s'], '.1f')} s"]
 

@@ -149,7 +149,7 @@ FIELDS: tuple[Field, ...] = (
     Field(
         name="compression",
         kind=_words(choices.Compression),
-        help="Compressor of the labels; gzip reads anywhere, lzf is read alone.",
+        help="Compressor of the labels; gzip reads anywhere, lzf is no longer built.",
     ),
     Field(name="image_encoding", kind=_words(ImageEncoding), help="How pictures are stored."),
     Field(name="jpeg_quality", kind=kinds.Whole(low=1, high=100), help="For JPEG.", metavar="1-100"),

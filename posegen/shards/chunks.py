@@ -40,7 +40,6 @@ class ChunkWriter:
         if self._deflate is not None and repeats:
             self._deflate = _Repeats(self._deflate).pack
         self._packed: list[bytes] = []
-        self._copied = False
         self._scratch: h5py.Dataset | None = None
         if codec.find_deflate and self._deflate is None:
             file = h5py.File(io.BytesIO(), "w")
@@ -59,12 +58,12 @@ class ChunkWriter:
     def copy(self, packed: Iterable[bytes]) -> None:
         """Take rows that are packed as the codec packs them, in order, instead of those that `write` is given."""
         self.close()
-        self._packed, self._copied = list(packed), True
+        self._packed = list(packed)
 
     def finish(self, rows: int) -> NDArray[np.uint32]:
         """Leave the dataset so many rows; returns the CRC-32 of each chunk without the checksum at its end, (rows,)."""
         self._dataset.resize(rows, axis=0)
-        if self._deflate is None and self._scratch is None and not self._copied:
+        if self._deflate is None and self._scratch is None and not self._packed:
             return np.array(
                 [crc32(memoryview(chunk)[:-CHECKSUM_BYTES]) for chunk in _read(self._dataset, rows)], np.uint32
             )

@@ -1,7 +1,8 @@
-"""Fixtures, made once a module: the images that `builds.write_source` writes, and the dataset that is built of them."""
+"""Fixtures: what `builds.write_source` writes and the dataset of it, both once a module; and a copy, to be changed."""
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -21,3 +22,9 @@ def built(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("built") / "out"
     posegen.build(source, out, CONFIG, executor=InProcess())
     return out
+
+
+@pytest.fixture
+def copy(source: Path, tmp_path: Path) -> Path:
+    """What `source` is, to be changed."""
+    return shutil.copytree(source, tmp_path / "copy")

@@ -6,7 +6,6 @@ import dataclasses
 import functools
 import json
 import os
-import shutil
 import signal
 import struct
 import zlib
@@ -16,7 +15,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
-from builds import ANNOTATIONS, CONFIG, build_command, files_of, run_limited, shards, write_source
+from builds import ANNOTATIONS, CONFIG, build_command, files_of, run_limited, shards
 from executors import Deadly, InProcess
 
 import posegen
@@ -29,26 +28,17 @@ from posegen.images import files
 from posegen.shards import SampleKey
 from posegen.shards.manifest import Manifest
 
+pytest_plugins = ("built",)
+
 build = partial(posegen.build, executor=InProcess())
 
 
 @pytest.fixture(scope="module")
-def coco(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_source(tmp_path_factory.mktemp("coco") / "source")
-
-
-@pytest.fixture(scope="module")
-def reference(coco: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+def reference(source: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     """The shards of an undisturbed build."""
     out = tmp_path_factory.mktemp("reference") / "out"
-    build(coco, out, CONFIG)
+    build(source, out, CONFIG)
     return shards(out)
-
-
-@pytest.fixture
-def copy(coco: Path, tmp_path: Path) -> Path:
-    """The dataset, to be changed."""
-    return Path(shutil.copytree(coco, tmp_path / "copy"))
 
 
 def test_failures_leave_no_dataset_but_a_list(copy: Path, tmp_path: Path) -> None:
@@ -111,10 +101,10 @@ def test_a_picture_that_claims_to_be_huge_is_a_failure_and_takes_no_memory(copy:
     assert "Traceback" not in run.stderr
 
 
-def test_an_allowance_that_is_neither_number_nor_share_is_refused(coco: Path, tmp_path: Path) -> None:
+def test_an_allowance_that_is_neither_number_nor_share_is_refused(source: Path, tmp_path: Path) -> None:
     for allowance in ("-1", "some", "101%", "1.5", "%"):
         with pytest.raises(ConfigError, match="max_failures"):
-            build(coco, tmp_path / "out", CONFIG, max_failures=allowance)
+            build(source, tmp_path / "out", CONFIG, max_failures=allowance)
 
 
 def test_failures_are_written_read_and_named_by_what_tells_samples_apart(tmp_path: Path, dataset: Path) -> None:
@@ -181,44 +171,44 @@ class DeadlyExecutor(LocalExecutor):
 
 
 def test_images_that_kill_their_workers_are_left_out_by_name_and_the_rest_is_built(
-    coco: Path, reference: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    source: Path, reference: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    out, document = tmp_path / "out", json.loads((coco / ANNOTATIONS).read_text())
-    names = {files_of(coco)[i].name for i in (0, 5)}
+    out, document = tmp_path / "out", json.loads((source / ANNOTATIONS).read_text())
+    names = {files_of(source)[i].name for i in (0, 5)}
     monkeypatch.setattr(DeadlyExecutor, "image_ids", {i["id"] for i in document["images"] if i["file_name"] in names})
-    manifest = posegen.build(coco, out, CONFIG, executor=DeadlyExecutor(2), max_failures=2)
-    assert manifest.samples == len(files_of(coco)) - 2
+    manifest = posegen.build(source, out, CONFIG, executor=DeadlyExecutor(2), max_failures=2)
+    assert manifest.samples == len(files_of(source)) - 2
     failures = [json.loads(line) for line in (out / "failures.jsonl").read_text().splitlines()]
     assert {failure["file"] for failure in failures} == names
     assert {failure["image_id"] for failure in failures} == DeadlyExecutor.image_ids
     assert all("SIGKILL" in failure["reason"] for failure in failures)
-    build(coco, out, CONFIG)
+    build(source, out, CONFIG)
     assert shards(out) == reference, "they are built by a run in which they do no harm"
 
 
-def test_a_shard_may_have_any_number_of_images_that_kill(coco: Path, tmp_path: Path) -> None:
+def test_a_shard_may_have_any_number_of_images_that_kill(source: Path, tmp_path: Path) -> None:
     def die(task: ShardTask) -> int | None:
         return next((i for i, s in enumerate(task.samples) if i % 2 and not _is_left_out(task, s)), None)
 
     config = dataclasses.replace(CONFIG, shard_size=1024)
-    samples = len(files_of(coco))
-    manifest = posegen.build(coco, tmp_path / "out", config, executor=Deadly(die), max_failures="50%")
+    samples = len(files_of(source))
+    manifest = posegen.build(source, tmp_path / "out", config, executor=Deadly(die), max_failures="50%")
     assert (manifest.samples, manifest.failures) == (samples - samples // 2, samples // 2)
     assert manifest.failures > 6
 
 
-def test_deaths_by_chance_are_blamed_on_no_image(coco: Path, reference: dict[str, bytes], tmp_path: Path) -> None:
+def test_deaths_by_chance_are_blamed_on_no_image(source: Path, reference: dict[str, bytes], tmp_path: Path) -> None:
     deaths = iter([0, 2, 0, 2, 0, 2])
 
     def die(task: ShardTask) -> int | None:
         return next(deaths, None) if task.file_name.startswith("shard-00000") else None
 
-    assert posegen.build(coco, tmp_path / "out", CONFIG, executor=Deadly(die)).failures == 0
+    assert posegen.build(source, tmp_path / "out", CONFIG, executor=Deadly(die)).failures == 0
     assert next(deaths, None) is None
     assert shards(tmp_path / "out") == reference
 
 
-def test_a_shard_whose_workers_die_again_and_again_at_no_image_ends_the_build(coco: Path, tmp_path: Path) -> None:
+def test_a_shard_whose_workers_die_again_and_again_at_no_image_ends_the_build(source: Path, tmp_path: Path) -> None:
     class NeverAnything(InProcess):
         def run(self, function: Any, tasks: Any, on_progress: Any) -> Iterator[Any]:
             yield from [Lost(task, None, "was killed by SIGKILL") for task in tasks]
@@ -228,4 +218,4 @@ def test_a_shard_whose_workers_die_again_and_again_at_no_image_ends_the_build(co
         with pytest.raises(
             BuildError, match=r"shard-0000\d-of-0000\d\.h5: its worker died \d+ times; the last was killed"
         ):
-            posegen.build(coco, tmp_path / "out", CONFIG, executor=executor)
+            posegen.build(source, tmp_path / "out", CONFIG, executor=executor)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import shutil
 import sys
 from functools import partial
 from pathlib import Path
 
 import pytest
-from builds import CONFIG, change_annotations, files_of, write_source
+from builds import CONFIG, change_annotations, files_of
 from conftest import Run
 from executors import InProcess
 
@@ -21,25 +20,17 @@ from posegen.build.part import Part
 from posegen.errors import BuildError, ConfigError, UnfinishedError
 from posegen.shards import Manifest, ShardReader
 
+pytest_plugins = ("built",)
+
 build = partial(posegen.build, executor=InProcess())
 build_part = partial(parts.build_part, executor=InProcess())
 finish = parts.finish_parts
 
 
 @pytest.fixture(scope="module")
-def coco(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_source(tmp_path_factory.mktemp("coco") / "source")
-
-
-@pytest.fixture
-def copy(coco: Path, tmp_path: Path) -> Path:
-    return shutil.copytree(coco, tmp_path / "copy")
-
-
-@pytest.fixture(scope="module")
-def whole(coco: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+def whole(source: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     out = tmp_path_factory.mktemp("whole") / "out"
-    build(coco, out, CONFIG)
+    build(source, out, CONFIG)
     return contents(out)
 
 
@@ -49,40 +40,40 @@ def contents(out: Path) -> dict[str, bytes]:
 
 
 def test_any_split_in_any_order_and_again_gives_the_files_of_a_build_at_once(
-    coco: Path, whole: dict[str, bytes], tmp_path: Path
+    source: Path, whole: dict[str, bytes], tmp_path: Path
 ) -> None:
     orders = (["1/1"], ["2/2", "1/2", "2/2"], ["4/4", "1/4", "3/4", "2/4"], ["9/9", "1/2", "2/3", "4/4"])
     for i, order in enumerate(orders):
         out = tmp_path / str(i)
-        reports = [build_part(coco, out, CONFIG, part=part) for part in order]
+        reports = [build_part(source, out, CONFIG, part=part) for part in order]
         assert (reports[-1].built, reports[-1].of) == (4, 4)
         assert not (out / "manifest.json").exists()
-        assert finish(coco, out, CONFIG) == finish(coco, out, CONFIG) == Manifest.read(out)
+        assert finish(source, out, CONFIG) == finish(source, out, CONFIG) == Manifest.read(out)
         assert contents(out) == whole, order
     assert reports[0].shards == 0, "the ninth of nine parts of four shards"
 
 
-def test_a_part_that_was_built_is_not_built_again_by_another_split_nor_by_a_build(coco: Path, tmp_path: Path) -> None:
-    build_part(coco, tmp_path / "out", CONFIG, part="1/2")
+def test_a_part_that_was_built_is_not_built_again_by_another_split_nor_by_a_build(source: Path, tmp_path: Path) -> None:
+    build_part(source, tmp_path / "out", CONFIG, part="1/2")
     said: list[str] = []
-    build_part(coco, tmp_path / "out", CONFIG, part="1/1", notify=said.append)
+    build_part(source, tmp_path / "out", CONFIG, part="1/1", notify=said.append)
     assert "2 of the 4 shards of part 1/1 stand from an earlier run; building 2" in said
     said.clear()
-    build(coco, tmp_path / "out", CONFIG, notify=said.append)
+    build(source, tmp_path / "out", CONFIG, notify=said.append)
     assert "4 of 4 shards stand from an earlier run; nothing is left to build" in said
 
 
 def test_the_last_part_to_end_finishes_the_dataset_whichever_it_is(
-    coco: Path, whole: dict[str, bytes], tmp_path: Path
+    source: Path, whole: dict[str, bytes], tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
     for part in ("3/4", "1/4", "4/4"):
-        assert build_part(coco, out, CONFIG, part=part, finish=True).manifest is None
+        assert build_part(source, out, CONFIG, part=part, finish=True).manifest is None
         assert not (out / "manifest.json").exists()
-    assert build_part(coco, out, CONFIG, part="2/4", finish=True).manifest == Manifest.read(out)
+    assert build_part(source, out, CONFIG, part="2/4", finish=True).manifest == Manifest.read(out)
     assert contents(out) == whole
     written = (out / "manifest.json").stat().st_ino
-    assert build_part(coco, out, CONFIG, part="1/2", finish=True).manifest == Manifest.read(out)
+    assert build_part(source, out, CONFIG, part="1/2", finish=True).manifest == Manifest.read(out)
     assert (out / "manifest.json").stat().st_ino == written, "what is whole is not taken away while it is written again"
 
 
@@ -95,9 +86,9 @@ def test_what_keeps_the_last_part_from_finishing_is_told_and_no_error_of_it(copy
     assert not (out / "manifest.json").exists()
 
 
-def test_progress_is_that_of_the_part(coco: Path, tmp_path: Path) -> None:
+def test_progress_is_that_of_the_part(source: Path, tmp_path: Path) -> None:
     seen: list[tuple[int, int]] = []
-    build_part(coco, tmp_path / "out", CONFIG, part="2/4", progress=lambda *at: seen.append(at))
+    build_part(source, tmp_path / "out", CONFIG, part="2/4", progress=lambda *at: seen.append(at))
     assert seen[-1] == (4, 4)
 
 
@@ -171,19 +162,19 @@ def test_a_shard_without_a_sample_that_can_be_built_is_no_missing_one(copy: Path
 
 
 def test_what_is_replaced_stays_until_the_parts_are_finished(
-    coco: Path, whole: dict[str, bytes], tmp_path: Path
+    source: Path, whole: dict[str, bytes], tmp_path: Path
 ) -> None:
     out, other = tmp_path / "out", posegen.BuildConfig(shard_size=7, input_size=(128, 128))
-    build(coco, out, CONFIG)
+    build(source, out, CONFIG)
     with pytest.raises(ConfigError, match="shard_size: was 4, is now 7"):
-        build_part(coco, out, other, part="1/2")
-    build_part(coco, out, other, part="1/2", overwrite=True)
+        build_part(source, out, other, part="1/2")
+    build_part(source, out, other, part="1/2", overwrite=True)
     with pytest.raises(UnfinishedError):
-        finish(coco, out, other, overwrite=True)
+        finish(source, out, other, overwrite=True)
     assert contents(out) == whole
-    build_part(coco, out, other, part="2/2", overwrite=True)
-    finish(coco, out, other, overwrite=True)
-    build(coco, tmp_path / "fresh", other)
+    build_part(source, out, other, part="2/2", overwrite=True)
+    finish(source, out, other, overwrite=True)
+    build(source, tmp_path / "fresh", other)
     assert contents(out) == contents(tmp_path / "fresh")
 
 
@@ -205,18 +196,18 @@ def test_every_shard_is_of_one_part(tmp_path: Path) -> None:
 
 
 class TestLock:
-    def test_parts_share_it_and_keep_a_build_away(self, coco: Path, tmp_path: Path) -> None:
+    def test_parts_share_it_and_keep_a_build_away(self, source: Path, tmp_path: Path) -> None:
         out = tmp_path / "out"
         with share_lock(out):
-            build_part(coco, out, CONFIG, part="1/1")
+            build_part(source, out, CONFIG, part="1/1")
             with pytest.raises(BuildError, match=r"another that builds a part\) is building here"):
-                build(coco, out, CONFIG)
-            finish(coco, out, CONFIG)
+                build(source, out, CONFIG)
+            finish(source, out, CONFIG)
 
-    def test_a_build_keeps_parts_away(self, coco: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_build_keeps_parts_away(self, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("posegen.build.lock._TIDYING_S", 0.05)
         with hold_lock(tmp_path / "out"), pytest.raises(BuildError, match="is building here; wait for it"):
-            build_part(coco, tmp_path / "out", CONFIG, part="1/1")
+            build_part(source, tmp_path / "out", CONFIG, part="1/1")
 
     def test_the_last_to_leave_removes_what_killed_processes_left(self, tmp_path: Path) -> None:
         left = tmp_path / ".posegen" / "0123456789abcdef" / ".shard.h5.1.partial"
@@ -229,7 +220,7 @@ class TestLock:
         assert not left.exists()
 
     def test_a_file_system_without_locks_will_do(
-        self, coco: Path, whole: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+        self, source: Path, whole: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def refuse(*_: object) -> None:
             raise OSError(errno.ENOLCK, "No locks available")
@@ -237,39 +228,39 @@ class TestLock:
         monkeypatch.setattr(fcntl, "flock", refuse)
         out = tmp_path / "out"
         with pytest.raises(BuildError, match=r"cannot be locked: No locks available.*or in parts"):
-            build(coco, out, CONFIG)
+            build(source, out, CONFIG)
         mine = out / ".posegen" / ".somebody-writes.h5.1.partial"
         mine.touch()
         for part in ("2/2", "1/2"):
-            build_part(coco, out, CONFIG, part=part)
-        finish(coco, out, CONFIG)
+            build_part(source, out, CONFIG, part=part)
+        finish(source, out, CONFIG)
         assert contents(out) == whole
         assert mine.exists(), "nobody knows whether it is still written"
 
     def test_a_system_without_locks_says_where_posegen_builds_and_builds_parts(
-        self, coco: Path, whole: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+        self, source: Path, whole: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setitem(sys.modules, "fcntl", None)
         out = tmp_path / "out"
         with pytest.raises(BuildError) as caught:
-            build(coco, out, CONFIG)
+            build(source, out, CONFIG)
         assert str(caught.value) == (
             f"{out}/.posegen/lock: cannot be locked: posegen works under Linux and macOS; build "
             "on a file system with locks, and copy, or in parts, which need none"
         )
         assert isinstance(caught.value.__cause__, OSError)
         assert caught.value.__cause__.errno == errno.ENOTSUP
-        build_part(coco, out, CONFIG, part="1/1")
-        finish(coco, out, CONFIG)
+        build_part(source, out, CONFIG, part="1/1")
+        finish(source, out, CONFIG)
         assert contents(out) == whole
 
 
 def test_the_commands_that_are_named_build_what_is_missing(
-    coco: Path, tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+    source: Path, tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("posegen.build.parts.choose_executor", lambda *_: InProcess())
     out = tmp_path / "out"
-    words = ["build", "--coco", coco, "--out", out, "--shard-size", 4, "--input-size", "128x128", "--quiet"]
+    words = ["build", "--coco", source, "--out", out, "--shard-size", 4, "--input-size", "128x128", "--quiet"]
 
     def call(*more: object) -> str:
         monkeypatch.setattr(sys, "argv", ["posegen", *map(str, [*words, *more])])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
 from functools import partial
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from builds import CONFIG, change_annotations, files_of, shards, write_source
+from builds import CONFIG, change_annotations, files_of, shards
 from executors import InProcess
 
 import posegen
@@ -20,26 +19,17 @@ from posegen.errors import BuildError, ConfigError
 from posegen.images import files
 from posegen.shards.manifest import Manifest
 
+pytest_plugins = ("built",)
+
 build = partial(posegen.build, executor=InProcess())
 
 
 @pytest.fixture(scope="module")
-def coco(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_source(tmp_path_factory.mktemp("coco") / "source")
-
-
-@pytest.fixture(scope="module")
-def reference(coco: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+def reference(source: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     """The shards of an undisturbed build."""
     out = tmp_path_factory.mktemp("reference") / "out"
-    build(coco, out, CONFIG)
+    build(source, out, CONFIG)
     return shards(out)
-
-
-@pytest.fixture
-def copy(coco: Path, tmp_path: Path) -> Path:
-    """The dataset, to be changed."""
-    return Path(shutil.copytree(coco, tmp_path / "copy"))
 
 
 class Rebuilt:
@@ -56,24 +46,24 @@ class Rebuilt:
         return {path.name: path.stat().st_mtime_ns for path in self.out.glob("*.h5")}
 
 
-def test_the_number_of_workers_changes_no_byte(coco: Path, reference: dict[str, bytes], tmp_path: Path) -> None:
+def test_the_number_of_workers_changes_no_byte(source: Path, reference: dict[str, bytes], tmp_path: Path) -> None:
     assert len(reference) == 4
     for workers in (1, 4):
-        posegen.build(coco, tmp_path / str(workers), CONFIG, workers=workers)
+        posegen.build(source, tmp_path / str(workers), CONFIG, workers=workers)
         assert shards(tmp_path / str(workers)) == reference
 
 
-def test_progress_ends_at_the_number_of_samples(coco: Path, tmp_path: Path) -> None:
+def test_progress_ends_at_the_number_of_samples(source: Path, tmp_path: Path) -> None:
     seen: list[tuple[int, int]] = []
-    manifest = build(coco, tmp_path / "out", CONFIG, progress=lambda *at: seen.append(at))
+    manifest = build(source, tmp_path / "out", CONFIG, progress=lambda *at: seen.append(at))
     assert seen[-1] == (manifest.samples, manifest.samples)
 
 
-def test_the_second_run_builds_nothing(coco: Path, tmp_path: Path) -> None:
+def test_the_second_run_builds_nothing(source: Path, tmp_path: Path) -> None:
     told: list[str] = []
-    first = build(coco, tmp_path / "out", CONFIG)
+    first = build(source, tmp_path / "out", CONFIG)
     rebuilt = Rebuilt(tmp_path / "out")
-    assert build(coco, tmp_path / "out", CONFIG, notify=told.append) == first
+    assert build(source, tmp_path / "out", CONFIG, notify=told.append) == first
     assert rebuilt.names() == set()
     assert any(f"{len(first.shards)} of {len(first.shards)} shards stand" in line for line in told)
 
@@ -124,9 +114,9 @@ def test_a_picture_that_changes_while_it_is_built_is_noticed_by_the_next_run(
     assert "3 of 4 shards stand from an earlier run; building 1" in said
 
 
-def test_a_harmed_shard_is_rebuilt_alone(coco: Path, reference: dict[str, bytes], tmp_path: Path) -> None:
+def test_a_harmed_shard_is_rebuilt_alone(source: Path, reference: dict[str, bytes], tmp_path: Path) -> None:
     out = tmp_path / "out"
-    build(coco, out, CONFIG)
+    build(source, out, CONFIG)
     victim = out / sorted(reference)[1]
     whole = victim.read_bytes()
     middle = len(whole) // 2
@@ -135,36 +125,36 @@ def test_a_harmed_shard_is_rebuilt_alone(coco: Path, reference: dict[str, bytes]
         victim.unlink()
         if harmed is not None:
             victim.write_bytes(harmed)
-        build(coco, out, CONFIG)
+        build(source, out, CONFIG)
         assert rebuilt.names() == {victim.name}
         assert shards(out) == reference
 
 
-def test_a_harmed_commit_record_is_not_believed(coco: Path, reference: dict[str, bytes], tmp_path: Path) -> None:
+def test_a_harmed_commit_record_is_not_believed(source: Path, reference: dict[str, bytes], tmp_path: Path) -> None:
     out = tmp_path / "out"
-    build(coco, out, CONFIG)
+    build(source, out, CONFIG)
     record = next((out / ".posegen").glob("*/shard-*.json"))
     record.write_text(record.read_text()[:-10])
-    build(coco, out, CONFIG)
+    build(source, out, CONFIG)
     assert shards(out) == reference
 
 
-def test_a_changed_option_is_refused_by_name_with_both_values(coco: Path, tmp_path: Path) -> None:
-    build(coco, tmp_path / "out", CONFIG)
+def test_a_changed_option_is_refused_by_name_with_both_values(source: Path, tmp_path: Path) -> None:
+    build(source, tmp_path / "out", CONFIG)
     before = shards(tmp_path / "out")
     other = BuildConfig(shard_size=4, input_size=(128, 128), sigma_px=7.0)
     with pytest.raises(ConfigError, match=r"(?s)sigma_px: was 8.0, is now 7.0.*--overwrite"):
-        build(coco, tmp_path / "out", other)
+        build(source, tmp_path / "out", other)
     assert shards(tmp_path / "out") == before
 
 
 def test_other_options_are_refused_while_there_is_no_dataset_yet_but_a_finished_shard(
-    coco: Path, tmp_path: Path
+    source: Path, tmp_path: Path
 ) -> None:
-    build(coco, tmp_path / "out", CONFIG)
+    build(source, tmp_path / "out", CONFIG)
     (tmp_path / "out" / "manifest.json").unlink()
     with pytest.raises(ConfigError, match=r"(?s)sigma_px: was 8.0, is now 7.0.*--overwrite"):
-        build(coco, tmp_path / "out", BuildConfig(shard_size=4, input_size=(128, 128), sigma_px=7.0))
+        build(source, tmp_path / "out", BuildConfig(shard_size=4, input_size=(128, 128), sigma_px=7.0))
 
 
 def test_a_build_that_finished_no_shard_does_not_bind_the_next_one_to_its_options(copy: Path, tmp_path: Path) -> None:
@@ -177,11 +167,11 @@ def test_a_build_that_finished_no_shard_does_not_bind_the_next_one_to_its_option
     assert build(copy, tmp_path / "out", CONFIG).config == CONFIG
 
 
-def test_overwriting_gives_the_bytes_of_a_fresh_build(coco: Path, tmp_path: Path) -> None:
+def test_overwriting_gives_the_bytes_of_a_fresh_build(source: Path, tmp_path: Path) -> None:
     out, other = tmp_path / "out", BuildConfig(shard_size=7, input_size=(128, 128))
-    build(coco, out, CONFIG)
-    build(coco, out, other, overwrite=True)
-    build(coco, tmp_path / "fresh", other)
+    build(source, out, CONFIG)
+    build(source, out, other, overwrite=True)
+    build(source, tmp_path / "fresh", other)
     assert shards(out) == shards(tmp_path / "fresh")
     assert Manifest.read(out).config == other
 
@@ -197,14 +187,14 @@ def test_a_dataset_stays_while_overwriting_it_fails(copy: Path, reference: dict[
     assert Manifest.read(out).config == CONFIG
 
 
-def test_a_directory_with_other_files_is_not_touched(coco: Path, tmp_path: Path) -> None:
+def test_a_directory_with_other_files_is_not_touched(source: Path, tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("all my work")
     with pytest.raises(ConfigError, match=r"holds thesis\.txt"):
-        build(coco, tmp_path, CONFIG)
+        build(source, tmp_path, CONFIG)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 
 
-def test_a_second_build_into_a_directory_is_refused_with_the_firsts_process_id(coco: Path, tmp_path: Path) -> None:
+def test_a_second_build_into_a_directory_is_refused_with_the_firsts_process_id(source: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     (out / ".posegen").mkdir(parents=True)
     holder = (
@@ -218,14 +208,14 @@ def test_a_second_build_into_a_directory_is_refused_with_the_firsts_process_id(c
         assert process.stdout is not None
         process.stdout.readline()
         with pytest.raises(BuildError, match=f"process {process.pid} is building here"):
-            build(coco, out, CONFIG)
+            build(source, out, CONFIG)
         process.kill()
-    assert build(coco, out, CONFIG).samples > 0, "the lock of a dead process holds nobody back"
+    assert build(source, out, CONFIG).samples > 0, "the lock of a dead process holds nobody back"
 
 
-def test_what_killed_processes_left_is_gone_before_the_first_sample_is_built(coco: Path, tmp_path: Path) -> None:
+def test_what_killed_processes_left_is_gone_before_the_first_sample_is_built(source: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    build(coco, out, CONFIG)
+    build(source, out, CONFIG)
     min(out.glob("*.h5")).unlink()
     (home,) = {path.parent for path in (out / ".posegen").glob("*/options.json")}
     left = [directory / ".shard.h5.4711.partial" for directory in (out, out / ".posegen", home, home / "shards")]
@@ -238,7 +228,7 @@ def test_what_killed_processes_left_is_gone_before_the_first_sample_is_built(coc
     for path in mine:
         path.touch()
     found: list[Path] = []
-    build(coco, out, CONFIG, notify=lambda _: found.extend(path for path in left if path.exists()))
+    build(source, out, CONFIG, notify=lambda _: found.extend(path for path in left if path.exists()))
     assert found == []
     assert [path for path in mine if not path.exists()] == [], "nothing else is"
 

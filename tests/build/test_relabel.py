@@ -5,14 +5,13 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-import shutil
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from builds import change_annotations, files_of, write_source
+from builds import change_annotations, files_of
 from executors import InProcess
 
 import posegen
@@ -23,6 +22,8 @@ from posegen.images import codec
 from posegen.images.augment import Augmentation
 from posegen.shards import Manifest
 from posegen.skeleton import COCO_17
+
+pytest_plugins = ("built",)
 
 build = partial(posegen.build, executor=InProcess())
 
@@ -50,16 +51,6 @@ OF_LABELS: list[dict[str, Any]] = [
 """Options that change no picture."""
 
 
-@pytest.fixture(scope="module")
-def coco(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_source(tmp_path_factory.mktemp("coco") / "source")
-
-
-@pytest.fixture
-def copy(coco: Path, tmp_path: Path) -> Path:
-    return shutil.copytree(coco, tmp_path / "copy")
-
-
 @pytest.fixture
 def decoded(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """The names of the pictures that are decoded, as they are."""
@@ -85,28 +76,28 @@ def told(said: list[str]) -> str:
 
 
 def test_other_labels_are_drawn_to_the_bytes_of_a_fresh_build_and_no_picture_is_decoded(
-    coco: Path, tmp_path: Path, decoded: list[str]
+    source: Path, tmp_path: Path, decoded: list[str]
 ) -> None:
     for kind, before in KINDS.items():
         old = tmp_path / kind / "old"
-        samples = build(coco, old, before).samples
+        samples = build(source, old, before).samples
         for i, changes in enumerate(OF_LABELS if kind == "jpeg" else OF_LABELS[len(kind) % 3 :][:1]):
             now = dataclasses.replace(before, **changes)
-            build(coco, tmp_path / kind / f"fresh-{i}", now)
+            build(source, tmp_path / kind / f"fresh-{i}", now)
             decoded.clear()
             said: list[str] = []
             out = tmp_path / kind / f"out-{i}"
-            build(coco, out, now, pictures_from=old, notify=said.append)
+            build(source, out, now, pictures_from=old, notify=said.append)
             assert (told(said), decoded) == (f"{samples} pictures copied from {old}", []), (kind, changes)
             assert contents(out) == contents(tmp_path / kind / f"fresh-{i}"), (kind, changes)
 
 
 def test_an_option_that_changes_pictures_is_refused_by_its_name_before_anything_is_built(
-    coco: Path, tmp_path: Path
+    source: Path, tmp_path: Path
 ) -> None:
-    build(coco, tmp_path / "images", SMALL)
-    build(coco, tmp_path / "people", KINDS["people"])
-    build(coco, tmp_path / "views", KINDS["views"])
+    build(source, tmp_path / "images", SMALL)
+    build(source, tmp_path / "people", KINDS["people"])
+    build(source, tmp_path / "views", KINDS["views"])
     others: list[tuple[str, str, str, Any]] = [
         ("images", "input_size", "was 128x128, is now 64x128", (128, 64)),
         ("images", "picture_size", "was None, is now 256x256", (256, 256)),
@@ -125,12 +116,12 @@ def test_an_option_that_changes_pictures_is_refused_by_its_name_before_anything_
     for old, option, change, value in others:
         now = dataclasses.replace(Manifest.read(tmp_path / old).config, **{option: value})
         with pytest.raises(ConfigError, match=f"\n  {option}: {change}") as caught:
-            build(coco, tmp_path / "out", now, pictures_from=tmp_path / old)
+            build(source, tmp_path / "out", now, pictures_from=tmp_path / old)
         assert "--pictures-from" in str(caught.value)
         assert not list((tmp_path / "out").glob("**/*.h5"))
     now = dataclasses.replace(SMALL, seed=7, box_padding=1.5)  # which change no picture here
-    build(coco, tmp_path / "out", now, pictures_from=tmp_path / "images")
-    build(coco, tmp_path / "fresh", now)
+    build(source, tmp_path / "out", now, pictures_from=tmp_path / "images")
+    build(source, tmp_path / "fresh", now)
     assert contents(tmp_path / "out") == contents(tmp_path / "fresh")
 
 
@@ -188,13 +179,13 @@ def test_pictures_that_could_not_be_read_then_are_tried_again(copy: Path, tmp_pa
 
 
 def test_other_label_options_with_overwrite_copy_by_themselves_what_is_replaced(
-    coco: Path, tmp_path: Path, decoded: list[str]
+    source: Path, tmp_path: Path, decoded: list[str]
 ) -> None:
     out, now = tmp_path / "out", dataclasses.replace(SMALL, sigma_px=5.0)
-    build(coco, out, SMALL)
+    build(source, out, SMALL)
     with pytest.raises(ConfigError, match=r"sigma_px: was 8.0, is now 5.0"):
-        build(coco, out, now)
-    build(coco, tmp_path / "fresh", now)
+        build(source, out, now)
+    build(source, tmp_path / "fresh", now)
 
     class Interrupted(InProcess):
         def run(self, *arguments: Any) -> Iterator[Any]:
@@ -203,48 +194,48 @@ def test_other_label_options_with_overwrite_copy_by_themselves_what_is_replaced(
 
     decoded.clear()
     with pytest.raises(KeyboardInterrupt):
-        posegen.build(coco, out, now, overwrite=True, executor=Interrupted())
+        posegen.build(source, out, now, overwrite=True, executor=Interrupted())
     assert Manifest.read(out).config == SMALL
     said: list[str] = []
-    build(coco, out, now, overwrite=True, notify=said.append)
+    build(source, out, now, overwrite=True, notify=said.append)
     assert (told(said), decoded) == (f"12 pictures copied from {out}", [])
     assert contents(out) == contents(tmp_path / "fresh")
     other = dataclasses.replace(now, input_size=(64, 64))
     said.clear()
-    build(coco, out, other, overwrite=True, notify=said.append)
+    build(source, out, other, overwrite=True, notify=said.append)
     assert len(decoded) == 16
     assert not [line for line in said if "copied" in line]
 
 
-def test_parts_copy_pictures_too(coco: Path, tmp_path: Path, decoded: list[str]) -> None:
+def test_parts_copy_pictures_too(source: Path, tmp_path: Path, decoded: list[str]) -> None:
     old, out, now = tmp_path / "old", tmp_path / "out", dataclasses.replace(SMALL, sigma_px=5.0)
-    build(coco, old, SMALL)
-    build(coco, tmp_path / "fresh", now)
+    build(source, old, SMALL)
+    build(source, tmp_path / "fresh", now)
     decoded.clear()
     for part in ("2/2", "1/2"):
-        build_part(coco, out, now, part=part, pictures_from=old, executor=InProcess())
+        build_part(source, out, now, part=part, pictures_from=old, executor=InProcess())
     assert not decoded
-    finish_parts(coco, out, now)
+    finish_parts(source, out, now)
     assert contents(out) == contents(tmp_path / "fresh")
 
 
-def refuse(coco: Path, old: Path, out: Path) -> str:
+def refuse(source: Path, old: Path, out: Path) -> str:
     with pytest.raises(ConfigError) as caught:
-        build(coco, out, dataclasses.replace(SMALL, sigma_px=5.0), pictures_from=old)
+        build(source, out, dataclasses.replace(SMALL, sigma_px=5.0), pictures_from=old)
     return str(caught.value)
 
 
-def test_a_dataset_that_does_not_know_what_its_pictures_were_made_of_is_refused(coco: Path, tmp_path: Path) -> None:
+def test_a_dataset_that_does_not_know_what_its_pictures_were_made_of_is_refused(source: Path, tmp_path: Path) -> None:
     old = tmp_path / "old"
-    build(coco, old, SMALL)
+    build(source, old, SMALL)
     record = min(old.glob(".posegen/*/shard-*.json"))
     kept = record.read_text()
     record.write_text(json.dumps({key: value for key, value in json.loads(kept).items() if key != "files"}))
-    said = refuse(coco, old, tmp_path / "out")
+    said = refuse(source, old, tmp_path / "out")
     assert "not recorded which files the pictures of shard-00000-of-00004.h5 were encoded from" in said
     record.write_text(kept)
     manifest = Manifest.read(old)
     dataclasses.replace(manifest, versions={**manifest.versions, "opencv": "4.9.0"}).write(old)
-    assert f"opencv: was 4.9.0, is now {manifest.versions['opencv']}" in refuse(coco, old, tmp_path / "out")
+    assert f"opencv: was 4.9.0, is now {manifest.versions['opencv']}" in refuse(source, old, tmp_path / "out")
     dataclasses.replace(manifest, format_version=1).write(old)
-    assert "has format version 1" in refuse(coco, old, tmp_path / "out")
+    assert "has format version 1" in refuse(source, old, tmp_path / "out")

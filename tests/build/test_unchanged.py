@@ -24,6 +24,8 @@ from posegen.labels import Label
 from posegen.shards import ShardReader
 from posegen.skeleton import COCO_17
 
+pytest_plugins = ("built",)
+
 SMALL = BuildConfig(shard_size=4, input_size=(128, 128), labels=("heatmap", "paf", "mask"))
 VIEWS = Augmentation(scale=(0.8, 1.2), rotate=20, flip=0.5)
 PEOPLE = dataclasses.replace(
@@ -51,7 +53,7 @@ def create(context):
 
 
 @pytest.fixture(scope="module")
-def coco(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = write_source(tmp_path_factory.mktemp("coco") / "source")
 
     def add_crowds(document: dict[str, Any]) -> None:
@@ -66,11 +68,6 @@ def add_crowd(document: dict[str, Any], image_id: int) -> None:
     crowd = {"segmentation": [[5, 5, 90, 5, 90, 90]], "bbox": [5, 5, 85, 85], "area": 3612.5, "iscrowd": 0}
     crowd |= {"id": 9000 + image_id, "image_id": image_id, "category_id": 1, "num_keypoints": 0, "keypoints": [0] * 51}
     document["annotations"].append(crowd)
-
-
-@pytest.fixture
-def copy(coco: Path, tmp_path: Path) -> Path:
-    return shutil.copytree(coco, tmp_path / "copy")
 
 
 @pytest.fixture
@@ -101,14 +98,14 @@ class Relabelled:
         self.old = root / "old"
         self.said: list[str] = []
 
-    def build(self, coco: Path, now: BuildConfig, **more: Any) -> set[str]:
+    def build(self, source: Path, now: BuildConfig, **more: Any) -> set[str]:
         """Build both, compare them, and return what was drawn for the first."""
-        posegen.build(coco, self.root / "fresh", now, executor=InProcess(), overwrite=True, **more)
+        posegen.build(source, self.root / "fresh", now, executor=InProcess(), overwrite=True, **more)
         shutil.rmtree(self.root / "out", ignore_errors=True)
         self.drawn.clear()
         self.said.clear()
         options = {"pictures_from": self.old, "notify": self.said.append, "executor": InProcess()}
-        posegen.build(coco, self.root / "out", now, **options, **more)
+        posegen.build(source, self.root / "out", now, **options, **more)
         found = set(self.drawn)
         assert shards(self.root / "out") == shards(self.root / "fresh")
         return found
@@ -120,14 +117,14 @@ class Relabelled:
         return line.partition(", with the labels that stay as they were: ")[2].partition("; ")[0]
 
 
-def relabel(coco: Path, drawn: list[str], root: Path, before: BuildConfig) -> Relabelled:
+def relabel(source: Path, drawn: list[str], root: Path, before: BuildConfig) -> Relabelled:
     found = Relabelled(drawn, root)
-    posegen.build(coco, found.old, before, executor=InProcess())
+    posegen.build(source, found.old, before, executor=InProcess())
     return found
 
 
-def test_only_what_options_change_is_drawn(coco: Path, tmp_path: Path, drawn: list[str]) -> None:
-    seen = relabel(coco, drawn, tmp_path, SMALL)
+def test_only_what_options_change_is_drawn(source: Path, tmp_path: Path, drawn: list[str]) -> None:
+    seen = relabel(source, drawn, tmp_path, SMALL)
     for changes, fresh, kept in (
         (SIGMA, {"heatmap"}, "paf, mask"),
         ({"half_width_px": 5.0}, {"paf"}, "heatmap, mask"),
@@ -141,32 +138,32 @@ def test_only_what_options_change_is_drawn(coco: Path, tmp_path: Path, drawn: li
         ({"grid": "point"}, {"heatmap", "paf"}, "mask"),
         ({"stride": (8, 4)}, {"heatmap_s8", "heatmap_s4", "paf_s8", "paf_s4", "mask_s8", "mask_s4", "region"}, ""),
     ):
-        assert seen.build(coco, dataclasses.replace(SMALL, **changes)) == fresh, changes
+        assert seen.build(source, dataclasses.replace(SMALL, **changes)) == fresh, changes
         assert seen.told == kept, changes
 
 
 def test_options_that_say_who_is_drawn_or_how_it_is_packed_let_nothing_be_copied(
-    coco: Path, tmp_path: Path, drawn: list[str]
+    source: Path, tmp_path: Path, drawn: list[str]
 ) -> None:
-    seen = relabel(coco, drawn, tmp_path, SMALL)
+    seen = relabel(source, drawn, tmp_path, SMALL)
     everything = {"heatmap", "paf", "mask", "region"}
     for changes in (
         {"visibility": "visible"}, {"min_keypoints": 3}, {"min_area": 900.0}, {"origin": "unlabelled"}, {"seed": 7},
         {"label_dtype": "uint8"}, {"layout": "hwc"}, {"compression": "gzip"}, {"shard_size": 5}, {"limit": 15},
         {"sigma_scale": "area"}, {"keep_empty": True}, {"skeleton": COCO_17},
     ):  # fmt: skip
-        assert seen.build(coco, dataclasses.replace(SMALL, **SIGMA, **changes)) == everything, changes
+        assert seen.build(source, dataclasses.replace(SMALL, **SIGMA, **changes)) == everything, changes
         assert seen.told == ""
 
 
-def test_sigmas_of_each_persons_own_are_found_anew(coco: Path, tmp_path: Path, drawn: list[str]) -> None:
+def test_sigmas_of_each_persons_own_are_found_anew(source: Path, tmp_path: Path, drawn: list[str]) -> None:
     by_area = dataclasses.replace(SMALL, sigma_scale="area")
-    seen = relabel(coco, drawn, tmp_path, by_area)
-    assert seen.build(coco, dataclasses.replace(by_area, **SIGMA)) == {"heatmap", "paf", "mask", "region"}
-    assert seen.build(coco, dataclasses.replace(by_area, half_width_px=5.0)) == {"paf"}
+    seen = relabel(source, drawn, tmp_path, by_area)
+    assert seen.build(source, dataclasses.replace(by_area, **SIGMA)) == {"heatmap", "paf", "mask", "region"}
+    assert seen.build(source, dataclasses.replace(by_area, half_width_px=5.0)) == {"paf"}
 
 
-def test_labels_of_every_kind_of_sample_are_copied(coco: Path, tmp_path: Path, drawn: list[str]) -> None:
+def test_labels_of_every_kind_of_sample_are_copied(source: Path, tmp_path: Path, drawn: list[str]) -> None:
     for kind, before, changes, fresh in (
         ("views", dataclasses.replace(SMALL, copies=2, augment=VIEWS, plain_copy=True), SIGMA, {"heatmap"}),
         ("bytes", dataclasses.replace(SMALL, label_dtype="uint8", layout="hwc"), SIGMA, {"heatmap"}),
@@ -180,8 +177,8 @@ def test_labels_of_every_kind_of_sample_are_copied(coco: Path, tmp_path: Path, d
         ),
         ("unknown", dataclasses.replace(SMALL, labels=("heatmap_mask", "paf")), {"half_width_px": 5.0}, {"paf"}),
     ):
-        seen = relabel(coco, drawn, tmp_path / kind, before)
-        assert seen.build(coco, dataclasses.replace(before, **changes)) == fresh, kind
+        seen = relabel(source, drawn, tmp_path / kind, before)
+        assert seen.build(source, dataclasses.replace(before, **changes)) == fresh, kind
 
 
 def test_another_annotation_has_the_labels_of_its_shard_drawn(copy: Path, tmp_path: Path, drawn: list[str]) -> None:
@@ -218,8 +215,8 @@ def test_pictures_that_are_others_or_gone_leave_the_labels_of_the_rest(
     assert sum(len(h5py.File(path)["mask"]) for path in (tmp_path / "out").glob("*.h5")) == 15
 
 
-def test_what_is_damaged_is_drawn(coco: Path, tmp_path: Path, drawn: list[str]) -> None:
-    seen = relabel(coco, drawn, tmp_path, SMALL)
+def test_what_is_damaged_is_drawn(source: Path, tmp_path: Path, drawn: list[str]) -> None:
+    seen = relabel(source, drawn, tmp_path, SMALL)
     shard, now = max(seen.old.glob("*.h5")), dataclasses.replace(SMALL, **SIGMA)
     good = shard.read_bytes()
     for name, fresh in (("paf", {"heatmap", "paf"}), ("mask", {"heatmap", "mask", "region"})):
@@ -228,7 +225,7 @@ def test_what_is_damaged_is_drawn(coco: Path, tmp_path: Path, drawn: list[str]) 
         data = bytearray(good)
         data[chunk.byte_offset + chunk.size // 2] ^= 8
         shard.write_bytes(data)
-        assert seen.build(coco, now) == fresh
+        assert seen.build(source, now) == fresh
     shard.write_bytes(good)
     shard, good = next((path, path.read_bytes()) for path in sorted(seen.old.glob("*.h5")) if count_ignored(path))
     with h5py.File(shard) as file:
@@ -237,7 +234,7 @@ def test_what_is_damaged_is_drawn(coco: Path, tmp_path: Path, drawn: list[str]) 
     data, end = bytearray(good), place + int(offsets[-1])
     data[end - 1] ^= 8  # of the last bitmap's checksum
     shard.write_bytes(data)
-    assert seen.build(coco, now) == {"heatmap", "region"}
+    assert seen.build(source, now) == {"heatmap", "region"}
 
 
 def count_ignored(shard: Path) -> int:
@@ -246,22 +243,22 @@ def count_ignored(shard: Path) -> int:
 
 
 def test_a_shard_that_other_libraries_wrote_or_that_says_something_else_is_not_believed(
-    coco: Path, tmp_path: Path, drawn: list[str], monkeypatch: pytest.MonkeyPatch
+    source: Path, tmp_path: Path, drawn: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seen = relabel(coco, drawn, tmp_path, SMALL)
+    seen = relabel(source, drawn, tmp_path, SMALL)
     now = dataclasses.replace(SMALL, **SIGMA)
     everything = {"heatmap", "paf", "mask", "region"}
     monkeypatch.setattr(unchanged, "library_versions", lambda labels: {"posegen": "of before", "labels": str(labels)})
-    assert seen.build(coco, now) == everything
+    assert seen.build(source, now) == everything
     monkeypatch.undo()
 
 
 def test_labels_of_other_packages_are_drawn_whatever_they_say_of_themselves(
-    coco: Path, tmp_path: Path, drawn: list[str], install: Install
+    source: Path, tmp_path: Path, drawn: list[str], install: Install
 ) -> None:
     install("pose-count", FOREIGN, count="pose_count:create")
     before = dataclasses.replace(SMALL, labels=("heatmap", "paf", "count"))
-    seen = relabel(coco, drawn, tmp_path, before)
+    seen = relabel(source, drawn, tmp_path, before)
     sys.modules["pose_count"].FACTOR = 0.25  # as if somebody worked on it: its version stays
-    assert seen.build(coco, dataclasses.replace(before, **SIGMA)) == {"heatmap", "count", "region"}
+    assert seen.build(source, dataclasses.replace(before, **SIGMA)) == {"heatmap", "count", "region"}
     assert seen.told == "paf"
